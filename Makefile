@@ -1,0 +1,61 @@
+# What a person types. Each recipe makes .venv first, once, with the tested versions.
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+FAST := -m "not slow"
+
+.PHONY: help setup demo test test-all coverage lint format notebooks clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED)  ## create .venv with tfvae and its tools
+
+$(INSTALLED): setup.py constraints.txt
+	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "tfvae needs Python 3.11, 3.12 or 3.13, and none was found on PATH." >&2; \
+	  echo "Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	echo "Creating .venv with $$($$python --version); this takes a few minutes the first time."; \
+	$$python -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+demo: $(INSTALLED)  ## train on real digits, score, export and draw, into a new folder under runs/
+	$(BIN)/tfvae train digits --epochs 20 --out runs/demo-$$(date +%Y%m%d-%H%M%S)
+
+test: $(INSTALLED)  ## run the tests, the slow ones left out
+	$(BIN)/python -m pytest $(FAST)
+
+test-all: $(INSTALLED)  ## run every test
+	$(BIN)/python -m pytest
+
+coverage: $(INSTALLED)  ## run the tests and list the lines of tfvae/ that none of them executes
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(FAST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(INSTALLED)  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)  ## repair what lint can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(INSTALLED)  ## execute copies of the notebooks; the files in notebooks/ stay as they are
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	for notebook in $(wildcard notebooks/*.ipynb); do \
+	  echo "Executing $$notebook"; \
+	  cp "$$notebook" "$$folder" && \
+	  $(BIN)/jupyter execute --kernel_name=python3 --timeout=600 "$$folder/$$(basename "$$notebook")" || exit 1; \
+	done
+
+clean:  ## delete .venv and what the tools left behind; runs/ stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

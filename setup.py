@@ -1,0 +1,32 @@
+"""Packaging of tfvae: `pip install -e .[dev] -c constraints.txt` gives the versions that were tested."""
+
+from setuptools import find_packages, setup
+
+PLOTS = ["matplotlib"]
+NOTEBOOKS = [*PLOTS, "ipykernel", "nbclient", "nbformat"]
+TEST = [*PLOTS, "coverage>=7.10", "pytest", "tensorboard"]  # tensorboard: keras.callbacks.TensorBoard is tested
+
+setup(
+    name="tfvae",
+    version="0.1.0",
+    description="Variational autoencoders for people who live in Keras",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["tfvae", "tfvae.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-probability[tf]>=0.25,<0.26",  # [tf] brings tf-keras, without which it cannot be imported
+        "keras>=3.15,<4",
+        "tensorflow-datasets",
+        "numpy",
+        "scikit-learn",  # the embedded handwritten digits
+    ],
+    extras_require={
+        "plots": PLOTS,
+        "notebooks": NOTEBOOKS,
+        "test": TEST,
+        "dev": [*NOTEBOOKS, *TEST, "pre-commit", "ruff"],
+    },
+    entry_points={"console_scripts": ["tfvae = tfvae.cli:main"]},
+)

@@ -1,0 +1,23 @@
+"""tfvae: variational autoencoders for people who live in Keras.
+
+vae = tfvae.VAE(posterior, likelihood, prior)      composed from parts, each a Keras layer
+vae.compile("adam", objective=tfvae.objectives.ELBO());  vae.fit(x);  vae.log_prob(x, num_samples=1000)
+"""
+
+from tfvae import (
+    likelihoods,
+    networks,
+    objectives,
+    posteriors,
+    preprocessing,
+    priors,
+    scales,
+    seeds,
+)
+from tfvae.errors import InvalidInput
+from tfvae.evidence import Evidence
+from tfvae.export import export
+from tfvae.importance import MarginalEstimate
+from tfvae.model import VAE
+
+__version__ = "0.1.0"

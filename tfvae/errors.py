@@ -1,0 +1,28 @@
+"""How tfvae refuses: what was expected, what was received, what to do."""
+
+import numbers
+from typing import Any
+
+
+class InvalidInput(ValueError):
+    """A user's mistake, told in three parts.
+
+    Args:
+        expected: what the call needs, for example `"num_samples >= 1"`.
+        received: what came instead, for example `"num_samples=0"`.
+        remedy: what to do now, one sentence.
+
+    Example:
+        >>> str(InvalidInput("beta >= 0", "beta=-1.0", "Pass a finite, non-negative number."))
+        'Expected beta >= 0. Received beta=-1.0. Pass a finite, non-negative number.'
+    """
+
+    def __init__(self, expected: str, received: str, remedy: str) -> None:
+        super().__init__(f"Expected {expected}. Received {received}. {remedy}")
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """Returns `value` as an `int`; raises `InvalidInput` unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise InvalidInput(f"{name} to be a whole number of at least 1", f"{name}={value!r}", "Pass 1 or more.")
+    return int(value)

@@ -1,0 +1,55 @@
+"""Evidence: what S samples of z say about each of B examples. The only thing an objective sees.
+
+log_weight = log p(x | z) + log p(z) - log q(z | x)         z ~ q(z | x)
+distortion = -E_q log p(x | z)      rate = KL(q(z | x) || p(z))      elbo = -distortion - rate
+"""
+
+import dataclasses
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """Log-densities in nats of S samples for B examples, and the distributions they came from.
+
+    Attributes:
+        log_likelihood: log p(x | z), `[S, B]`.
+        log_prior: log p(z), `[S, B]`.
+        log_posterior: log q(z | x), `[S, B]`.
+        kl: KL(q || p) in closed form, `[B]`, or `None` where there is none.
+        kl_per_dimension: the same for each latent dimension, `[B, D]`, or `None` where it does not factorise.
+        z: the samples, `[S, B, D]`.
+        posterior: q(z | x), batch shape `[B]`.
+        prior: p(z).
+    """
+
+    log_likelihood: tf.Tensor
+    log_prior: tf.Tensor
+    log_posterior: tf.Tensor
+    kl: tf.Tensor | None
+    kl_per_dimension: tf.Tensor | None
+    z: tf.Tensor
+    posterior: tfp.distributions.Distribution
+    prior: tfp.distributions.Distribution
+
+    @property
+    def log_weight(self) -> tf.Tensor:
+        """Log importance weight log p(x, z) - log q(z | x), `[S, B]`."""
+        return self.log_likelihood + self.log_prior - self.log_posterior
+
+    @property
+    def distortion(self) -> tf.Tensor:
+        """Negative expected log-likelihood, `[B]`."""
+        return -tf.reduce_mean(self.log_likelihood, axis=0)
+
+    @property
+    def rate(self) -> tf.Tensor:
+        """KL(q || p), `[B]`: in closed form where there is one, else the samples' mean of log q - log p."""
+        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0) if self.kl is None else self.kl
+
+    @property
+    def elbo(self) -> tf.Tensor:
+        """The evidence lower bound with beta = 1, `[B]`."""
+        return -self.distortion - self.rate

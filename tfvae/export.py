@@ -1,0 +1,124 @@
+"""Export: a SavedModel that plain TensorFlow and TensorFlow Serving run, with neither tfvae nor TFP installed.
+
+    encode(x) -> mean, stddev                             sample(num_samples, seed) -> z, mean, sample
+    decode(z) -> mean                                     elbo(x, num_samples, seed) -> elbo
+    reconstruct(x) -> mean   (= serving_default)          log_prob(x, num_samples, seed) -> log_prob, standard_error
+
+x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Every endpoint checks its input, since
+the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer.
+"""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfvae import importance, seeds
+from tfvae.errors import InvalidInput
+from tfvae.model import VAE
+from tfvae.supports import REAL, Support
+
+
+def export(vae: VAE, path: str | os.PathLike) -> str:
+    """Writes the model as a SavedModel in a versioned folder; it appears whole or not at all.
+
+    Args:
+        vae: the model.
+        path: `saved_models/digits/1` writes version 1; a last component that is not a number gets the next free
+            version below it, `saved_models/digits` -> `saved_models/digits/1`.
+
+    Returns:
+        The version folder that holds `saved_model.pb`.
+
+    Raises:
+        InvalidInput: if `vae` is not a `tfvae.VAE`, or the version exists already.
+        OSError: if the folder cannot be written.
+
+    Example:
+        >>> folder = export(vae, "saved_models/digits/1")
+        >>> tf.saved_model.load(folder).signatures["reconstruct"](x=x)["mean"]
+    """
+    if not isinstance(vae, VAE):
+        raise InvalidInput("a tfvae.VAE", f"{vae!r}", "Pass the model that tfvae.VAE(...) returned.")
+    target = version_folder(Path(path))
+    if target.exists():
+        remedy = "Export to a new version, or remove that folder first."
+        raise InvalidInput("a version folder that does not exist yet", f"{target}", remedy)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".{target.name}-{uuid.uuid4().hex}.partial"
+    try:
+        archive = keras.export.ExportArchive()
+        for name, (endpoint, *signature) in endpoints(vae).items():
+            archive.add_endpoint(name, endpoint, input_signature=signature)
+        archive.write_out(str(partial), verbose=False)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return str(target)
+
+
+def version_folder(path: Path) -> Path:
+    """Returns `path` if its last component is a number, else the next free version below it."""
+    if path.name.isdigit():
+        return path
+    versions = [int(child.name) for child in path.glob("*") if child.name.isdigit()]
+    return path / str(max(versions, default=0) + 1)
+
+
+def endpoints(vae: VAE) -> dict[str, tuple]:
+    """Returns name to (function, *input specs) of every signature; the first one is `serving_default`."""
+    x = tf.TensorSpec((None, *vae.event_shape), tf.float32, name="x")
+    z = tf.TensorSpec((None, vae.latent_dim), tf.float32, name="z")
+    num_samples = tf.TensorSpec((), tf.int32, name="num_samples")
+    seed = tf.TensorSpec((), tf.int32, name="seed")
+
+    def data(x: tf.Tensor, support: Support = REAL) -> tf.Tensor:
+        x = tf.ensure_shape(x, (None, *vae.event_shape))
+        with tf.control_dependencies([tf.debugging.assert_all_finite(x, "x must be finite, received NaN or infinity")]):
+            x = vae.preprocess(x)
+        message = f"x must lie in {support.description} after preprocessing"
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(support.contains(x)), [message, x])]):
+            return tf.identity(x)
+
+    def at_least(num_samples: tf.Tensor, least: int) -> tf.Tensor:
+        message = f"num_samples must be at least {least}"
+        with tf.control_dependencies([tf.debugging.Assert(num_samples >= least, [message, num_samples])]):
+            return tf.identity(num_samples)
+
+    def reconstruct(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"mean": vae.likelihood(vae.posterior(data(x)).mean()).mean()}
+
+    def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        q = vae.posterior(data(x))
+        return {"mean": q.mean(), "stddev": q.stddev()}
+
+    def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"mean": vae.decode(tf.debugging.assert_all_finite(z, "z must be finite")).mean()}
+
+    def sample(num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        z, likelihood, stream = vae.sample_likelihood(at_least(num_samples, 0), seeds.as_seed(seed))
+        return {"z": z, "mean": likelihood.mean(), "sample": likelihood.sample(seed=stream)}
+
+    def elbo(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        x = data(x, vae.support)
+        return {"elbo": vae.evidence(x, x, at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
+
+    def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        x, num_samples = data(x, vae.support), at_least(num_samples, 1)
+        chunk = importance.chunk_size(num_samples)
+        estimate = importance.estimate_blocks(
+            lambda rows, block_seed: vae.marginal_block(rows, num_samples, chunk, block_seed), x, seeds.as_seed(seed)
+        )
+        return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
+
+    return {
+        "reconstruct": (reconstruct, x),
+        "encode": (encode, x),
+        "decode": (decode, z),
+        "sample": (sample, num_samples, seed),
+        "elbo": (elbo, x, num_samples, seed),
+        "log_prob": (log_prob, x, num_samples, seed),
+    }

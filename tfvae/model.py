@@ -1,0 +1,335 @@
+"""The variational autoencoder: the one place where posterior, prior, likelihood and objective meet.
+
+    q(z | x) = vae.encode(x)    p(x | z) = vae.decode(z)    p(z) = vae.prior    p(x, z) = vae.joint_log_prob(x, z)
+    log p(x) = vae.log_prob(x)                       training maximises the objective, by default the ELBO
+
+One method, `evidence`, draws S samples for B examples and returns everything an objective may see (`tfvae.training`
+makes the train step of it).
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import importance, inputs, seeds
+from tfvae.distributions import closed_form_kl, kl_per_dimension
+from tfvae.errors import InvalidInput, positive_integer
+from tfvae.evidence import Evidence
+from tfvae.importance import MarginalEstimate
+from tfvae.likelihoods import Likelihood
+from tfvae.posteriors import Posterior
+from tfvae.preprocessing import RandomPreprocessing
+from tfvae.priors import Prior, StandardNormal
+from tfvae.supports import REAL, Support
+from tfvae.training import EvidenceModel
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class VAE(EvidenceModel):
+    """A variational autoencoder composed from parts; a `keras.Model` with `fit`, `evaluate`, `predict` and `save`.
+
+        ELBO(x) = E_q(z|x) log p(x | z) - KL(q(z | x) || p(z))  <=  log p(x)
+
+    All log-densities are in nats, summed over the event and averaged over examples.
+
+    Args:
+        posterior: q(z | x), for example `tfvae.posteriors.DiagonalNormal(16, network=...)`.
+        likelihood: p(x | z), for example `tfvae.likelihoods.Bernoulli((28, 28, 1), network=...)`.
+        prior: p(z); by default `tfvae.priors.StandardNormal` of the posterior's size.
+        preprocessing: Keras layers applied to raw x in training, evaluation and serving, for example
+            `[keras.layers.Rescaling(1 / 255), tfvae.preprocessing.StochasticBinarization()]`.
+        seed: of all training noise; by default drawn from Python's generator (`keras.utils.set_random_seed`).
+
+    Raises:
+        InvalidInput: if a part is of the wrong kind, or posterior and prior have different sizes.
+
+    Reference:
+        Kingma and Welling 2014, "Auto-Encoding Variational Bayes"; Rezende, Mohamed and Wierstra 2014.
+
+    Example:
+        >>> vae = VAE(posterior=tfvae.posteriors.DiagonalNormal(2), likelihood=tfvae.likelihoods.Normal(5))
+        >>> vae.compile(optimizer="adam", objective=tfvae.objectives.ELBO())
+        >>> history = vae.fit(tf.random.normal([64, 5]), verbose=0)
+    """
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        likelihood: Likelihood,
+        prior: Prior | None = None,
+        preprocessing: Sequence[keras.layers.Layer] = (),
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
+            _check_kind(name, part, kind)
+        prior = StandardNormal(posterior.latent_dim) if prior is None else prior
+        _check_kind("prior", prior, Prior)
+        if prior.latent_dim != posterior.latent_dim:
+            raise InvalidInput(
+                "posterior and prior of one latent_dim",
+                f"posterior {posterior.latent_dim}, prior {prior.latent_dim}",
+                f"Pass prior={type(prior).__name__}({posterior.latent_dim}).",
+            )
+        self.posterior, self.likelihood, self.prior_part = posterior, likelihood, prior
+        self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
+        for layer in self.preprocessing:
+            _check_kind("preprocessing", layer, keras.layers.Layer)
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of all parts, whose sizes are known; idempotent."""
+        if self.built:
+            return
+        self.posterior.build((None, *self.event_shape))
+        self.likelihood.build((None, self.latent_dim))
+        self.prior_part.build((None,))
+        self.built = True
+
+    # The five terms.
+
+    @property
+    def prior(self) -> tfp.distributions.Distribution:
+        """The prior p(z), a distribution over `[D]`."""
+        return self.prior_part.distribution(**self.prior_part.parameters())
+
+    def encode(self, x: Any, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
+        """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
+        return self.posterior(self._preprocessed(x, condition, mask))
+
+    def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
+        """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
+        _refuse_reserved(condition)
+        z = tf.convert_to_tensor(z, tf.float32)
+        if z.shape.rank is not None and (z.shape.rank < 2 or z.shape[-1] != self.latent_dim):
+            shape = ("B", self.latent_dim)
+            raise InvalidInput(f"z of shape {shape}", f"shape {tuple(z.shape)}", "Each row is one latent code.")
+        return self.likelihood(z)
+
+    def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+        """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
+        x = self._preprocessed(x, condition, mask, data_support=True)
+        return self.decode(z).log_prob(x) + self.prior.log_prob(z)
+
+    def log_prob(
+        self,
+        x: Any,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+        verbose: bool = False,
+    ) -> tf.Tensor:
+        """Returns the importance-sampled log p(x) in nats, `[B]`; see `estimate_log_prob`."""
+        return self.estimate_log_prob(x, num_samples, seed, condition, mask, verbose).log_prob
+
+    def estimate_log_prob(
+        self,
+        x: Any,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+        verbose: bool = False,
+    ) -> MarginalEstimate:
+        """Estimates log p(x) with exactly `num_samples` importance samples for each example, and its standard error.
+
+            log p(x) ~ log 1/k sum_{i=1..k} p(x, z_i) / q(z_i | x),    z_i ~ q(z | x)
+
+        Compiled with XLA where the posterior's sampler allows; memory is that of one block of examples and one chunk
+        of samples, however many there are of both.
+
+        Args:
+            x: raw examples, `[B, ...]`.
+            num_samples: samples k for each example.
+            seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
+            condition: reserved.
+            mask: reserved.
+            verbose: show a progress bar over the blocks of examples.
+
+        Returns:
+            `log_prob`, `standard_error` and `effective_sample_size`, each `[B]`.
+
+        Raises:
+            InvalidInput: if `num_samples` is not a whole number of at least 1, or x has a wrong shape or wrong values.
+
+        Reference:
+            Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
+        """
+        num_samples = positive_integer("num_samples", num_samples)
+        _refuse_reserved(condition, mask)
+        x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
+        starts = range(0, len(x), importance.ROWS_PER_BLOCK)
+        bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
+        blocks = [MarginalEstimate(*[tf.zeros([0])] * 3)]
+        for index, start in enumerate(starts):
+            rows = self._preprocessed(x[start : start + importance.ROWS_PER_BLOCK], data_support=True, first_row=start)
+            chunk = importance.chunk_size(num_samples)
+            blocks.append(self._compiled_block(rows, tf.constant(num_samples), chunk, seeds.fold(seed, index)))
+            if bar:
+                bar.update(index + 1)
+        return MarginalEstimate(*(tf.concat(parts, axis=0) for parts in zip(*blocks, strict=True)))
+
+    def elbo(
+        self,
+        x: Any,
+        num_samples: int | tf.Tensor = 1,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+    ) -> tf.Tensor:
+        """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
+        if not tf.is_tensor(num_samples):
+            num_samples = positive_integer("num_samples", num_samples)
+        x = self._preprocessed(x, condition, mask, data_support=True)
+        return self.evidence(x, x, num_samples, seeds.as_seed(seed)).elbo
+
+    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
+        """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
+        _refuse_reserved(condition)
+        num_samples = positive_integer("num_samples", num_samples)
+        _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
+        return likelihood.sample(seed=stream)
+
+    def sample_likelihood(self, num_samples: int | tf.Tensor, seed: tf.Tensor) -> tuple:
+        """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
+        z = self.prior.sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
+        return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
+
+    def reconstruct(self, x: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+        """Returns the mean of p(x | z) at the posterior's mean z, `[B, ...]`, in the likelihood's units."""
+        return self.decode(self.encode(x, condition, mask).mean()).mean()
+
+    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+        """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
+        x = self.preprocess(x, training=False)
+        return self.likelihood(self.posterior(x, training=training).mean(), training=training).mean()
+
+    # Evidence: S samples for B examples.
+
+    def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
+        x = tf.cast(x, tf.float32)
+        for index, layer in enumerate(self.preprocessing):
+            if isinstance(layer, RandomPreprocessing):
+                x = layer(x, seed=None if seed is None else seeds.fold(seed, index), training=training)
+            else:
+                x = tf.cast(layer(x), tf.float32)
+        return x
+
+    def evidence(
+        self, x: tf.Tensor, target: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor, training: bool = False
+    ) -> Evidence:
+        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`."""
+        q, p = self.posterior(x, training=training), self.prior
+        z = q.sample(num_samples, seed=seeds.fold(seed, seeds.POSTERIOR))
+        per_dimension = kl_per_dimension(q, p)
+        return Evidence(
+            log_likelihood=self.likelihood(z, training=training).log_prob(target),
+            log_prior=p.log_prob(z),
+            log_posterior=q.log_prob(z),
+            kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
+            kl_per_dimension=per_dimension,
+            z=z,
+            posterior=q,
+            prior=p,
+        )
+
+    def log_weight(self, x: tf.Tensor, z: tf.Tensor, posterior: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns log p(x, z) - log q(z | x), `[S, B]`, for preprocessed x and q's parameters."""
+        q = self.posterior.distribution(**posterior)
+        return self.likelihood(z).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
+
+    def marginal_block(
+        self,
+        x: tf.Tensor,
+        num_samples: int | tf.Tensor,
+        chunk: int | tf.Tensor,
+        seed: tf.Tensor,
+        log_weight: Any = None,
+    ) -> MarginalEstimate:
+        """Returns the importance-sampled log p(x) of one block of preprocessed x, inside a graph."""
+        log_weight, parameters = log_weight or self.log_weight, self.posterior.parameters(x)
+        q = self.posterior.distribution(**parameters)
+
+        def draw(size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            return log_weight(x, q.sample(size, seed=seeds.fold(seed, seeds.POSTERIOR)), parameters)
+
+        return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)
+
+    @functools.cached_property
+    def _compiled_block(self) -> Any:
+        # The densities go through XLA, the noise does not: XLA's generator gives other numbers for the same seed.
+        compiled = tf.function(self.log_weight, jit_compile=True)
+        return tf.function(functools.partial(self.marginal_block, log_weight=compiled))
+
+    # Saving.
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "posterior": serialize(self.posterior),
+            "likelihood": serialize(self.likelihood),
+            "prior": serialize(self.prior_part),
+            "preprocessing": [serialize(layer) for layer in self.preprocessing],
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
+        """Returns the model that `get_config` described."""
+        parts = {"posterior", "likelihood", "prior", "preprocessing"}
+        with keras.saving.CustomObjectScope(custom_objects or {}):
+            made = {k: keras.saving.deserialize_keras_object(config[k]) for k in parts}
+        return cls(**{k: v for k, v in config.items() if k not in parts}, **made)
+
+    # Sizes and checks.
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.likelihood.event_shape
+
+    @property
+    def support(self) -> Support:
+        """The set that preprocessed data must lie in: the likelihood's."""
+        return self.likelihood.support
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent dimensions D."""
+        return self.posterior.latent_dim
+
+    def _preprocessed(
+        self, x: Any, condition: None = None, mask: None = None, data_support: bool = False, first_row: int = 0
+    ) -> tf.Tensor:
+        """Returns raw x preprocessed; eagerly its values are checked, against the support if `data_support`."""
+        _refuse_reserved(condition, mask)
+        x = inputs.event_batch(x, self.event_shape)
+        if tf.executing_eagerly():
+            support = self.support if data_support else REAL
+            inputs.check_values(self, x, "x", first_row, support)
+        return self.preprocess(x)
+
+
+def _check_kind(name: str, part: Any, kind: type) -> None:
+    if not isinstance(part, kind):
+        example = {
+            Posterior: "tfvae.posteriors.DiagonalNormal(16)",
+            Likelihood: "tfvae.likelihoods.Bernoulli((28, 28, 1))",
+        }
+        remedy = f"Pass for example {example.get(kind, 'tfvae.priors.StandardNormal(16)')}."
+        raise InvalidInput(f"{name} to be a tfvae {kind.__name__}", f"{part!r}", remedy)
+
+
+def _refuse_reserved(condition: Any = None, mask: Any = None) -> None:
+    for name, value in (("condition", condition), ("mask", mask)):
+        if value is not None:
+            raise InvalidInput(f"{name}=None", f"a {name}", f"This model has no {name}: leave the argument out.")

@@ -1,0 +1,116 @@
+"""Scales of a location-scale likelihood: where its standard deviation comes from.
+
+Fixed          sigma = value
+Shared         sigma = softplus(s), one learned number
+PerDimension   sigma_i = softplus(s_i), one learned number a dimension
+Predicted      sigma = softplus(s(z)), from the likelihood's network
+"""
+
+import math
+import numbers
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.conditional_distribution import SCALE_FLOOR, positive, positive_inverse
+from tfvae.errors import InvalidInput
+
+
+class Scale(keras.layers.Layer):
+    """A positive scale for an event; subclasses define `value` and what they need from the head.
+
+    Args:
+        initial: the scale before training, in the units of the data.
+
+    Raises:
+        InvalidInput: if `initial` is not a finite number above the floor of 1e-5.
+    """
+
+    def __init__(self, initial: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        number = isinstance(initial, numbers.Real) and not isinstance(initial, bool)
+        if not number or not SCALE_FLOOR < initial < math.inf:
+            raise InvalidInput(
+                f"a finite scale above {SCALE_FLOOR:g}",
+                f"{initial!r}",
+                "Pass the noise's standard deviation in data units.",
+            )
+        self.initial = float(initial)
+
+    def build(self, event_shape: tuple[int, ...]) -> None:
+        """Creates the variable, if the scale has one; idempotent."""
+        del event_shape
+
+    def head_shapes(self, event_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Returns what the likelihood's head must predict, name to shape."""
+        del event_shape
+        return {}
+
+    def value(self, **raw: tf.Tensor) -> tf.Tensor:
+        """Returns the scale, of a shape that broadcasts against `[..., *event]`."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = {**super().get_config(), "initial": self.initial}
+        config.pop("dtype")
+        return config
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="FixedScale")
+class Fixed(Scale):
+    """A scale that is given: sigma = initial."""
+
+    def value(self) -> tf.Tensor:
+        """Returns the scale, `[]`."""
+        return tf.constant(self.initial)
+
+
+class _Learned(Scale):
+    def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def build(self, event_shape: tuple[int, ...]) -> None:
+        """Creates the variable; idempotent."""
+        if not self.built:
+            self.raw = self.add_weight(
+                shape=self.variable_shape(tuple(event_shape)),
+                initializer=keras.initializers.Constant(positive_inverse(self.initial)),
+                name="raw",
+            )
+
+    def value(self) -> tf.Tensor:
+        """Returns the scale, of the variable's shape."""
+        return positive(tf.convert_to_tensor(self.raw))
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="SharedScale")
+class Shared(_Learned):
+    """One learned scale for all dimensions (sigma-VAE, Rybkin et al. 2021)."""
+
+    def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of a scalar."""
+        return ()
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="PerDimensionScale")
+class PerDimension(_Learned):
+    """One learned scale for each dimension of the event."""
+
+    def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of the event."""
+        return event_shape
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="PredictedScale")
+class Predicted(Scale):
+    """A scale for each dimension of the event, predicted from z."""
+
+    def head_shapes(self, event_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of the raw scale, that of the event."""
+        return {"scale": event_shape}
+
+    def value(self, scale: tf.Tensor) -> tf.Tensor:
+        """Returns the scale, `[..., *event]`."""
+        return positive(scale + positive_inverse(self.initial))

@@ -1,0 +1,56 @@
+"""Stateless seeds: every random number is a pure function of an int32 pair.
+
+    seed' = fold(seed, a, b, ...)        independent streams for distinct a, b, ...
+
+Training folds the model's seed with the optimizer's step and the replica, so that a resumed run draws what the
+uninterrupted one would have drawn; a served model takes its seed from the request.
+"""
+
+import random
+
+import tensorflow as tf
+
+# One stream for each use of noise inside a step.
+PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION = range(5)
+
+
+def as_seed(seed: int | tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the int32 pair that stateless operations and TFP's samplers take.
+
+    Args:
+        seed: an integer or an int32 scalar (the same one always gives the same pair), a ready pair, or `None` for
+            fresh noise at every call (fixed by `keras.utils.set_random_seed`).
+
+    Returns:
+        An int32 tensor of shape `[2]`.
+
+    Example:
+        >>> as_seed(3).numpy()
+        array([0, 3], dtype=int32)
+    """
+    if seed is None:
+        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+    if isinstance(seed, int):
+        seed %= 2**31  # any Python integer, negative ones included
+    seed = tf.cast(seed, tf.int32)
+    return seed if seed.shape.rank == 1 else tf.stack([0, seed])
+
+
+def fold(seed: tf.Tensor, *data: int | tf.Tensor) -> tf.Tensor:
+    """Returns the seed of a stream of its own for each distinct `data`.
+
+    Args:
+        seed: an int32 pair.
+        *data: integers that name the stream, for example the optimizer's step.
+
+    Returns:
+        An int32 tensor of shape `[2]`.
+    """
+    for item in data:
+        seed = tf.random.fold_in(seed, tf.cast(item, tf.int32))
+    return seed
+
+
+def draw() -> int:
+    """Returns a seed for a model whose user gave none, from Python's generator (see `keras.utils.set_random_seed`)."""
+    return random.randrange(2**31)

@@ -1,0 +1,258 @@
+"""Training: how a model with evidence is fitted and evaluated by Keras.
+
+    objective_b = L(evidence_b),    loss = 1/B sum_b w_b (-objective_b) + regularisation           gradient of this
+    logs:  loss as above;   objective, elbo, distortion, rate = sum_b w_b m_b / sum_b w_b          nats an example
+
+The gradient goes through the reparameterised sample in one forward pass. All noise is a function of the model's seed
+and the optimizer's step, so a resumed run goes on as if never stopped; evaluation draws the same noise every time.
+"""
+
+import abc
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae import inputs, seeds
+from tfvae.errors import InvalidInput
+from tfvae.evidence import Evidence
+from tfvae.objectives import ELBO, Objective
+from tfvae.supports import Support
+
+LOGS = ("loss", "objective", "elbo", "distortion", "rate")
+
+
+class EvidenceModel(keras.Model, abc.ABC):
+    """A Keras model trained on an objective of its evidence; subclasses say how evidence comes from data."""
+
+    def __init__(self, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
+        self.seed = seeds.draw() if seed is None else int(seed)
+        self.objective = ELBO()
+        self.notes = set()
+        self.logs = {name: keras.metrics.Mean(name) for name in LOGS}
+        self.violations = inputs.Violations()
+
+    @property
+    @abc.abstractmethod
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+
+    @property
+    @abc.abstractmethod
+    def support(self) -> Support:
+        """The set that preprocessed data must lie in."""
+
+    @abc.abstractmethod
+    def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Returns raw x, `[B, ...]`, as the float32 data that the parts see."""
+
+    @abc.abstractmethod
+    def evidence(
+        self, x: tf.Tensor, target: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor, training: bool = False
+    ) -> Evidence:
+        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`."""
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        objective: Objective | None = None,
+        *,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+        **refused: Any,
+    ) -> None:
+        """Configures training.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            objective: the bound to maximise; by default `tfvae.objectives.ELBO()`.
+            run_eagerly: run steps without `tf.function`, for debugging.
+            steps_per_execution: steps in one compiled call.
+            jit_compile: compile steps with XLA; Keras' "auto" means on a GPU only.
+            auto_scale_loss: scale the loss under `mixed_float16`.
+            **refused: Keras' `loss` and `metrics` have no meaning here.
+
+        Raises:
+            InvalidInput: for a `loss`, for an objective that is none, or a negative or NaN learning rate.
+        """
+        objective = ELBO() if objective is None else objective
+        if refused or not isinstance(objective, Objective):
+            received = ", ".join(refused) or repr(objective)
+            remedy = "The loss is the objective's negative: compile(optimizer, objective=tfvae.objectives.ELBO())."
+            raise InvalidInput("compile(optimizer, objective=...) with an objective of tfvae", received, remedy)
+        optimizer = keras.optimizers.get(optimizer)
+        rate = float(optimizer.learning_rate)
+        if not 0 <= rate < float("inf"):
+            raise InvalidInput("a learning rate that is finite and not negative", f"{rate}", "Try 1e-3 with Adam.")
+        super().compile(
+            optimizer=optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
+        self.objective = objective
+        self._execution = {
+            "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
+        }  # fmt: skip
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The logs: loss, objective, elbo, distortion and rate, means over examples in nats."""
+        return list(self.logs.values())
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
+        x, y, weight = self._unpacked(data)
+        seed = self._step_seed(self.optimizer.iterations)
+        with tf.GradientTape() as tape:
+            evidence, weight = self._observed(x, y, weight, seed, training=True)
+            bound = self.objective(evidence)
+            examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
+            regularisation = sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync
+            loss = tf.reduce_sum(weight * -bound) / examples + regularisation
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._log(evidence, bound, weight)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluates the objective on one batch with noise that depends only on the examples before it."""
+        x, y, weight = self._unpacked(data)
+        seed = self._step_seed(self.logs["loss"].count, seeds.EVALUATION)
+        evidence, weight = self._observed(x, y, weight, seed, training=False)
+        return self._log(evidence, self.objective(evidence), weight)
+
+    def _unpacked(self, data: Any) -> tuple:
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs.event_batch(x, self.event_shape)
+        if y is not None and not inputs.is_target(y, self.event_shape):
+            inputs.note_dropped_labels(self)
+            y = None
+        rows = tf.shape(x)[0]
+        weight = tf.ones([rows]) if weight is None else tf.reshape(tf.cast(weight, tf.float32), [rows])
+        return x, y, weight
+
+    def _observed(self, x: Any, y: Any, weight: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple:
+        """Returns the evidence and the weights; examples with refused values are counted and get weight zero."""
+        noise = seeds.fold(seed, seeds.PREPROCESSING)
+        raw = tf.cast(x if y is None else y, tf.float32)
+        x = self.preprocess(x, noise, training)
+        target = x if y is None else self.preprocess(y, noise, training)
+        finite, inside = tf.math.is_finite(x), self.support.contains(target)
+        axes = list(range(1, x.shape.rank))
+        weight *= tf.cast(tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes), tf.float32)
+        self.violations.update_state(raw, inside & finite)
+        x = tf.where(finite, x, 0.0)
+        target = x if y is None else target
+        target = tf.where(inside, target, self.support.inner)
+        return self.evidence(x, target, self.objective.num_samples, seed, training), weight
+
+    def _log(self, evidence: Evidence, bound: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Updates the logs: means over examples by weight, the loss as Keras has it; carries violations along."""
+        examples = tf.cast(tf.shape(bound)[0], tf.float32)
+        loss = tf.reduce_sum(weight * -bound) / tf.maximum(examples, 1.0) + sum(self.losses)
+        self.logs["loss"].update_state(loss, sample_weight=examples)
+        for name, value in (
+            ("objective", bound),
+            ("elbo", evidence.elbo),
+            ("distortion", evidence.distortion),
+            ("rate", evidence.rate),
+        ):
+            self.logs[name].update_state(value, sample_weight=weight)
+        return {**{name: log.result() for name, log in self.logs.items()}, "violations": self.violations.result()}
+
+    def _step_seed(self, *counters: Any) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        return seeds.fold(seeds.as_seed(self.seed), *counters, replica)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Builds Keras' train function; what it counts as violations is raised when its block has executed."""
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self._raising(self.train_function)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Builds Keras' test function; what it counts as violations is raised when its block has executed."""
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._raising(self.test_function)
+
+    def _raising(self, function: Any) -> Any:
+        def checked(iterator: Any) -> dict[str, tf.Tensor]:
+            logs = dict(function(iterator))
+            self.violations.raise_if_any(logs.pop("violations"), self.support)
+            return logs
+
+        return checked
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *args: Any,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains as `keras.Model.fit` does; all its arguments hold.
+
+        Args:
+            x: raw examples, `[B, ...]`, or a `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches.
+            y: the reconstruction target, if it is not x itself (denoising); integer labels are dropped with a note.
+            *args: as in `keras.Model.fit`.
+            sample_weight: weight of each example, `[B]`.
+            validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, or a stream.
+            **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            The history of `loss`, `objective`, `elbo`, `distortion` and `rate`, in nats an example.
+
+        Raises:
+            InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
+        """
+        x = inputs.check_fit(self, x, y, sample_weight)
+        if validation_data is not None:
+            inputs.check_fit(self, *_validation_triple(validation_data))
+        for callback in _callbacks(args, kwargs):
+            if hasattr(callback, "watch"):
+                callback.watch(_callbacks(args, kwargs))
+        return super().fit(x, y, *args, sample_weight=sample_weight, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
+        """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x = inputs.check_fit(self, x, y, sample_weight)
+        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`."""
+        if not self.compiled:
+            return {}
+        config = {"optimizer": self.optimizer, "objective": self.objective, **self._execution}
+        return keras.saving.serialize_keras_object(config)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+
+def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    context = tf.distribute.get_replica_context()
+    several = context and context.num_replicas_in_sync > 1
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if several else value
+
+
+def _callbacks(args: tuple, kwargs: dict) -> list:
+    given = args[3] if len(args) > 3 else kwargs.get("callbacks")
+    given = getattr(given, "callbacks", given) or []
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _validation_triple(data: Any) -> tuple:
+    return keras.utils.unpack_x_y_sample_weight(data) if isinstance(data, (list, tuple)) else (data, None, None)
