@@ -14,19 +14,19 @@ help:  ## list the targets
 setup: $(INSTALLED)  ## create .venv with tfvae and its tools
 
 $(INSTALLED): setup.py constraints.txt
-	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	@python=; for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
 	  then python=$$candidate; break; fi; done; \
 	if [ -z "$$python" ]; then \
-	  echo "tfvae needs Python 3.11, 3.12 or 3.13, and none was found on PATH." >&2; \
+	  echo "tfvae needs Python 3.11, 3.12 or 3.13, and there is none among: $(or $(PYTHON),python3 python3.13 python3.12 python3.11)." >&2; \
 	  echo "Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
-	echo "Creating .venv with $$($$python --version); this takes a few minutes the first time."; \
-	$$python -m venv --clear .venv
+	echo "Setting up .venv with $$($$python --version); this takes a few minutes the first time."; \
+	$$python -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)  ## train on real digits, score, export and draw, into a new folder under runs/
-	$(BIN)/tfvae train digits --epochs 20 --out runs/demo-$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/tfvae train digits --epochs 100 --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(INSTALLED)  ## run the tests, the slow ones left out
 	$(BIN)/python -m pytest $(FAST)

@@ -1,5 +1,7 @@
 """Packaging of tfvae: `pip install -e .[dev] -c constraints.txt` gives the versions that were tested."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 PLOTS = ["matplotlib"]
@@ -10,6 +12,8 @@ setup(
     name="tfvae",
     version="0.1.0",
     description="Variational autoencoders for people who live in Keras",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tfvae", "tfvae.*"]),
@@ -19,6 +23,8 @@ setup(
         "tensorflow-probability[tf]>=0.25,<0.26",  # [tf] brings tf-keras, without which it cannot be imported
         "keras>=3.15,<4",
         "tensorflow-datasets",
+        "importlib-resources",  # tensorflow-datasets imports it, but declares it for old Pythons only
+        "requests",  # asks a data set's host once, where tensorflow-datasets would try for minutes
         "numpy",
         "scikit-learn",  # the embedded handwritten digits
     ],

@@ -1,0 +1,157 @@
+"""Data in memory: named, disjoint splits, a named binarisation protocol, and batches in a reproducible order.
+
+    data = tfvae.datasets.load("digits", binarization="dynamic", seed=0)
+    data.train, data.valid, data.test    Split(name, x [N, ...], y [N] or None)
+    data.preprocessing                   layers for VAE(preprocessing=...)
+
+Every random number is a pure function of `seed`: one stream cuts the splits, one each binarises train, valid and test.
+"""
+
+import numbers
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+
+from tfvae.datasets.binarization import PROTOCOLS
+from tfvae.datasets.sources import EMBEDDED, SPLITS, Source, read_arrays, read_file
+from tfvae.datasets.split import Data, Split
+from tfvae.datasets.tfds_source import read_tfds
+from tfvae.errors import InvalidInput
+
+# One stream of random numbers for each use.
+STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
+LARGEST_HELD_OUT = 10_000
+Fractions = dict[str, float | None]
+Pairs = dict[str, tuple[np.ndarray, np.ndarray | None]]
+
+
+def load(
+    source: Any,
+    *,
+    binarization: str = "none",
+    seed: int = 0,
+    valid_fraction: float | None = None,
+    test_fraction: float | None = None,
+    data_dir: str | os.PathLike | None = None,
+    scale: float | None = None,
+) -> Data:
+    """Returns the data of a source as disjoint train, valid and test splits, held in memory.
+
+    Splits that the source has are kept. A missing one is cut from train by a permutation of `seed`: by default 10000
+    examples or a sixth of train, whichever is smaller (250 of the 1797 embedded digits). Images without a channel axis,
+    `[N, H, W]`, get one; `[N, D]` stays.
+
+    Protocols of binarisation (m = x / scale is a pixel's mean):
+
+    - `"none"`: x as it is; `Rescaling(1/scale)` in the model.
+    - `"threshold"`: 1 where m >= 0.5, in every split.
+    - `"static"`: every split drawn once from Bernoulli(m) with `seed`.
+    - `"dynamic"`: train keeps its grey values and is drawn by the model at every visit; valid and test are drawn once
+      with `seed`, as {0, scale}, so that one preprocessing fits all three.
+
+    Args:
+        source: `"digits"` (8x8 handwritten digits that come with scikit-learn); the name of a TensorFlow Datasets set,
+            `"name[/config][:version]"`; the path of an `.npz` or `.npy` file; or arrays: x, a tuple (x, y), a mapping.
+            Files and mappings have the keys x_train, x_valid, x_test (y_train, ... beside them), or x and y.
+        binarization: the name of a protocol.
+        seed: of the split and of the draws, an integer.
+        valid_fraction: share of train, in (0, 1), to cut off as valid where the source has no such split.
+        test_fraction: the same for test.
+        data_dir: folder of TensorFlow Datasets' files; its own default is the variable TFDS_DATA_DIR, else
+            `~/tensorflow_datasets`. Other sources do not look at it.
+        scale: the value that becomes 1; by default 16 for the digits, 255 for uint8 images with values above 1, else 1.
+
+    Returns:
+        The data; x keeps its dtype, binarised x is uint8 0 or 1.
+
+    Raises:
+        InvalidInput: for an unknown source, protocol or fraction, an unreadable file, data that are empty or not finite
+            or of unequal lengths, or values to binarise that lie outside [0, scale].
+
+    Example:
+        >>> data = load("digits", binarization="dynamic")
+        >>> data.train.x.shape, data.valid.x.shape, data.event_shape
+        ((1297, 8, 8, 1), (250, 8, 8, 1), (8, 8, 1))
+    """
+    if binarization not in PROTOCOLS:
+        known = ", ".join(f'"{name}"' for name in PROTOCOLS)
+        raise InvalidInput(f"binarization to be one of {known}", f"{binarization!r}", "Choose one of them.")
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise InvalidInput(
+            "seed to be an integer", f"seed={seed!r}", "Pass a whole number; the same one repeats the data."
+        )
+    fractions = {"test": test_fraction, "valid": valid_fraction}
+    for name, fraction in fractions.items():
+        if fraction is not None and not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
+            received = f"{name}_fraction={fraction!r}"
+            raise InvalidInput(f"{name}_fraction in (0, 1)", received, "Pass a share of train, for example 0.1.")
+
+    raw = _read(source, data_dir)
+    scale = _scale(raw, scale)
+    generators = {name: _generator(int(seed), stream) for name, stream in STREAMS.items()}
+    splits, how = _complete(raw, fractions, generators["split"])
+    images = {name: x[..., None] if x.ndim == 3 else x for name, (x, _) in splits.items()}
+    arrays, preprocessing = PROTOCOLS[binarization](images, scale, generators)
+    protocol = {
+        "source": raw.origin,
+        "sizes": {name: len(x) for name, x in arrays.items()},
+        "splits": how,
+        "binarization": binarization,
+        "scale": scale,
+        "seed": int(seed),
+        "crc32": {name: f"{zlib.crc32(np.ascontiguousarray(x)):08x}" for name, x in arrays.items()},
+    }
+    parts = {name: Split(name, arrays[name], splits[name][1]) for name in SPLITS}
+    return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol)
+
+
+def _read(source: Any, data_dir: str | os.PathLike | None) -> Source:
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith((".npz", ".npy"))):
+        return read_file(source)
+    if not isinstance(source, str):
+        return read_arrays(source)
+    return EMBEDDED[source]() if source in EMBEDDED else read_tfds(source, data_dir)
+
+
+def _scale(raw: Source, scale: float | None) -> float:
+    if scale is not None:
+        if isinstance(scale, bool) or not (isinstance(scale, numbers.Real) and 0 < scale < float("inf")):
+            raise InvalidInput(
+                "scale > 0", f"scale={scale!r}", "Pass the value that white has in the data, such as 255."
+            )
+        return float(scale)
+    if raw.scale is not None:
+        return raw.scale
+    x = [x for x, _ in raw.splits.values()]
+    is_8_bit_image = x[0].dtype == np.uint8 and x[0].ndim >= 3 and max(part.max() for part in x) > 1
+    return 255.0 if is_8_bit_image else 1.0
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(stream,)))
+
+
+def _complete(raw: Source, fractions: Fractions, generator: np.random.Generator) -> tuple[Pairs, dict[str, str]]:
+    """Returns the (x, y) of train, valid and test, and in words where each comes from."""
+    for name, fraction in fractions.items():
+        if name in raw.splits and fraction is not None:
+            received = f"{name}_fraction={fraction} for {raw.origin}, which has a {name} split of its own"
+            raise InvalidInput(f"no {name}_fraction", received, "Leave it out: a split of the source's own is kept.")
+    how = {name: f"the source's own split {raw.own_names.get(name, name)}" for name in raw.splits}
+    x, y = raw.splits["train"]
+    default = raw.held_out or min(LARGEST_HELD_OUT, len(x) // 6)
+    missing = [name for name in fractions if name not in raw.splits]
+    counts = [default if fractions[name] is None else round(fractions[name] * len(x)) for name in missing]
+    if missing and (min(counts) < 1 or sum(counts) >= len(x)):
+        shares = ", ".join(f"{count} for {name}" for name, count in zip(missing, counts, strict=True))
+        remedy = "Pass more data, other fractions, or a mapping with x_train, x_valid and x_test."
+        raise InvalidInput("at least one example for every split", f"{len(x)} examples, of which {shares}", remedy)
+    splits = dict(raw.splits)
+    if missing:
+        rows = np.split(generator.permutation(len(x)), np.cumsum(counts))
+        for name, chosen in zip([*missing, "train"], rows, strict=True):
+            splits[name] = x[chosen], None if y is None else y[chosen]
+            how[name] = f"{len(chosen)} of {len(x)} {raw.own_names.get('train', 'train')}, permuted with the seed"
+    return {name: splits[name] for name in SPLITS}, {name: how[name] for name in SPLITS}

@@ -1,0 +1,168 @@
+"""Sources that need no network: the embedded digits, files of NumPy arrays, and arrays.
+
+x, (x, y), {x, y}              one set of examples, to be cut into train, valid and test
+{x_train, x_valid, x_test}     splits of the source's own, with y_train, y_valid, y_test beside them
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.errors import InvalidInput
+
+SPLITS = ("train", "valid", "test")
+KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
+LAYOUT = "x_train, x_valid, x_test (y_train, ... beside them), or x and y"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """What a source holds, checked: examples that are real, finite numbers, as many labels, one shape and one dtype.
+
+    Attributes:
+        name: of the data set.
+        origin: where it comes from, in words.
+        splits: (x, y) of train and of whatever other split there is.
+        own_names: what the source itself calls a split.
+        scale: the value that becomes 1; `None` if the data must tell.
+        held_out: default number of examples of a split that is cut from train; `None` if their number must tell.
+
+    Raises:
+        InvalidInput: naming the array that is not as it should be.
+    """
+
+    name: str
+    origin: str
+    splits: dict[str, tuple[Any, Any]]
+    own_names: dict[str, str] = dataclasses.field(default_factory=dict)
+    scale: float | None = None
+    held_out: int | None = None
+
+    def __post_init__(self) -> None:
+        """Converts to arrays, and checks them."""
+        for split, (x, y) in self.splits.items():
+            where = f"{self.own_names.get(split, split)} of {self.origin}"
+            self.splits[split] = _checked(x, y, where)
+        first, *others = [x for x, _ in self.splits.values()]
+        for split, other in zip(list(self.splits)[1:], others, strict=True):
+            if (other.shape[1:], other.dtype) != (first.shape[1:], first.dtype):
+                received = f"{first.dtype} {first.shape[1:]} in train and {other.dtype} {other.shape[1:]} in {split}"
+                remedy = "Convert them to the same kind of example."
+                raise InvalidInput(f"one shape and dtype in all splits of {self.origin}", received, remedy)
+
+
+def read_digits() -> Source:
+    """Returns the 1797 real handwritten digits that come with scikit-learn: `[1797, 8, 8]`, uint8, 0 to 16."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    x = digits.images.astype(np.uint8)
+    splits, own_names = {"train": (x, digits.target)}, {"train": "images"}
+    return Source("digits", "digits (scikit-learn)", splits, own_names, scale=16.0, held_out=250)
+
+
+EMBEDDED = {"digits": read_digits}
+
+
+def read_file(path: str | os.PathLike) -> Source:
+    """Returns what an `.npz` or `.npy` file holds.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InvalidInput: if it cannot be read, or holds other arrays than `read_arrays` wants.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if not isinstance(content, np.ndarray):
+                content = {name: content[name] if name in KEYS else None for name in content}
+    except FileNotFoundError as error:
+        remedy = f"Check the path; the working folder is {Path.cwd()}."
+        raise InvalidInput(f"an .npz or .npy file at {path}", "no such file", remedy) from error
+    except Exception as error:  # NumPy, zipfile and zlib have no common error for a damaged file
+        remedy = (
+            "It is damaged, foreign, or holds pickled objects: write it anew with numpy.savez(path, x_train=..., ...)."
+        )
+        raise InvalidInput(f"{path} to be a readable .npz or .npy file", _in_words(error), remedy) from error
+    return read_arrays(content, name=path.stem, origin=str(path))
+
+
+def read_arrays(source: Any, name: str = "arrays", origin: str = "arrays") -> Source:
+    """Returns arrays that are given as x, as a tuple (x, y), or as a mapping.
+
+    Args:
+        source: the arrays; x is `[N, D]` or `[N, H, W]` or `[N, H, W, C]`, y is `[N]`.
+        name: of the data set.
+        origin: where the arrays come from, in words.
+
+    Raises:
+        InvalidInput: if they are not arrays of numbers under the known keys.
+    """
+    if source is None or isinstance(source, tf.data.Dataset):
+        remedy = "A tf.data pipeline goes to fit directly." if source is not None else 'Try "digits".'
+        raise InvalidInput("a name, a path or arrays", f"a {type(source).__name__}", remedy)
+    if not isinstance(source, Mapping):
+        x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
+        return Source(name, origin, {"train": (x, y)}, {"train": "x"})
+    keys = {key for key in source if isinstance(key, str)}
+    has_splits = "x_train" in keys
+    unknown = {key for key in keys - KEYS if key.startswith(("x_", "y_"))}
+    if has_splits == ("x" in keys) or unknown:
+        found = f"{', '.join(sorted(map(str, source))) or 'no arrays'}"
+        raise InvalidInput(f"{origin} with the arrays {LAYOUT}", found, "Name the arrays so.")
+    names = {split: f"_{split}" if has_splits else "" for split in (SPLITS if has_splits else ("train",))}
+    splits = {s: (source["x" + end], source.get("y" + end)) for s, end in names.items() if "x" + end in source}
+    own_names = {split: "x" + end for split, end in names.items()}
+    orphans = {key for key in keys & KEYS if key.startswith("y")} - {"y" + names[split] for split in splits}
+    if orphans:
+        received = f"{', '.join(sorted(orphans))} without the x that belongs to it"
+        raise InvalidInput(f"{origin} with the arrays {LAYOUT}", received, "Add the examples, or remove the labels.")
+    return Source(name, origin, splits, own_names)
+
+
+def _checked(x: Any, y: Any, where: str) -> tuple[np.ndarray, np.ndarray | None]:
+    x, y = _array(x, where), None if y is None else _array(y, f"labels of {where}")
+    if x.dtype.kind not in "iuf":
+        raise InvalidInput(f"{where} to hold real numbers", f"dtype {x.dtype}", "Convert it, for example to float32.")
+    if x.ndim < 2:
+        remedy = "Put examples on the first axis; one number each is x[:, None]."
+        raise InvalidInput(f"{where} of shape [N, D] or [N, H, W] or [N, H, W, C]", f"shape {x.shape}", remedy)
+    if x.size == 0:
+        raise InvalidInput(
+            f"{where} to hold examples", f"an empty array of shape {x.shape}", "Pass data with a row or more."
+        )
+    if y is not None and y.shape[:1] != x.shape[:1]:
+        received = f"x of shape {x.shape} and y of shape {y.shape}"
+        raise InvalidInput(f"one label for each example in {where}", received, "Pass x and y of the same length.")
+    for name, array in (("x", x), ("y", y)):
+        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = np.argwhere(~np.isfinite(array))
+            received = f"{len(bad)} values that are NaN or infinite, the first at {name}[{', '.join(map(str, bad[0]))}]"
+            raise InvalidInput(f"finite numbers in {where}", received, "Remove or fill those examples first.")
+    return x, y
+
+
+def _array(value: Any, where: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # ragged lists, tensors on other devices, foreign __array__ methods
+        raise InvalidInput(f"{where} to be an array", _in_words(error), "Pass x, (x, y), or a mapping.") from error
+    if array.dtype == object:
+        received = f"{'a ' + type(value).__name__ + ' that becomes ' if array is not value else ''}an array of objects"
+        raise InvalidInput(
+            f"{where} to be an array of numbers", received, "Stack examples of one shape into one array."
+        )
+    return array.astype(np.uint8) if array.dtype == bool else array
+
+
+def _in_words(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
