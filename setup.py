@@ -23,6 +23,7 @@ setup(
         "tensorflow-probability[tf]>=0.25,<0.26",  # [tf] brings tf-keras, without which it cannot be imported
         "keras>=3.15,<4",
         "tensorflow-datasets",
+        "importlib_resources",  # tensorflow-datasets 4.9.10 imports it and does not ask for it
         "importlib-resources",  # tensorflow-datasets imports it, but declares it for old Pythons only
         "requests",  # asks a data set's host once, where tensorflow-datasets would try for minutes
         "numpy",

@@ -5,9 +5,12 @@ vae.compile("adam", objective=tfvae.objectives.ELBO());  vae.fit(x);  vae.log_pr
 """
 
 from tfvae import (
+    callbacks,
+    datasets,
     likelihoods,
     networks,
     objectives,
+    plotting,
     posteriors,
     preprocessing,
     priors,
