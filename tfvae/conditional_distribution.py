@@ -83,9 +83,10 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             try:
                 features = context if self.network is None else self.network(context)
             except (ValueError, tf.errors.InvalidArgumentError) as error:
+                reason = str(error).split("\x1b[1m")[-1].split("\x1b[0m")[0]  # what Keras prints in bold
                 raise InvalidInput(
                     f"the network of {type(self).__name__} to take inputs of shape {(None, *context_shape[1:])}",
-                    f"{self.network!r}, which answered: {str(error).splitlines()[0]}",
+                    f"{self.network!r}, which answered: {reason.splitlines()[0]}",
                     "Give it that input shape, or let it be built by the part.",
                 ) from error
             self.head = Head(self.head_shapes())
@@ -132,9 +133,11 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         return super().__call__(context, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments; subclasses add theirs."""
-        network = None if self.network is None else keras.saving.serialize_keras_object(self.network)
-        config = {**super().get_config(), "network": network}
+        """Returns the constructor's arguments; subclasses add theirs.
+
+        Keras objects are returned as they are: Keras serialises them itself, and so sees that two parts share one.
+        """
+        config = {**super().get_config(), "network": self.network}
         config.pop("dtype")
         return config
 

@@ -19,6 +19,11 @@ class InvalidInput(ValueError):
 
     def __init__(self, expected: str, received: str, remedy: str) -> None:
         super().__init__(f"Expected {expected}. Received {received}. {remedy}")
+        self.parts = (expected, received, remedy)
+
+    def __reduce__(self) -> tuple:
+        """Lets the error travel between processes."""
+        return type(self), self.parts
 
 
 def positive_integer(name: str, value: Any) -> int:

@@ -62,9 +62,9 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
 
 def version_folder(path: Path) -> Path:
     """Returns `path` if its last component is a number, else the next free version below it."""
-    if path.name.isdigit():
+    if path.name.isdecimal():
         return path
-    versions = [int(child.name) for child in path.glob("*") if child.name.isdigit()]
+    versions = [int(child.name) for child in path.glob("*") if child.name.isdecimal()]
     return path / str(max(versions, default=0) + 1)
 
 
@@ -96,7 +96,9 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"mean": q.mean(), "stddev": q.stddev()}
 
     def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": vae.decode(tf.debugging.assert_all_finite(z, "z must be finite")).mean()}
+        z = tf.ensure_shape(z, (None, vae.latent_dim))
+        z = tf.debugging.assert_all_finite(z, "z must be finite, received NaN or infinity")
+        return {"mean": vae.decode(z).mean()}
 
     def sample(num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         z, likelihood, stream = vae.sample_likelihood(at_least(num_samples, 0), seeds.as_seed(seed))

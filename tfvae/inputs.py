@@ -25,7 +25,11 @@ ROWS_PER_SCAN = 4096
 
 def event_batch(x: Any, event_shape: tuple[int, ...], name: str = "x") -> Any:
     """Returns x as an array or tensor `[B, *event]`; raises `InvalidInput` for any other type or shape."""
-    if isinstance(x, (dict, list, tuple)) or x is None or not (hasattr(x, "shape") or hasattr(x, "__array__")):
+    if isinstance(x, keras.KerasTensor):
+        remedy = "Use the VAE itself in a functional model: vae(inputs) gives the reconstruction's mean."
+        raise InvalidInput(f"{name} to be a tensor or array", "a symbolic keras.Input", remedy)
+    unstacked = isinstance(x, (dict, list, tuple, tf.SparseTensor, tf.RaggedTensor))
+    if unstacked or not (hasattr(x, "shape") or hasattr(x, "__array__")):
         kind = f"a {type(x).__name__}" + (f" with keys {sorted(x)}" if isinstance(x, dict) else "")
         raise InvalidInput(
             f"{name} to be one array of shape {('B', *event_shape)}",
@@ -37,14 +41,14 @@ def event_batch(x: Any, event_shape: tuple[int, ...], name: str = "x") -> Any:
         raise InvalidInput(f"{name} to be numbers", f"dtype {x.dtype}", "Convert it to float32.")
     if np.issubdtype(_numpy_dtype(x), np.complexfloating):
         raise InvalidInput(f"{name} to be real numbers", f"dtype {x.dtype}", "Split real and imaginary part.")
-    if x.shape.rank is None if tf.is_tensor(x) else False:
-        return x
+    if tf.is_tensor(x) and x.shape.rank is None:
+        return tf.ensure_shape(x, (None, *event_shape))  # a stream that does not know its shape: checked as it comes
     if len(x.shape) != len(event_shape) + 1 or any(
         size is not None and size != want for size, want in zip(x.shape[1:], event_shape, strict=True)
     ):
         remedy = f"Reshape it to {('B', *event_shape)}, or give the likelihood the event_shape of your data."
         raise InvalidInput(f"{name} of shape {('B', *event_shape)}", f"shape {tuple(x.shape)}", remedy)
-    return x
+    return tf.ensure_shape(x, (None, *event_shape)) if None in x.shape[1:] else x
 
 
 def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
@@ -53,7 +57,7 @@ def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
     Raises:
         InvalidInput: if it is neither.
     """
-    if hasattr(y, "shape"):
+    if hasattr(y, "shape") and not (tf.is_tensor(y) and y.shape.rank is None):
         rest = tuple(y.shape)[1:]
         if rest == tuple(event_shape):
             return True
@@ -61,13 +65,22 @@ def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
             return False
     raise InvalidInput(
         f"y to be a reconstruction target of shape {('B', *event_shape)} or integer labels of shape ('B',)",
-        f"y of shape {tuple(y.shape)} and dtype {y.dtype}" if hasattr(y, "shape") else f"a {type(y).__name__}",
+        f"y of shape {y.shape} and dtype {y.dtype}" if hasattr(y, "shape") else f"a {type(y).__name__}",
         "Leave y out: a VAE learns from x alone.",
     )
 
 
-def check_arrays(vae: Any, x: Any, y: Any, sample_weight: Any) -> None:
+def check_arrays(
+    vae: Any, x: Any, y: Any = None, sample_weight: Any = None, support: supports.Support | None = None
+) -> None:
     """Scans arrays whole, as the model will see them after preprocessing.
+
+    Args:
+        vae: the model.
+        x: examples, `[B, ...]`.
+        y: reconstruction target, `[B, ...]`, or labels, `[B]`, or `None`.
+        sample_weight: `[B]` or `None`.
+        support: the set that the target (x itself without one) must lie in; by default the likelihood's.
 
     Raises:
         InvalidInput: for an empty data set, a wrong shape, or values that are not finite or outside the support.
@@ -80,13 +93,14 @@ def check_arrays(vae: Any, x: Any, y: Any, sample_weight: Any) -> None:
         if other is not None and len(other) != len(x):
             raise InvalidInput(f"{name} with {len(x)} rows, as x has", f"{len(other)}", "Pass one for each example.")
     if sample_weight is not None:
-        _check_weights(np.asarray(sample_weight))
+        _check_weights(np.asarray(sample_weight), len(x))
     _note_integers(vae, x)
+    support = vae.support if support is None else support
     for start in range(0, len(x), ROWS_PER_SCAN):
         rows = slice(start, start + ROWS_PER_SCAN)
-        check_values(vae, x[rows], "x", start, vae.likelihood.support if target is None else supports.REAL)
+        check_values(vae, x[rows], "x", start, support if target is None else supports.REAL)
         if target is not None:
-            check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, vae.likelihood.support)
+            check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
 
 
 def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.Support) -> None:
@@ -95,8 +109,9 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.
     Raises:
         InvalidInput: naming the value, its row, the set it should lie in, and what to do.
     """
-    raw = x = tf.cast(x, tf.float32)
-    _check_inside(raw, raw, supports.REAL, name, first_row, "finite values", "Remove or fill the missing values first.")
+    raw, x = x, tf.cast(x, tf.float32)
+    remedy = "Remove or fill the missing values first."
+    _check_inside(raw, x, supports.REAL, name, first_row, "values that are finite as float32", remedy)
     for layer in vae.preprocessing:
         if hasattr(layer, "support"):
             where = f"values in {layer.support.description}, the input of {type(layer).__name__}"
@@ -112,55 +127,79 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.
     _check_inside(raw, x, support, name, first_row, where, remedy)
 
 
-def check_fit(vae: Any, x: Any, y: Any, sample_weight: Any) -> Any:
-    """Checks what `fit` or `evaluate` was given and returns x (a generator is given back with its first batch).
+def check_fit(
+    vae: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    support: supports.Support | None = None,
+    class_weight: dict | None = None,
+) -> tuple[Any, Any]:
+    """Checks what `fit`, `evaluate` or `predict` was given: arrays whole, of a stream the first batch.
+
+    Args:
+        vae: the model.
+        x: an array or a stream of batches.
+        y: as in `check_arrays`.
+        sample_weight: as in `check_arrays`.
+        support: as in `check_arrays`.
+        class_weight: what `fit` was given; it needs labels.
+
+    Returns:
+        x and y for Keras: a generator gets its first batch back; Keras would drop the weights of arrays without y,
+        so that y is x there.
 
     Raises:
         InvalidInput: see `check_arrays`.
     """
     if x is None:
-        raise InvalidInput("data to fit", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
-    if not _is_stream(x):
-        check_arrays(vae, x, y, sample_weight)
-        return x
-    first, x = _peek(x)
-    batch_x, batch_y, weight = keras.utils.unpack_x_y_sample_weight(first)
-    check_arrays(vae, batch_x, batch_y, weight)
-    return x
+        raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
+    is_stream = _is_stream(x)
+    first, x = _peek(x) if is_stream else ((x, y, sample_weight), x)
+    first_x, first_y, weight = keras.utils.unpack_x_y_sample_weight(first)
+    if class_weight is not None and (first_y is None or is_target(first_y, vae.event_shape)):
+        remedy = "Pass the labels as y, or weigh examples by sample_weight."
+        raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)
+    check_arrays(vae, first_x, first_y, weight, support)
+    return x, (x if y is None and sample_weight is not None and not is_stream else y)
 
 
 class Violations(keras.metrics.Metric):
-    """Counts what a stream brought that the likelihood refuses; carried out of the compiled step, then raised."""
+    """Counts what a stream brought that must be refused; carried out of the compiled step, then raised."""
 
     def __init__(self) -> None:
         super().__init__(name="violations", dtype="float32")
-        self.counts = self.add_variable(shape=(3,), initializer="zeros", name="counts")
+        self.counts = self.add_variable(shape=(4,), initializer="zeros", name="counts", dtype="float32")
 
-    def update_state(self, x: tf.Tensor, inside: tf.Tensor) -> None:
-        """Adds the values of x, `[B, ...]`, where `inside` is false; remembers one of them."""
-        finite = tf.math.is_finite(x)
-        outside = tf.cast(finite & ~inside, tf.float32)
-        example = tf.reduce_max(tf.where(finite & ~inside, x, -float("inf")))
-        counts = [tf.reduce_sum(outside), tf.reduce_sum(tf.cast(~finite, tf.float32)), 0.0]
-        self.counts.assign_add(tf.stack(counts))
-        known = tf.stack([self.counts[0], self.counts[1], example])
-        self.counts.assign(tf.where(tf.math.is_finite(known), known, self.counts))
+    def update_state(self, x: tf.Tensor, good: tf.Tensor, finite: tf.Tensor, good_weight: tf.Tensor) -> None:
+        """Adds raw values x, `[B, ...]`, that are not `good`, remembering a finite one, and the bad weights, `[B]`."""
+        outside = finite & ~good
+        example = tf.reduce_max(tf.where(outside, x, -float("inf")))
+        example = tf.where(tf.math.is_finite(example), example, self.counts[3])
+        new = [tf.reduce_sum(tf.cast(bad, tf.float32)) for bad in (outside, ~finite, ~good_weight)]
+        self.counts.assign(tf.stack([*tf.unstack(self.counts[:3] + tf.stack(new)), example]))
 
     def result(self) -> tf.Tensor:
-        """Returns how many finite values lay outside, how many were not finite, and one outside, `[3]`."""
+        """Returns the numbers of finite values outside, of values not finite, of bad weights, and one value, `[4]`."""
         return tf.convert_to_tensor(self.counts)
 
     def raise_if_any(self, result: Any, support: supports.Support) -> None:
         """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
-        outside, not_finite, example = np.asarray(result)
-        if outside or not_finite:
-            self.reset_state()
-            value = f"{int(outside)} outside (for example {example:g}) and " if outside else ""
-            raise InvalidInput(
-                f"every batch to hold values in {support.description}, the likelihood's support",
-                f"{value}{int(not_finite)} not finite",
-                "The examples concerned were left out of the update; clean the stream and call fit again.",
-            )
+        outside, not_finite, weights, example = np.asarray(result)
+        if not (outside or not_finite or weights):
+            return
+        self.reset_state()
+        expected = f"every batch to hold values in {support.description}, the likelihood's support, after preprocessing"
+        found = {
+            f"{int(outside)} outside (for example {example:g})": outside,
+            f"{int(not_finite)} not finite": not_finite,
+            f"{int(weights)} sample weights that are negative or not finite": weights,
+        }
+        raise InvalidInput(
+            expected if outside or not_finite else "every sample_weight of the stream to be finite and not negative",
+            " and ".join(text for text, number in found.items() if number),
+            "The examples concerned were left out of the update; clean the stream and call fit again.",
+        )
 
 
 def note_dropped_labels(vae: Any) -> None:
@@ -181,24 +220,29 @@ def _note_once(vae: Any, key: str, text: str) -> None:
         logger.warning("tfvae: %s", text)
 
 
-def _check_weights(weight: np.ndarray) -> None:
+def _check_weights(weight: np.ndarray, rows: int) -> None:
+    if weight.size != rows:
+        remedy = "To leave out part of an example is not supported."
+        raise InvalidInput("sample_weight of shape ('B',)", f"shape {weight.shape}", remedy)
     if not np.all(np.isfinite(weight)) or np.any(weight < 0):
         bad = weight[~(np.isfinite(weight) & (weight >= 0))][0]
         raise InvalidInput("sample_weight to be finite and not negative", f"{bad}", "Give left-out examples weight 0.")
 
 
 def _check_inside(
-    raw: tf.Tensor, x: tf.Tensor, support: supports.Support, name: str, first_row: int, expected: str, remedy: str
+    raw: Any, x: tf.Tensor, support: supports.Support, name: str, first_row: int, expected: str, remedy: str
 ) -> None:
     inside = support.contains(x)
     if tf.reduce_all(inside):
         return
+    raw = tf.cast(raw, tf.float64)
     at = tuple(int(i) for i in tf.where(~inside)[0])
-    low, high = float(tf.reduce_min(raw)), float(tf.reduce_max(raw))
+    finite = tf.boolean_mask(raw, tf.math.is_finite(raw))
+    between = f"from {float(tf.reduce_min(finite)):g} to {float(tf.reduce_max(finite)):g}" if len(finite) else "nowhere"
     row = (first_row + at[0], *at[1:])
     raise InvalidInput(
         f"{name} with {expected}",
-        f"{float(raw[at]):g} at {name}[{', '.join(map(str, row))}] (these rows range from {low:g} to {high:g})",
+        f"{float(raw[at]):g} at {name}[{', '.join(map(str, row))}] (finite values in these rows range {between})",
         remedy,
     )
 
@@ -211,12 +255,12 @@ def _is_stream(x: Any) -> bool:
 
 def _peek(stream: Any) -> tuple[Any, Any]:
     if isinstance(stream, keras.utils.PyDataset):
-        first = stream[0] if len(stream) else None
+        first = None if stream.num_batches == 0 else stream[0]
     elif isinstance(stream, tf.data.Dataset):
         first = next(iter(stream.take(1)), None)
     elif isinstance(stream, Iterator):
         first = next(stream, None)
-        stream = itertools.chain([first], stream)
+        stream = _batches(first, stream)
     elif hasattr(stream, "__iter__"):
         first = next(iter(stream), None)
     else:
@@ -226,6 +270,13 @@ def _peek(stream: Any) -> tuple[Any, Any]:
     return first, stream
 
 
+def _batches(first: Any, rest: Iterator) -> Iterator:
+    """Yields the first batch, then the rest, each as the tuple that Keras wants of a generator."""
+    for batch in itertools.chain([first], rest):
+        yield batch if isinstance(batch, tuple) else (batch,)
+
+
 def _numpy_dtype(x: Any) -> np.dtype:
     dtype = x.dtype
-    return np.dtype(dtype.as_numpy_dtype if isinstance(dtype, tf.DType) else dtype)
+    dtype = np.dtype(dtype.as_numpy_dtype if isinstance(dtype, tf.DType) else dtype)
+    return np.dtype(np.float32) if dtype == tf.bfloat16 else dtype  # NumPy does not know it as floating

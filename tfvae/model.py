@@ -105,15 +105,17 @@ class VAE(EvidenceModel):
     def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
         _refuse_reserved(condition)
-        z = tf.convert_to_tensor(z, tf.float32)
+        z = tf.cast(z, tf.float32)
         if z.shape.rank is not None and (z.shape.rank < 2 or z.shape[-1] != self.latent_dim):
             shape = ("B", self.latent_dim)
             raise InvalidInput(f"z of shape {shape}", f"shape {tuple(z.shape)}", "Each row is one latent code.")
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
+            raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
         return self.likelihood(z)
 
     def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
-        x = self._preprocessed(x, condition, mask, data_support=True)
+        x, z = self._preprocessed(x, condition, mask, data_support=True), tf.cast(z, tf.float32)
         return self.decode(z).log_prob(x) + self.prior.log_prob(z)
 
     def log_prob(
@@ -205,10 +207,17 @@ class VAE(EvidenceModel):
         """Returns the mean of p(x | z) at the posterior's mean z, `[B, ...]`, in the likelihood's units."""
         return self.decode(self.encode(x, condition, mask).mean()).mean()
 
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
+        """Checks the shape of x, which some networks do not, then calls the model."""
+        x = x if isinstance(x, keras.KerasTensor) else inputs.event_batch(x, self.event_shape)
+        return super().__call__(x, *args, **kwargs)
+
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
         x = self.preprocess(x, training=False)
-        return self.likelihood(self.posterior(x, training=training).mean(), training=training).mean()
+        mean = self.likelihood(self.posterior(x, training=training).mean(), training=training).mean()
+        finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
+        return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
     # Evidence: S samples for B examples.
 
@@ -322,11 +331,15 @@ class VAE(EvidenceModel):
 def _check_kind(name: str, part: Any, kind: type) -> None:
     if not isinstance(part, kind):
         example = {
-            Posterior: "tfvae.posteriors.DiagonalNormal(16)",
-            Likelihood: "tfvae.likelihoods.Bernoulli((28, 28, 1))",
+            "posterior": "tfvae.posteriors.DiagonalNormal(16)",
+            "likelihood": "tfvae.likelihoods.Bernoulli((28, 28, 1))",
+            "prior": "tfvae.priors.StandardNormal(16)",
+            "preprocessing": "keras.layers.Rescaling(1 / 255)",
         }
-        remedy = f"Pass for example {example.get(kind, 'tfvae.priors.StandardNormal(16)')}."
-        raise InvalidInput(f"{name} to be a tfvae {kind.__name__}", f"{part!r}", remedy)
+        library = "Keras" if kind is keras.layers.Layer else "tfvae"
+        raise InvalidInput(
+            f"{name} to be a {library} {kind.__name__}", f"{part!r}", f"Pass for example {example[name]}."
+        )
 
 
 def _refuse_reserved(condition: Any = None, mask: Any = None) -> None:

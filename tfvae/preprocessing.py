@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfvae import supports
 from tfvae.errors import positive_integer
-from tfvae.seeds import as_seed
+from tfvae.seeds import as_seed, integer
 
 
 class RandomPreprocessing(keras.layers.Layer):
@@ -29,7 +29,7 @@ class RandomPreprocessing(keras.layers.Layer):
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.seed = int(seed)
+        self.seed = integer(seed)
 
     def call(self, x: tf.Tensor, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns x, `[B, ...]`, transformed; values outside the support become NaN, which no likelihood accepts."""

@@ -6,9 +6,13 @@ Training folds the model's seed with the optimizer's step and the replica, so th
 uninterrupted one would have drawn; a served model takes its seed from the request.
 """
 
+import numbers
 import random
 
+import numpy as np
 import tensorflow as tf
+
+from tfvae.errors import InvalidInput
 
 # One stream for each use of noise inside a step.
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION = range(5)
@@ -24,16 +28,29 @@ def as_seed(seed: int | tf.Tensor | None = None) -> tf.Tensor:
     Returns:
         An int32 tensor of shape `[2]`.
 
+    Raises:
+        InvalidInput: if the seed is anything else.
+
     Example:
         >>> as_seed(3).numpy()
         array([0, 3], dtype=int32)
     """
     if seed is None:
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-    if isinstance(seed, int):
-        seed %= 2**31  # any Python integer, negative ones included
+    if not tf.is_tensor(seed) and np.ndim(seed) == 0:
+        seed = (integer(seed) + 2**31) % 2**32 - 2**31  # wrapped to int32, of which a served model takes all
+    seed = tf.convert_to_tensor(seed)
+    if not seed.dtype.is_integer or seed.shape not in ((), (2,)):
+        raise InvalidInput("seed to be one integer or a pair", f"{seed!r}", "Pass for example seed=0.")
     seed = tf.cast(seed, tf.int32)
     return seed if seed.shape.rank == 1 else tf.stack([0, seed])
+
+
+def integer(seed: int) -> int:
+    """Returns the seed as an `int`; raises `InvalidInput` unless it is a whole number."""
+    if not isinstance(seed, numbers.Integral):
+        raise InvalidInput("seed to be a whole number", f"seed={seed!r}", "Pass for example seed=0.")
+    return int(seed)
 
 
 def fold(seed: tf.Tensor, *data: int | tf.Tensor) -> tf.Tensor:

@@ -17,7 +17,7 @@ from tfvae import inputs, seeds
 from tfvae.errors import InvalidInput
 from tfvae.evidence import Evidence
 from tfvae.objectives import ELBO, Objective
-from tfvae.supports import Support
+from tfvae.supports import REAL, Support
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
 
@@ -27,7 +27,7 @@ class EvidenceModel(keras.Model, abc.ABC):
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
-        self.seed = seeds.draw() if seed is None else int(seed)
+        self.seed = seeds.draw() if seed is None else seeds.integer(seed)
         self.objective = ELBO()
         self.notes = set()
         self.logs = {name: keras.metrics.Mean(name) for name in LOGS}
@@ -84,9 +84,11 @@ class EvidenceModel(keras.Model, abc.ABC):
             remedy = "The loss is the objective's negative: compile(optimizer, objective=tfvae.objectives.ELBO())."
             raise InvalidInput("compile(optimizer, objective=...) with an objective of tfvae", received, remedy)
         optimizer = keras.optimizers.get(optimizer)
-        rate = float(optimizer.learning_rate)
+        if not isinstance(optimizer, keras.optimizers.Optimizer):
+            raise InvalidInput("a Keras optimizer", f"{optimizer!r}", 'Pass for example "adam".')
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         if not 0 <= rate < float("inf"):
-            raise InvalidInput("a learning rate that is finite and not negative", f"{rate}", "Try 1e-3 with Adam.")
+            raise InvalidInput("a learning rate that is finite and not negative", f"{rate:g}", "Try 1e-3 with Adam.")
         super().compile(
             optimizer=optimizer,
             run_eagerly=run_eagerly,
@@ -94,6 +96,7 @@ class EvidenceModel(keras.Model, abc.ABC):
             jit_compile=jit_compile,
             auto_scale_loss=auto_scale_loss,
         )
+        self.optimizer.build(self.trainable_variables)
         self.objective = objective
         self._execution = {
             "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
@@ -106,6 +109,8 @@ class EvidenceModel(keras.Model, abc.ABC):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
+        if not self.trainable_variables:
+            raise InvalidInput("trainable weights", "a frozen model", "Set part.trainable = True and compile again.")
         x, y, weight = self._unpacked(data)
         seed = self._step_seed(self.optimizer.iterations)
         with tf.GradientTape() as tape:
@@ -128,7 +133,7 @@ class EvidenceModel(keras.Model, abc.ABC):
 
     def _unpacked(self, data: Any) -> tuple:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        inputs.event_batch(x, self.event_shape)
+        x = inputs.event_batch(x, self.event_shape)
         if y is not None and not inputs.is_target(y, self.event_shape):
             inputs.note_dropped_labels(self)
             y = None
@@ -139,13 +144,16 @@ class EvidenceModel(keras.Model, abc.ABC):
     def _observed(self, x: Any, y: Any, weight: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple:
         """Returns the evidence and the weights; examples with refused values are counted and get weight zero."""
         noise = seeds.fold(seed, seeds.PREPROCESSING)
-        raw = tf.cast(x if y is None else y, tf.float32)
+        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (x, x if y is None else y))
         x = self.preprocess(x, noise, training)
         target = x if y is None else self.preprocess(y, noise, training)
         finite, inside = tf.math.is_finite(x), self.support.contains(target)
+        good_weight = tf.math.is_finite(weight) & (weight >= 0)
         axes = list(range(1, x.shape.rank))
-        weight *= tf.cast(tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes), tf.float32)
-        self.violations.update_state(raw, inside & finite)
+        good = tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes) & good_weight
+        weight = tf.where(good, weight, 0.0)
+        raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
+        self.violations.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
         x = tf.where(finite, x, 0.0)
         target = x if y is None else target
         target = tf.where(inside, target, self.support.inner)
@@ -215,9 +223,10 @@ class EvidenceModel(keras.Model, abc.ABC):
         Raises:
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
-        x = inputs.check_fit(self, x, y, sample_weight)
+        x, y = inputs.check_fit(self, x, y, sample_weight, class_weight=kwargs.get("class_weight"))
         if validation_data is not None:
-            inputs.check_fit(self, *_validation_triple(validation_data))
+            triple = keras.utils.unpack_x_y_sample_weight(validation_data)
+            validation_data = (*inputs.check_fit(self, *triple), triple[2])
         for callback in _callbacks(args, kwargs):
             if hasattr(callback, "watch"):
                 callback.watch(_callbacks(args, kwargs))
@@ -226,8 +235,12 @@ class EvidenceModel(keras.Model, abc.ABC):
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         if not kwargs.get("_use_cached_eval_dataset"):
-            x = inputs.check_fit(self, x, y, sample_weight)
+            x, y = inputs.check_fit(self, x, y, sample_weight)
         return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
+        return super().predict(inputs.check_fit(self, x, support=REAL)[0], *args, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the arguments of `compile`."""
@@ -239,7 +252,6 @@ class EvidenceModel(keras.Model, abc.ABC):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
 
 def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
@@ -252,7 +264,3 @@ def _callbacks(args: tuple, kwargs: dict) -> list:
     given = args[3] if len(args) > 3 else kwargs.get("callbacks")
     given = getattr(given, "callbacks", given) or []
     return list(given) if isinstance(given, (list, tuple)) else [given]
-
-
-def _validation_triple(data: Any) -> tuple:
-    return keras.utils.unpack_x_y_sample_weight(data) if isinstance(data, (list, tuple)) else (data, None, None)
