@@ -10,6 +10,7 @@ batch; its Bernoulli writes two softplus over the event.
 
 import functools
 import math
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -20,14 +21,14 @@ tfd = tfp.distributions
 class MultivariateNormalDiag(tfd.MultivariateNormalDiag):
     """`tfd.MultivariateNormalDiag(loc, scale_diag)` with a fused sampler and density; both parameters `[..., D]`."""
 
-    def _call_sample_n(self, sample_shape, seed, **kwargs):
+    def _call_sample_n(self, sample_shape: Any, seed: Any, **kwargs: Any) -> tf.Tensor:
         loc, scale = self.loc, self.parameters["scale_diag"]
         shape = tf.broadcast_dynamic_shape(tf.shape(loc), tf.shape(scale))
         shape = tf.concat([tf.reshape(tf.cast(sample_shape, tf.int32), [-1]), shape], axis=0)
         eps = tf.random.stateless_normal(shape, seed=tfp.random.sanitize_seed(seed), dtype=self.dtype)
         return tf.ensure_shape(loc + scale * eps, [None] * (shape.shape[0] - 1) + [loc.shape[-1]])
 
-    def _log_prob(self, z):
+    def _log_prob(self, z: tf.Tensor) -> tf.Tensor:
         scale = self.parameters["scale_diag"]
         eps = (z - self.loc) / scale
         return -0.5 * tf.reduce_sum(tf.square(eps) + math.log(2 * math.pi), -1) - tf.reduce_sum(tf.math.log(scale), -1)
@@ -36,7 +37,7 @@ class MultivariateNormalDiag(tfd.MultivariateNormalDiag):
 class IndependentBernoulli(tfd.Independent):
     """`tfd.Independent(tfd.Bernoulli(logits))` with a fused mass function."""
 
-    def _log_prob(self, x):
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits = self.distribution.logits
         axes = list(range(-int(self.parameters["reinterpreted_batch_ndims"]), 0))
         return tf.reduce_sum(x * logits - tf.math.softplus(logits), axis=axes)

@@ -55,6 +55,8 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
             archive.add_endpoint(name, endpoint, input_signature=signature)
         archive.write_out(str(partial), verbose=False)
         partial.rename(target)
+    except tf.errors.OpError as error:  # TensorFlow's file system has errors of its own
+        raise OSError(error.message) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return str(target)

@@ -59,7 +59,7 @@ def estimate(
         seed: int32 pair.
     """
 
-    def step(index, top, total, squares):
+    def step(index: tf.Tensor, top: tf.Tensor, total: tf.Tensor, squares: tf.Tensor) -> tuple:
         weights = log_weight(chunk, fold(seed, index))
         used = index * chunk + tf.range(chunk) < num_samples
         weights = tf.where(used[:, tf.newaxis], weights, -float("inf"))
@@ -93,7 +93,7 @@ def estimate_blocks(
     blocks = (rows + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK
     arrays = [tf.TensorArray(tf.float32, blocks, element_shape=[None], infer_shape=False) for _ in range(3)]
 
-    def step(index, arrays):
+    def step(index: tf.Tensor, arrays: list) -> tuple:
         part = x[index * ROWS_PER_BLOCK : (index + 1) * ROWS_PER_BLOCK]
         results = block(part, fold(seed, index))
         return index + 1, [array.write(index, value) for array, value in zip(arrays, results, strict=True)]

@@ -1,0 +1,405 @@
+"""The command line: what a run folder holds, what is printed, and how it refuses."""
+
+import csv
+import importlib.util
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import tfvae
+from tfvae import callbacks, files, record, run
+from tfvae.cli import main
+from tfvae.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
+
+SMALL = "--epochs 2 --hidden 16 --latent-dim 3 --eval-samples 20 --batch-size 200".split()
+PICTURES = {"learning_curves.png", "reconstructions.png", "samples.png", "latent_plane.png"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "digits", "--out", str(folder), *SMALL]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A run folder that a test may damage."""
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def read_history(folder):
+    with (folder / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+# What a run is.
+
+
+def test_run_folder_holds_every_file(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert names == {
+        "config.json", "history.csv", "metrics.json", "model.keras", "saved_model", "pictures", "card.md"
+    }  # fmt: skip
+    assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
+    assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (trained / "pictures").iterdir())
+    assert len(read_history(trained)) == 2
+    assert "log p(x)" in (trained / "card.md").read_text()
+
+
+def test_config_is_enough_to_repeat_the_run(trained, tmp_path):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["command"].startswith("tfvae train digits --out")
+    assert set(config["versions"]) == {"python", "tfvae", "tensorflow", "keras", "tensorflow-probability", "numpy"}
+    assert config["git_revision"] is None or len(config["git_revision"].removesuffix("+changes")) == 40
+
+    run.train(Options.from_config(config["options"]), tmp_path / "again", verbose=0)
+    for a, b in zip(
+        run.load_model(trained).get_weights(), run.load_model(tmp_path / "again").get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert read_history(trained) == read_history(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["data"] == config["data"]
+
+
+def test_figures_are_means_over_the_test_examples(trained):
+    test = json.loads((trained / "metrics.json").read_text())["test"]
+    vae, data = run.load_model(trained), tfvae.datasets.load("digits", binarization="dynamic", seed=0)
+    log_prob = vae.log_prob(data.test.x, 20, seed=0).numpy().astype(float)
+    assert test["examples"] == len(data.test.x) and test["num_samples"] == 20
+    assert test["log_prob"] == pytest.approx(np.mean(log_prob), abs=1e-4)
+    standard_error = math.sqrt(np.sum((log_prob - log_prob.mean()) ** 2) / (len(log_prob) - 1) / len(log_prob))
+    assert test["log_prob_standard_error"] == pytest.approx(standard_error, rel=1e-4)
+    assert test["elbo"] == pytest.approx(-test["distortion"] - test["rate"], abs=1e-3)
+    assert test["variational_gap"] == pytest.approx(test["log_prob"] - test["elbo"])
+
+
+def test_evaluate_prints_the_figures_of_a_split(trained, capsys):
+    assert main(["evaluate", str(trained)]) == 0
+    printed = capsys.readouterr().out
+    test = json.loads((trained / "metrics.json").read_text())["test"]
+    assert printed == record.figures(test) + "\n"
+    assert f"+- {test['log_prob_standard_error']:.2f}" in printed
+
+    assert main(["evaluate", str(trained), "--split", "valid", "--num-samples", "3", "--seed", "1"]) == 0
+    assert "valid" in (printed := capsys.readouterr().out) and "3 importance samples" in printed
+
+
+def test_train_prints_held_out_figures_and_where_the_files_are(copy, capsys):
+    (copy / "card.md").unlink()  # the last step is missing, and done again
+    assert main(["train", "--resume", str(copy)]) == 0
+    printed = capsys.readouterr().out
+    assert "ELBO" in printed and "log p(x)" in printed and "+-" in printed and str(copy) in printed
+    assert (copy / "card.md").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_sample_writes_the_draws_of_a_seed(trained, tmp_path, suffix):
+    drawn = []
+    for seed in (0, 0, 1):
+        out = tmp_path / f"draws.{suffix}"
+        assert main(["sample", str(trained), "--count", "5", "--seed", str(seed), "--out", str(out)]) == 0
+        drawn.append(np.load(out) if suffix == "npy" else np.load(out)["x"])
+    assert drawn[0].shape == (5, 8, 8, 1)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert np.any(drawn[0] != drawn[2])
+    np.testing.assert_array_equal(drawn[2], run.load_model(trained).sample(5, seed=1))
+
+
+def test_sample_draws_a_picture_into_the_run_folder(copy):
+    assert main(["sample", str(copy)]) == 0
+    assert (copy / "samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_export_writes_the_next_version(trained, tmp_path, capsys):
+    for version in ("1", "2"):
+        assert main(["export", str(trained), str(tmp_path / "served")]) == 0
+        assert (tmp_path / "served" / version / "saved_model.pb").exists()
+        assert str(tmp_path / "served" / version) in capsys.readouterr().out
+
+
+def test_resume_of_a_complete_run_changes_nothing(trained, capsys):
+    before = contents(trained)
+    assert main(["train", "digits", "--resume", str(trained), "--epochs", "2"]) == 0
+    assert contents(trained) == before
+    assert "log p(x)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["evaluate", "-h"], ["sample", "-h"], ["export", "-h"]]
+)
+def test_help_ends_with_an_example(words, capsys):
+    assert main(words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tfvae " in printed.partition(" example")[2]
+    assert "train" not in words or ("(default: 0.002)" in printed and "200 200 for mlp, 32 64 for conv" in printed)
+
+
+def test_version_names_the_packages(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"tfvae {tfvae.__version__} (python 3")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_every_word_of_an_option_means_an_object(likelihood, network):
+    for objective, schedule in zip(OBJECTIVES, SCHEDULES, strict=True):
+        options = Options(
+            "digits", likelihood=likelihood, network=network, objective=objective, schedule=schedule, latent_dim=3
+        )
+        vae = options.build((8, 8, 1), [], num_steps=100)
+        assert type(vae.likelihood).__name__.lower() == likelihood
+        assert type(vae.objective).__name__.lower() == objective
+        assert vae.objective.num_samples == {"elbo": 1, "iwae": 50}[objective]
+        assert vae.reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
+        rate = vae.optimizer.get_config()["learning_rate"]
+        assert isinstance(rate, dict) == (schedule == "cosine")
+    assert options.binarization == {"bernoulli": "dynamic", "normal": "none"}[likelihood] in BINARIZATIONS
+
+
+def test_patience_takes_the_best_weights(tmp_path):
+    words = "--epochs 30 --hidden 64 --latent-dim 3 --learning-rate 0.03 --patience 1 --eval-samples 2".split()
+    assert main(["train", "digits", "--out", str(tmp_path / "run"), *words]) == 0
+    history = [float(row["val_elbo"]) for row in read_history(tmp_path / "run")]
+    assert len(history) < 30 and history[-1] < max(history)
+    data = tfvae.datasets.load("digits", binarization="dynamic", seed=0)
+    vae = run.load_model(tmp_path / "run")
+    assert vae.evaluate(data.valid.x, batch_size=50, return_dict=True, verbose=0)["elbo"] == pytest.approx(
+        max(history), abs=1e-3
+    )
+
+
+# How it refuses. Each row: words (with {run}, a complete run, {here}, an empty folder), what the one line says.
+
+
+def damaged(run_folder, name, content):
+    (run_folder / name).write_bytes(content)
+
+
+def foreign_model(run_folder, here):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save(run_folder / "model.keras")
+
+
+def array(name, value):
+    return lambda run_folder, here: np.save(here / name, value)
+
+
+WRONG_USE = {
+    "no command": ("", None, "required: COMMAND"),
+    "unknown command": ("fly", None, "invalid choice: 'fly'"),
+    "no source": ("train", None, "SOURCE"),
+    "unknown data set": ("train nosuchdata", None, "nosuchdata"),
+    "no epoch": ("train digits --epochs 0", None, "epochs=0"),
+    "half an epoch": ("train digits --epochs 2.5", None, "invalid int value: '2.5'"),
+    "negative beta": ("train digits --beta -1", None, "beta=-1.0"),
+    "beta nan": ("train digits --beta nan", None, "beta=nan"),
+    "negative learning rate": ("train digits --learning-rate -0.1", None, "learning rate"),
+    "learning rate nan": ("train digits --learning-rate nan --schedule cosine", None, "learning rate"),
+    "no latent dimension": ("train digits --latent-dim 0", None, "latent_dim=0"),
+    "no hidden units": ("train digits --hidden 0", None, "units=0"),
+    "negative batch size": ("train digits --batch-size -3", None, "batch_size=-3"),
+    "no patience": ("train digits --patience 0", None, "patience=0"),
+    "beta of iwae": ("train digits --objective iwae --beta 2", None, "Only the ELBO has a beta"),
+    "no samples": ("train digits --objective iwae --num-samples 0", None, "num_samples=0"),
+    "unknown word": ("train digits --binarization maybe", None, "invalid choice: 'maybe'"),
+    "grey values for Bernoulli": ("train digits --binarization none", None, "support of Bernoulli"),
+    "missing file": ("train {here}/x.npy", None, "no such file"),
+    "truncated file": ("train {here}/x.npz", lambda r, here: (here / "x.npz").write_bytes(b"PK\x03\x04"), "readable"),
+    "nan in data": ("train {here}/x.npy --likelihood normal", array("x.npy", np.full([99, 3], np.nan)), "NaN"),
+    "convolution of a table": (
+        "train {here}/x.npy --likelihood normal --network conv", array("x.npy", np.ones([99, 3])), "an image shape"
+    ),
+    "folder with a run": ("train digits --out {run}", None, "--resume .*another --out"),
+    "folder with files": ("train digits --out {here}", lambda r, here: (here / "a").touch(), "Give another --out"),
+    "folder is a file": ("train digits --out {here}/a", lambda r, here: (here / "a").touch(), "Give another --out"),
+    "folder below a file": ("train digits --out {here}/a/b", lambda r, here: (here / "a").touch(), "{here}/a"),
+    "resume nothing": ("train --resume {here}/none", None, "no such folder"),
+    "resume a foreign folder": ("train --resume {here}", None, "without config.json"),
+    "truncated config": ("train --resume {run}", lambda r, h: damaged(r, "config.json", b'{"form'), "not JSON"),
+    "foreign config": ("train --resume {run}", lambda r, h: damaged(r, "config.json", b'{"a": 1}'), "something else"),
+    "config of a list": ("evaluate {run}", lambda r, h: damaged(r, "config.json", b"[]"), "something else"),
+    "binary config": ("evaluate {run}", lambda r, h: damaged(r, "config.json", b"\xff\x00"), "not JSON"),
+    "unknown option in config": (
+        "evaluate {run}", lambda r, h: (r / "config.json").write_text(
+            (r / "config.json").read_text().replace('"beta"', '"gamma"')), "gamma"
+    ),
+    "resume with another option": ("train --resume {run} --latent-dim 4", None, "--latent-dim 3.* 4"),
+    "resume with another source": ("train mnist --resume {run}", None, "digits.* mnist"),
+    "resume elsewhere": ("train --resume {run} --out {here}/b", None, "Leave --out out"),
+    "evaluate nothing": ("evaluate {here}/none", None, "no such folder"),
+    "evaluate without samples": ("evaluate {run} --num-samples 0", None, "num_samples=0"),
+    "evaluate an unknown split": ("evaluate {run} --split all", None, "invalid choice: 'all'"),
+    "unfinished run": ("evaluate {run}", lambda r, h: (r / "model.keras").unlink(), "--resume"),
+    "truncated model": ("sample {run}", lambda r, h: damaged(r, "model.keras", b"PK\x03\x04"), "whole model"),
+    "foreign model": ("export {run} {here}/b", foreign_model, "tfvae.VAE"),
+    "no draws": ("sample {run} --count 0", None, "count=0"),
+    "unknown kind of file": ("sample {run} --out {here}/x.jpg", None, ".png, .npy, .npz"),
+    "draws into a missing folder": ("sample {run} --out {here}/b/x.png", None, "existing folder"),
+    "version that exists": ("export {run} {run}/saved_model/1", None, "does not exist yet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", WRONG_USE)
+def test_wrong_use_is_one_line_and_leaves_no_trace(row, copy, tmp_path, capsys, monkeypatch):
+    words, prepare, message = WRONG_USE[row]
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    if prepare:
+        prepare(copy, here)
+    before = contents(tmp_path)
+    capsys.readouterr()
+
+    assert main([word.format(run=copy, here=here) for word in words.split()]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1 and said.startswith("tfvae")
+    assert "Traceback" not in said
+    assert re.search(message.replace("{here}", str(here)), said), said
+    assert contents(tmp_path) == before
+    assert not (here / "runs").exists()
+
+
+def test_a_run_in_use_is_refused(copy, capsys):
+    with files.sole_user(copy):
+        assert main(["train", "--resume", str(copy)]) == 2
+    assert "in use" in capsys.readouterr().err
+
+
+def test_data_that_changed_since_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(90, 3)))
+    words = ["train", str(tmp_path / "x.npy"), "--likelihood", "normal", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(words) == 0
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(90, 3)))
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 2
+    assert "as at the start of this run" in capsys.readouterr().err
+
+
+def test_other_versions_than_at_the_start_are_named(copy, caplog):
+    text = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(text.replace(f'"tfvae": "{tfvae.__version__}"', '"tfvae": "0.0.1"'))
+    run.resume(copy)
+    assert f"tfvae 0.0.1 -> {tfvae.__version__}" in caplog.text
+
+
+def test_the_same_from_python_is_refused_too(trained, tmp_path):
+    for word in ("likelihood", "network", "objective", "schedule", "binarization"):
+        with pytest.raises(tfvae.InvalidInput, match=f"{word}='none of them'"):
+            Options("digits", **{word: "none of them"})
+    with pytest.raises(tfvae.InvalidInput, match="split to be one of train, valid, test"):
+        run.evaluate(trained, split="all")
+    (tmp_path / "history.csv").write_text("epoch,elbo\n1,low\n")
+    for path in (tmp_path / "history.csv", tmp_path / "none.csv"):
+        with pytest.raises(tfvae.InvalidInput, match="a history file at"):
+            callbacks.read_history(path)
+
+
+def test_an_interrupted_run_says_how_to_go_on(copy, capsys, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    (copy / "metrics.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_score", interrupt)
+        assert main(["train", "--resume", str(copy)]) == 130
+    said = capsys.readouterr().err
+    assert said == f"tfvae: interrupted. Go on with: tfvae train --resume {copy}\n"
+    assert main(said.split("tfvae ")[-1].split()) == 0
+
+
+def test_divergence_is_one_line(tmp_path, capsys):
+    words = ["train", "digits", "--out", str(tmp_path / "run"), *SMALL, "--learning-rate", "1e30"]
+    assert main(words) == 1
+    assert re.search(r"not finite.*--learning-rate", said := capsys.readouterr().err) and len(said.splitlines()) == 1
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 1
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_pictures_wait_for_matplotlib(copy, caplog, monkeypatch):
+    shutil.rmtree(copy / "pictures")
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        assert main(["train", "--resume", str(copy)]) == 0
+    assert "pip install tfvae[plots]" in caplog.text and not (copy / "pictures").exists()
+    assert main(["train", "--resume", str(copy)]) == 0
+    assert {path.name for path in (copy / "pictures").iterdir()} == PICTURES
+
+
+def test_debug_shows_the_traceback(copy):
+    (copy / "model.keras").unlink()
+    with pytest.raises(tfvae.InvalidInput):
+        main(["evaluate", str(copy), "--debug"])
+
+
+def test_a_mistake_of_ours_shows_its_traceback(copy, monkeypatch):
+    monkeypatch.setattr(run, "_score", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", str(copy)])
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts a small disk of its own: call it with the options of mount."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options):
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "none", str(place)], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
+
+
+def test_a_read_only_disk_is_one_line(trained, disk, capsys):
+    place = disk("ro,size=1m")
+    for words in (
+        ["train", "digits", "--out", str(place / "run"), *SMALL],
+        ["sample", str(trained), "--out", str(place / "x.png")],
+        ["export", str(trained), str(place / "served")],
+    ):
+        assert main(words) == 1, words
+        said = capsys.readouterr().err
+        assert "Read-only file system" in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kilobytes", [8, 400, *(pytest.param(k, marks=pytest.mark.slow) for k in (40, 200, 800))])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(kilobytes, disk, capsys):
+    place = disk(f"size={kilobytes}k")
+    assert main(["train", "digits", "--out", str(place / "run"), *SMALL]) == 1
+    said = capsys.readouterr().err
+    assert "No space left" in said and len(said.splitlines()) == 1 and "--resume" in said, said
+    disk("remount,size=64m")
+    assert main(["train", "--resume", str(place / "run")]) == 0
+    assert {path.name for path in (place / "run" / "pictures").iterdir()} == PICTURES
+
+
+def test_a_real_process_ends_with_its_exit_code(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "tfvae.cli", "evaluate", "none"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2 and ended.stdout == ""
+    assert ended.stderr.splitlines()[-1].startswith("tfvae: Expected a run folder at none")
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,362 @@
+"""Resume: a fit that was stopped at any moment and goes on ends where one that was never stopped ends."""
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae import files, run
+from tfvae.callbacks import Checkpoint, HistoryFile, read_history
+from tfvae.cli import main
+from tfvae.errors import InvalidInput
+
+EPOCHS = 6
+X = np.random.default_rng(0).integers(0, 2, size=(70, 5)).astype("float32")
+STREAM = tf.data.Dataset.from_tensor_slices(X).batch(20)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Killer(keras.callbacks.Callback):
+    """Ends training in the middle of an epoch, or as the last thing of it."""
+
+    def __init__(self, epoch, moment):
+        super().__init__()
+        self.target, self.moment = epoch, moment
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._kill("batch", self.epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._kill("end", epoch)
+
+    def on_train_end(self, logs=None):
+        self._kill("train end", self.epoch)
+
+    def _kill(self, moment, epoch):
+        if (moment, epoch) == (self.moment, self.target):
+            raise Killed
+
+
+class Counter(keras.callbacks.Callback):
+    """A user's own callback with a state."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs_seen, self.trace = 0, np.zeros(2)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs_seen += 1
+        self.trace = self.trace * 0.5 + logs["loss"]
+
+    def get_state(self):
+        return {"epochs_seen": self.epochs_seen, "trace": self.trace}
+
+    def set_state(self, state):
+        self.epochs_seen, self.trace = state["epochs_seen"], state["trace"]
+
+
+def make_vae(learning_rate=0.05):
+    keras.utils.set_random_seed(1)
+    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(5), seed=3)
+    vae.compile(keras.optimizers.Adam(learning_rate))
+    return vae
+
+
+def fit(vae, callbacks, **options):
+    return vae.fit(STREAM, validation_data=STREAM, epochs=EPOCHS, verbose=0, callbacks=callbacks, **options)
+
+
+def difference(a, b):
+    return max(float(np.max(np.abs(v - w))) for v, w in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+def early_stopping():
+    return keras.callbacks.EarlyStopping("val_elbo", mode="max", patience=2, min_delta=0.05, restore_best_weights=True)
+
+
+CALLBACKS = {
+    "none": lambda: [],
+    "early stopping": lambda: [early_stopping()],
+    "stopped early": lambda: [
+        keras.callbacks.EarlyStopping("val_elbo", mode="min", patience=3, restore_best_weights=True)
+    ],
+    "plateau": lambda: [
+        keras.callbacks.ReduceLROnPlateau("val_elbo", mode="max", factor=0.5, patience=1, min_delta=0.3, cooldown=1)
+    ],
+    "own": lambda: [Counter()],
+    "rate by epoch": lambda: [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.7)],
+}
+STATE = ("wait", "stopped_epoch", "best", "best_epoch", "cooldown_counter", "epochs_seen")
+
+
+@functools.cache
+def uninterrupted(name):
+    vae, callbacks = make_vae(), CALLBACKS[name]()
+    return vae, callbacks, fit(vae, callbacks)
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch", "moment"),
+    [
+        ("none", 0, "batch"),
+        ("none", 2, "batch"),
+        ("none", EPOCHS - 1, "train end"),
+        ("early stopping", 3, "end"),
+        ("stopped early", 2, "batch"),
+        ("stopped early", 3, "train end"),
+        ("plateau", 2, "batch"),
+        ("plateau", 4, "end"),
+        ("own", 3, "batch"),
+        ("rate by epoch", 3, "batch"),
+    ],
+)
+def test_interrupted_and_resumed_equals_uninterrupted(name, epoch, moment, tmp_path):
+    whole, expected_callbacks, expected = uninterrupted(name)
+
+    first = [*CALLBACKS[name](), Checkpoint(tmp_path)]
+    first[-1].watch(first)
+    with pytest.raises(Killed):  # Keras' own fit, so that the killer may come after the checkpoint
+        keras.Model.fit(
+            make_vae(),
+            STREAM,
+            validation_data=STREAM,
+            epochs=EPOCHS,
+            verbose=0,
+            callbacks=[*first, Killer(epoch, moment)],
+        )
+
+    checkpoint, callbacks = Checkpoint(tmp_path), CALLBACKS[name]()
+    vae = checkpoint.restore() or make_vae()
+    assert checkpoint.initial_epoch == (epoch if moment == "batch" else epoch + 1)
+    history = fit(vae, [*callbacks, checkpoint])
+
+    assert difference(vae, whole) <= 1e-6
+    assert history.epoch == expected.epoch
+    assert history.history == expected.history
+    for a, b in zip(callbacks, expected_callbacks, strict=True):
+        assert [getattr(a, s, None) for s in STATE] == [getattr(b, s, None) for s in STATE]
+
+
+def test_early_stopping_that_had_ended_training_trains_no_more(tmp_path):
+    _, _, history = uninterrupted("stopped early")
+    assert len(history.epoch) == 4 < EPOCHS
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "changed", "half written"])
+def test_a_damaged_checkpoint_is_never_taken(damage, tmp_path, caplog):
+    whole, _, _ = uninterrupted("none")
+    checkpoint = Checkpoint(tmp_path)
+    fit(make_vae(), [checkpoint])
+    newest = tmp_path / f"epoch-{EPOCHS:06d}"
+    model = newest / "model.keras"
+    content = model.read_bytes()
+    if damage == "missing":
+        model.unlink()
+    elif damage == "half written":
+        newest.rename(tmp_path / f"{files.PREFIX}1-{newest.name}")
+    else:
+        model.write_bytes(content[:-100] if damage == "truncated" else content[:-1] + b"x")
+
+    checkpoint = Checkpoint(tmp_path)
+    vae = checkpoint.restore()
+    assert checkpoint.initial_epoch == EPOCHS - 1
+    assert ("damaged" in caplog.text) == (damage != "half written")
+    fit(vae, [checkpoint])
+    assert difference(vae, whole) <= 1e-6
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"epoch-{e:06d}" for e in (EPOCHS - 1, EPOCHS)]
+
+
+def test_a_folder_without_a_checkpoint_restores_nothing(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "new")
+    assert checkpoint.restore() is None
+    assert checkpoint.initial_epoch == 0
+
+
+def test_checkpoints_of_another_run_are_refused(tmp_path):
+    fit(make_vae(), [Checkpoint(tmp_path)])
+    with pytest.raises(InvalidInput, match=r"restore\(\)"):
+        fit(make_vae(), [Checkpoint(tmp_path)])
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.restore()
+    with pytest.raises(InvalidInput, match="another model"):
+        fit(make_vae(), [checkpoint])
+
+
+def test_fit_goes_on_in_the_same_process(tmp_path):
+    checkpoint, vae = Checkpoint(tmp_path), make_vae()
+    vae.fit(STREAM, validation_data=STREAM, epochs=2, verbose=0, callbacks=[checkpoint])
+    history = fit(vae, [checkpoint])
+    assert history.epoch == list(range(EPOCHS))
+    assert difference(vae, uninterrupted("none")[0]) <= 1e-6
+
+
+def test_a_later_callback_with_a_state_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="EarlyStopping after it"):
+        fit(make_vae(), [Checkpoint(tmp_path), early_stopping()])
+    assert not any(tmp_path.iterdir())
+
+
+def test_callbacks_that_cannot_be_resumed_are_named_in_one_warning(tmp_path, caplog):
+    class Own(keras.callbacks.Callback):
+        pass
+
+    stateless = [keras.callbacks.TerminateOnNaN(), HistoryFile(tmp_path / "history.csv")]
+    with caplog.at_level(logging.WARNING, "tfvae"):
+        callbacks = [*stateless, Own(), Counter(), Own(), early_stopping(), Checkpoint(tmp_path)]
+        callbacks[-1].watch(callbacks)
+    assert [r.getMessage().count("Own") for r in caplog.records] == [2]
+    assert "Counter" not in caplog.text and "EarlyStopping" not in caplog.text
+
+
+def test_history_file_continues_without_doubled_or_missing_rows(tmp_path):
+    expected = tmp_path / "whole.csv"
+    fit(make_vae(), [HistoryFile(expected)])
+    path = tmp_path / "history.csv"
+    first = [HistoryFile(path), Checkpoint(tmp_path / "checkpoints")]
+    with pytest.raises(Killed):  # the file already has the row of the epoch that has no checkpoint yet
+        fit(make_vae(), [first[0], Killer(3, "end"), first[1]])
+    assert [row["epoch"] for row in read_history(path)] == [1, 2, 3, 4]
+
+    checkpoint = Checkpoint(tmp_path / "checkpoints")
+    vae = checkpoint.restore()
+    assert checkpoint.initial_epoch == 3
+    fit(vae, [HistoryFile(path), checkpoint])
+    assert path.read_bytes() == expected.read_bytes()
+    assert set(read_history(path)[0]) >= {"epoch", "learning_rate", "elbo", "rate", "distortion", "val_elbo"}
+
+
+# The same of whole runs, killed as processes are.
+
+OPTIONS = "--epochs 12 --hidden 32 --latent-dim 3 --schedule cosine --patience 2 --eval-samples 20".split()
+COMMAND = [sys.executable, "-m", "tfvae.cli", "train"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1])}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert main(["train", "digits", "--out", str(folder), *OPTIONS]) == 0
+    return folder
+
+
+def check_equal(folder, whole_run):
+    largest = difference(run.load_model(folder), run.load_model(whole_run))
+    print(f"largest difference of the final weights: {largest:g}")
+    assert largest <= 1e-6
+    assert (folder / "history.csv").read_bytes() == (whole_run / "history.csv").read_bytes()
+    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (folder, whole_run)]
+    assert names[0] == names[1]
+    metrics = [json.loads((f / "metrics.json").read_text()) for f in (folder, whole_run)]
+    assert metrics[0]["test"] == pytest.approx(metrics[1]["test"], abs=1e-4)
+
+
+def kill_after(words, folder, ready, seconds):
+    """Starts a run, waits until it holds its folder and `ready()`, then some seconds, and kills it."""
+    process = subprocess.Popen(
+        [*COMMAND, *words], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while process.poll() is None and not (holds(process.pid, folder) and ready()):
+            time.sleep(0.01)
+        time.sleep(seconds)
+    finally:
+        process.kill()
+    return process.wait() == -signal.SIGKILL
+
+
+def holds(pid, folder):
+    links = []
+    for path in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(path))
+    return str(folder) in links
+
+
+only_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at /proc to time its kills")
+
+
+@only_linux
+def test_a_killed_run_ends_as_one_never_killed(whole_run, tmp_path):
+    folder = tmp_path / "run"
+    second = folder / "checkpoints" / "epoch-000002"
+    assert kill_after(["digits", "--out", str(folder), *OPTIONS], folder, second.exists, seconds=0)
+    assert not (folder / "model.keras").exists()
+    assert main(["train", "digits", "--resume", str(folder), *OPTIONS]) == 0
+    check_equal(folder, whole_run)
+
+
+@only_linux
+@pytest.mark.slow
+def test_a_run_killed_at_five_random_moments_ends_as_one_never_killed(whole_run, tmp_path):
+    folder, moments = tmp_path / "run", random.Random(0)
+    epochs = sorted(moments.sample(range(1, 12), 4))
+    targets = [*(f"checkpoints/epoch-{epoch:06d}" for epoch in epochs), "metrics.json"]
+    for target in targets:
+        words = ["--resume", str(folder)] if folder.exists() else ["digits", "--out", str(folder), *OPTIONS]
+        killed = kill_after(words, folder, (folder / target).exists, moments.uniform(0, 0.2))
+        found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        print(f"{'killed' if killed else 'ended'} after {target}, leaving {', '.join(found)}")
+    assert main(["train", "--resume", str(folder)]) == 0
+    check_equal(folder, whole_run)
+
+
+class Disk:
+    """Stands for a process that dies just before it renames a file to a name for the first time."""
+
+    def __init__(self, monkeypatch):
+        self.names, self.dead = set(), False
+        for module, name in ((os, "replace"), (os, "rename")):
+            monkeypatch.setattr(module, name, self.renaming(getattr(module, name)))
+        for module, name in ((shutil, "rmtree"), (Path, "unlink")):
+            monkeypatch.setattr(module, name, self.removing(getattr(module, name)))
+
+    def renaming(self, real):
+        def rename(source, target, **options):
+            if (name := Path(target).name) not in self.names:
+                self.names.add(name)
+                self.dead = True
+                raise Killed
+            return real(source, target, **options)
+
+        return rename
+
+    def removing(self, real):
+        return lambda *arguments, **options: None if self.dead else real(*arguments, **options)
+
+
+@pytest.mark.slow
+def test_a_run_killed_before_every_rename_ends_as_one_never_killed(whole_run, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+        for _ in range(40):
+            disk.dead = False
+            started = (folder / "config.json").exists()
+            words = ["--resume", str(folder)] if started else ["digits", "--out", str(folder), *OPTIONS]
+            try:
+                assert main(["train", *words]) == 0
+                break
+            except Killed:
+                continue
+    assert {"run", "epoch-000001", "epoch-000012", "model.keras", "saved_model", "pictures", "card.md"} <= disk.names
+    check_equal(folder, whole_run)

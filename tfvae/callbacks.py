@@ -1,0 +1,293 @@
+"""Callbacks: checkpoints from which `fit` goes on exactly, and a history file without doubled or missing rows.
+
+    vae_n, optimizer_n, callbacks_n, history_n   after epoch n, in one folder, sealed, renamed into place
+
+Training noise is folded from `optimizer.iterations`, and `Split.batches` orders an epoch by its number, so what a
+checkpoint holds determines all later epochs: a killed run that goes on ends with the weights of one never killed.
+A callback takes part through `get_state() -> dict` and `set_state(dict)`; Keras' own are known here.
+"""
+
+import csv
+import json
+import logging
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfvae import files
+from tfvae.errors import InvalidInput, positive_integer
+
+logger = logging.getLogger("tfvae")
+
+# What Keras' own callbacks carry from one epoch to the next.
+STATE = {
+    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
+}
+STATELESS = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.History,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ProgbarLogger,
+    keras.callbacks.RemoteMonitor,
+    keras.callbacks.TensorBoard,
+    keras.callbacks.TerminateOnNaN,
+)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves all that training needs to go on after each epoch, and goes on from it.
+
+    Give it as the last of the callbacks of `VAE.fit`, and the same call resumes a killed process. The weights are those
+    of a run that was never stopped if the order of the data depends on the epoch's number alone, as with
+    `Split.batches(batch_size, shuffle_seed, first_epoch=checkpoint.initial_epoch)`; Keras' own shuffling of arrays is
+    drawn afresh. If a callback had stopped training (`EarlyStopping`), nothing is trained any more.
+
+    Args:
+        directory: folder for the checkpoints, one folder each; created if missing.
+        keep: how many of the newest to keep.
+
+    Attributes:
+        initial_epoch: number of epochs done, where `fit` goes on.
+        history: the logs of these epochs, name to one value an epoch.
+
+    Raises:
+        InvalidInput: if `keep` is not a whole number of at least 1; in `fit`, if the folder holds checkpoints of a run
+            that was not restored, or a callback with a state of its own comes later in the list.
+
+    Example:
+        >>> checkpoint = Checkpoint("checkpoints")
+        >>> vae = checkpoint.restore() or vae
+        >>> history = vae.fit(x, epochs=3, callbacks=[checkpoint], verbose=0)
+        >>> len(history.history["elbo"])
+        3
+    """
+
+    def __init__(self, directory: str, keep: int = 2) -> None:
+        super().__init__()
+        self.directory, self.keep = Path(directory), positive_integer("keep", keep)
+        self.initial_epoch, self.history = 0, {}
+        self._restored, self._restored_model, self._siblings = None, None, {}
+
+    def restore(self) -> keras.Model | None:
+        """Returns the model of the newest whole checkpoint, optimizer included, or `None` if there is none.
+
+        The next `fit` then gives the callbacks their states back, and goes on at `initial_epoch` up to its `epochs`.
+        """
+        saved = self._saved()
+        while saved and not files.is_whole(saved[-1]):
+            logger.warning("tfvae: the checkpoint %s is damaged and is left out.", saved[-1])
+            shutil.rmtree(saved.pop())
+        if not saved:
+            return None
+        newest = saved[-1]
+        with np.load(newest / "arrays.npz") as arrays:
+            state = _joined(json.loads((newest / "state.json").read_text()), arrays)
+        self.initial_epoch, self.history = state["epoch"], state["history"]
+        self._restored, self._restored_model = state, keras.saving.load_model(newest / "model.keras")
+        return self._restored_model
+
+    def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
+
+        Args:
+            callbacks: all callbacks of the fit, in order.
+
+        Raises:
+            InvalidInput: if one that holds a state comes after this one.
+        """
+        others = [c for c in callbacks if not isinstance(c, (*STATELESS, Checkpoint))]
+        late = [type(c).__name__ for c in others if callbacks.index(c) > callbacks.index(self)]
+        if late:
+            raise InvalidInput(
+                "Checkpoint as the last of the callbacks, since it saves what the others hold after an epoch",
+                f"{', '.join(late)} after it",
+                "Move it to the end of the list.",
+            )
+        names = [type(c).__name__ for c in others]
+        self._siblings = {f"{n}-{names[:i].count(n)}": c for i, (n, c) in enumerate(zip(names, others, strict=True))}
+        unknown = [type(c).__name__ for c in others if not hasattr(c, "get_state") and type(c) not in STATE]
+        if unknown:
+            logger.warning(
+                "tfvae: a resumed run starts %s afresh: give it get_state() and set_state() if it holds a state.",
+                ", ".join(unknown),
+            )
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Gives the callbacks back their states, and tells `fit` at which epoch to go on."""
+        restored, self._restored = self._restored, None
+        newest = _epoch(self._saved()[-1]) if self._saved() else 0
+        if restored is None and newest != self.initial_epoch:
+            raise InvalidInput(
+                f"no checkpoints of another run in {self.directory}",
+                f"one of epoch {newest}",
+                "Go on from it with restore(), or give another directory.",
+            )
+        if restored and self.model is not self._restored_model:
+            raise InvalidInput("fit of the model that restore() returned", "another model", "Fit the restored model.")
+        history = getattr(self.model, "history", None)
+        if isinstance(history, keras.callbacks.History):
+            history.history = {name: list(values) for name, values in self.history.items()}
+        if self.initial_epoch:
+            stopped = restored and restored["stopped"]
+            self.model._initial_epoch = self.params["epochs"] if stopped else self.initial_epoch
+        for name, state in (restored["callbacks"] if restored else {}).items():
+            if name in self._siblings:
+                _set_state(self._siblings[name], state)
+            else:
+                logger.warning("tfvae: the checkpoint holds a state of %s, which is not among the callbacks.", name)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Hands Keras' history its epochs."""
+        self._begun()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the checkpoint of this epoch, then removes older ones."""
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.initial_epoch = epoch + 1
+        arrays = {}
+        state = {
+            "epoch": self.initial_epoch,
+            "stopped": bool(self.model.stop_training),
+            "history": self.history,
+            "callbacks": {name: _get_state(callback) for name, callback in self._siblings.items()},
+        }
+        text = json.dumps(_split(state, arrays))
+        path = self.directory / f"epoch-{self.initial_epoch:06d}"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        files.remove_leftovers(self.directory)
+        with files.whole_folder(path) as folder:
+            self.model.save(folder / "model.keras")
+            np.savez(folder / "arrays.npz", **arrays)
+            (folder / "state.json").write_text(text)
+            files.seal(folder)
+        for old in self._saved()[: -self.keep]:
+            shutil.rmtree(old)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Hands Keras' history its epochs, where none was left to train."""
+        self._begun()
+
+    def _begun(self) -> None:
+        self.model._initial_epoch = None  # Keras keeps it for the next fit
+        history = getattr(self.model, "history", None)
+        if isinstance(history, keras.callbacks.History) and not history.epoch:
+            history.epoch = list(range(self.initial_epoch))
+
+    def _saved(self) -> list[Path]:
+        found = self.directory.glob("epoch-*") if self.directory.is_dir() else ()
+        return sorted((path for path in found if _epoch(path)), key=_epoch)
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keeps a CSV file with one row an epoch: its number from 1, the learning rate at its end, and all logs.
+
+    The file is replaced whole after each epoch.
+
+    Args:
+        path: the file to write.
+
+    Example:
+        >>> history = vae.fit(x, epochs=2, callbacks=[HistoryFile("history.csv")], verbose=0)
+        >>> [row["epoch"] for row in read_history("history.csv")]
+        [1.0, 2.0]
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path, self.rows = Path(path), []
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts without rows; a `Checkpoint` then gives back those of a resumed run."""
+        self.rows = []
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Adds the row of this epoch."""
+        rate = float(self.model.optimizer.learning_rate)
+        self.rows.append({"epoch": epoch + 1, "learning_rate": rate, **(logs or {})})
+        self._write()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the rows of a run that had no epoch left."""
+        self._write()
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the rows so far."""
+        return {"rows": self.rows}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes the rows of the epochs before a checkpoint."""
+        self.rows = list(state["rows"])
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with files.whole_file(self.path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def read_history(path: str) -> list[dict[str, float]]:
+    """Returns the rows of a file that `HistoryFile` wrote, oldest first.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InvalidInput: if it is missing, or holds something else.
+    """
+    try:
+        with Path(path).open(newline="") as file:
+            return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidInput(f"a history file at {path}", str(error), "Restore the file from a copy.") from error
+
+
+def _epoch(path: Path) -> int:
+    match = re.fullmatch(r"epoch-(\d+)", path.name)
+    return int(match[1]) if match else 0
+
+
+def _get_state(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    if hasattr(callback, "get_state"):
+        return callback.get_state()
+    names = [name for kind, names in STATE.items() if isinstance(callback, kind) for name in names]
+    return {name: getattr(callback, name) for name in names}
+
+
+def _set_state(callback: keras.callbacks.Callback, state: Mapping[str, Any]) -> None:
+    if hasattr(callback, "set_state"):
+        callback.set_state(state)
+    else:
+        vars(callback).update(state)
+
+
+def _split(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Returns `value` with each array in it moved to `arrays` and replaced by its key there."""
+    if isinstance(value, Mapping):
+        return {name: _split(item, arrays) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_split(item, arrays) for item in value]
+    if hasattr(value, "__array__"):
+        key = f"array-{len(arrays)}"
+        arrays[key] = np.asarray(value)
+        return {"__array__": key}
+    return value
+
+
+def _joined(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Returns what `_split` took apart."""
+    if isinstance(value, dict):
+        if value.keys() == {"__array__"}:
+            array = arrays[value["__array__"]]
+            return array if array.ndim else array[()]
+        return {name: _joined(item, arrays) for name, item in value.items()}
+    return [_joined(item, arrays) for item in value] if isinstance(value, list) else value
