@@ -7,6 +7,7 @@ vae.compile("adam", objective=tfvae.objectives.ELBO());  vae.fit(x);  vae.log_pr
 from tfvae import (
     callbacks,
     datasets,
+    estimators,
     likelihoods,
     networks,
     objectives,
@@ -14,7 +15,9 @@ from tfvae import (
     posteriors,
     preprocessing,
     priors,
+    recipes,
     scales,
+    schedules,
     seeds,
 )
 from tfvae.errors import InvalidInput

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -26,9 +27,10 @@ def positive(raw: tf.Tensor) -> tf.Tensor:
     return SCALE_FLOOR + tf.math.softplus(raw + math.log(math.e - 1))
 
 
-def positive_inverse(value: float) -> float:
-    """Returns the real number that `positive` maps to `value`."""
-    return math.log(math.expm1(value - SCALE_FLOOR)) - math.log(math.e - 1)
+def positive_inverse(value: float | np.ndarray) -> float | np.ndarray:
+    """Returns the real number that `positive` maps to `value`, a number or array above the floor."""
+    above = value - SCALE_FLOOR
+    return above + np.log(-np.expm1(-above)) - math.log(math.e - 1)
 
 
 class ConditionalDistribution(keras.layers.Layer, abc.ABC):
@@ -155,6 +157,9 @@ class Head(keras.layers.Layer):
 
     Args:
         shapes: name to shape of each group, in order.
+
+    Attributes:
+        space: the spatial shape over which a bias is shared; empty unless mapped channel by channel.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], **kwargs: Any) -> None:
@@ -164,14 +169,15 @@ class Head(keras.layers.Layer):
     def build(self, features_shape: Sequence[int | None]) -> None:
         """Creates the kernel for features of shape `features_shape`."""
         space = tuple(features_shape[1:-1])
-        self.by_channel = len(space) > 0 and all(shape[:-1] == space for shape in self.shapes.values())
-        self.sizes = [shape[-1] if self.by_channel else math.prod(shape) for shape in self.shapes.values()]
+        fits = all(len(shape) > len(space) and shape[: len(space)] == space for shape in self.shapes.values())
+        self.space = space if fits else ()
+        self.sizes = [math.prod(shape[len(self.space) :]) for shape in self.shapes.values()]
         self.dense = keras.layers.Dense(sum(self.sizes), dtype="float32", name="dense")
-        self.dense.build(features_shape if self.by_channel else (None, math.prod(features_shape[1:])))
+        self.dense.build(features_shape if self.space else (None, math.prod(features_shape[1:])))
 
     def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the groups, name to `[B, *shape]`."""
-        if not self.by_channel and features.shape.rank != 2:
+        if not self.space and features.shape.rank != 2:
             features = tf.reshape(features, [-1, math.prod(features.shape[1:])])
         groups = tf.split(self.dense(features), self.sizes, axis=-1)
         return {
@@ -179,7 +185,22 @@ class Head(keras.layers.Layer):
             for (name, shape), group in zip(self.shapes.items(), groups, strict=True)
         }
 
+    def set_biases(self, biases: Mapping[str, np.ndarray]) -> None:
+        """Sets what the groups are where the features are zero; groups that are not named keep theirs.
+
+        Args:
+            biases: name to value, which broadcasts to the group's shape with ones in place of `space`.
+        """
+        values = np.split(self.dense.bias.numpy(), np.cumsum(self.sizes)[:-1])
+        for index, (name, shape) in enumerate(self.shapes.items()):
+            if name in biases:
+                ones = (1,) * len(self.space) + shape[len(self.space) :]
+                values[index] = np.broadcast_to(biases[name], ones).reshape(-1)
+        self.dense.bias.assign(np.concatenate(values))
+
 
 def _deserialized(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_deserialized(item) for item in value]
     serialized = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if serialized else value

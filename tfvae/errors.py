@@ -1,5 +1,6 @@
 """How tfvae refuses: what was expected, what was received, what to do."""
 
+import math
 import numbers
 from typing import Any
 
@@ -31,3 +32,10 @@ def positive_integer(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InvalidInput(f"{name} to be a whole number of at least 1", f"{name}={value!r}", "Pass 1 or more.")
     return int(value)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Returns `value` as a `float`; raises `InvalidInput` unless it is a finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+        raise InvalidInput(f"{name} to be a finite positive number", f"{name}={value!r}", "Pass for example 1.0.")
+    return float(value)

@@ -10,6 +10,32 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 
+class Gate:
+    """Lets a tensor pass as it is and multiplies the gradient on its way back by `factor`, which may be set later.
+
+    Attributes:
+        factor: `[S, B]`, or `None` for a gradient that passes as it is.
+    """
+
+    def __init__(self) -> None:
+        self.factor = None
+
+    def __call__(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Returns the tensor, `[S, B, ...]`."""
+
+        @tf.custom_gradient
+        def identity(value: tf.Tensor) -> tuple:
+            def gradient(upstream: tf.Tensor) -> tf.Tensor:
+                if self.factor is None:
+                    return upstream
+                shape = tf.concat([tf.shape(self.factor), tf.ones([upstream.shape.rank - 2], tf.int32)], axis=0)
+                return upstream * tf.reshape(self.factor, shape)
+
+            return tf.identity(value), gradient
+
+        return identity(tensor)
+
+
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     """Log-densities in nats of S samples for B examples, and the distributions they came from.
@@ -23,6 +49,11 @@ class Evidence:
         z: the samples, `[S, B, D]`.
         posterior: q(z | x), batch shape `[B]`.
         prior: p(z).
+        seed: int32 pair, for what an objective draws.
+        weight: of each example, `[B]`, or `None` for equal ones.
+        step: the training step, or `None` in evaluation, where schedules are at their final values.
+        num_data: number of examples N in the data set, or `None` where it is unknown.
+        gate: the estimator's hold on gradients through z.
     """
 
     log_likelihood: tf.Tensor
@@ -33,6 +64,18 @@ class Evidence:
     z: tf.Tensor
     posterior: tfp.distributions.Distribution
     prior: tfp.distributions.Distribution
+    seed: tf.Tensor
+    weight: tf.Tensor | None = None
+    step: tf.Tensor | None = None
+    num_data: int | None = None
+    gate: Gate | None = None
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the mean over examples by weight, `[...]`, of values `[B, ...]`."""
+        if self.weight is None:
+            return tf.reduce_mean(values, axis=0)
+        weight = tf.reshape(self.weight, [-1, *[1] * (values.shape.rank - 1)])
+        return tf.math.divide_no_nan(tf.reduce_sum(weight * values, axis=0), tf.reduce_sum(self.weight))
 
     @property
     def log_weight(self) -> tf.Tensor:

@@ -4,6 +4,8 @@
     decode(z) -> mean                                     elbo(x, num_samples, seed) -> elbo
     reconstruct(x) -> mean   (= serving_default)          log_prob(x, num_samples, seed) -> log_prob, standard_error
 
+A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
+
 x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Every endpoint checks its input, since
 the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer.
 """
@@ -73,7 +75,7 @@ def version_folder(path: Path) -> Path:
 def endpoints(vae: VAE) -> dict[str, tuple]:
     """Returns name to (function, *input specs) of every signature; the first one is `serving_default`."""
     x = tf.TensorSpec((None, *vae.event_shape), tf.float32, name="x")
-    z = tf.TensorSpec((None, vae.latent_dim), tf.float32, name="z")
+    z = tf.TensorSpec((None, *vae.posterior.latent_shape), tf.float32, name="z")
     num_samples = tf.TensorSpec((), tf.int32, name="num_samples")
     seed = tf.TensorSpec((), tf.int32, name="seed")
 
@@ -91,20 +93,23 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
             return tf.identity(num_samples)
 
     def reconstruct(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": vae.likelihood(vae.posterior(data(x)).mean()).mean()}
+        return {"mean": vae.reconstruction(data(x))}
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        q = vae.posterior(data(x))
+        parameters = vae.posterior.parameters(data(x))
+        if not vae.posterior.has_mean:
+            return {"center": vae.posterior.center(parameters)}
+        q = vae.posterior.distribution(**parameters)
         return {"mean": q.mean(), "stddev": q.stddev()}
 
     def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        z = tf.ensure_shape(z, (None, vae.latent_dim))
+        z = tf.ensure_shape(z, (None, *vae.posterior.latent_shape))
         z = tf.debugging.assert_all_finite(z, "z must be finite, received NaN or infinity")
-        return {"mean": vae.decode(z).mean()}
+        return {"mean": vae.likelihood.point(vae.decode(z))}
 
     def sample(num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         z, likelihood, stream = vae.sample_likelihood(at_least(num_samples, 0), seeds.as_seed(seed))
-        return {"z": z, "mean": likelihood.mean(), "sample": likelihood.sample(seed=stream)}
+        return {"z": z, "mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
 
     def elbo(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         x = data(x, vae.support)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import likelihoods, supports
+from tfvae import supports
 from tfvae.errors import InvalidInput
 
 logger = logging.getLogger("tfvae")
@@ -119,12 +119,8 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.
         x = layer(x)
     if tf.reduce_all(support.contains(x)):
         return
-    fits = likelihoods.fitting(lambda other: bool(tf.reduce_all(other.contains(x))))
-    remedy = f"Likelihoods that fit these data: {', '.join(fits) or 'none'}."
-    if support is supports.BINARY:
-        remedy += " Grey values in [0, 1] can be binarised by tfvae.preprocessing.StochasticBinarization()."
     where = f"values in {support.description}, the support of {type(vae.likelihood).__name__}"
-    _check_inside(raw, x, support, name, first_row, where, remedy)
+    _check_inside(raw, x, support, name, first_row, where, vae.likelihood.remedy(x))
 
 
 def check_fit(
@@ -162,6 +158,23 @@ def check_fit(
         raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)
     check_arrays(vae, first_x, first_y, weight, support)
     return x, (x if y is None and sample_weight is not None and not is_stream else y)
+
+
+def num_examples(x: Any, steps_per_epoch: int | None = None) -> int | None:
+    """Returns the number of examples N in the data, or `None` where a stream does not know it.
+
+    Args:
+        x: an array, or a stream of batches; of a stream the first batch's size stands for all.
+        steps_per_epoch: batches that count as one pass over an endless stream.
+    """
+    if not _is_stream(x):
+        return len(x)
+    batches = steps_per_epoch or (x.num_batches if isinstance(x, keras.utils.PyDataset) else None)
+    if isinstance(x, tf.data.Dataset):
+        batches = batches or max(int(x.cardinality()), 0)
+    if not batches or isinstance(x, Iterator):
+        return None
+    return batches * len(keras.utils.unpack_x_y_sample_weight(_peek(x)[0])[0])
 
 
 class Violations(keras.metrics.Metric):

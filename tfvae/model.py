@@ -15,12 +15,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import importance, inputs, seeds
+from tfvae import compatibility, importance, inputs, seeds
 from tfvae.distributions import closed_form_kl, kl_per_dimension
 from tfvae.errors import InvalidInput, positive_integer
-from tfvae.evidence import Evidence
+from tfvae.estimators import Estimator, Pathwise
+from tfvae.evidence import Evidence, Gate
 from tfvae.importance import MarginalEstimate
 from tfvae.likelihoods import Likelihood
+from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
 from tfvae.preprocessing import RandomPreprocessing
 from tfvae.priors import Prior, StandardNormal
@@ -67,29 +69,22 @@ class VAE(EvidenceModel):
     ) -> None:
         super().__init__(seed=seed, **kwargs)
         for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
-            _check_kind(name, part, kind)
+            compatibility.check_kind(name, part, kind)
         prior = StandardNormal(posterior.latent_dim) if prior is None else prior
-        _check_kind("prior", prior, Prior)
-        if prior.latent_dim != posterior.latent_dim:
-            raise InvalidInput(
-                "posterior and prior of one latent_dim",
-                f"posterior {posterior.latent_dim}, prior {prior.latent_dim}",
-                f"Pass prior={type(prior).__name__}({posterior.latent_dim}).",
-            )
+        compatibility.check_kind("prior", prior, Prior)
+        prior.bind(posterior, likelihood.event_shape)  # first: a VampPrior lives where its posterior does
+        compatibility.check_latents(posterior, prior)
         self.posterior, self.likelihood, self.prior_part = posterior, likelihood, prior
         self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
         for layer in self.preprocessing:
-            _check_kind("preprocessing", layer, keras.layers.Layer)
-        self.build()
+            compatibility.check_kind("preprocessing", layer, keras.layers.Layer)
+        self.posterior.build((None, *self.event_shape))
+        self.likelihood.build((None, *self.posterior.latent_shape))
+        self.prior_part.build((None,))
+        self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the weights of all parts, whose sizes are known; idempotent."""
-        if self.built:
-            return
-        self.posterior.build((None, *self.event_shape))
-        self.likelihood.build((None, self.latent_dim))
-        self.prior_part.build((None,))
-        self.built = True
+        """Does nothing: the parts know their sizes, and their weights exist from the start."""
 
     # The five terms.
 
@@ -104,10 +99,11 @@ class VAE(EvidenceModel):
 
     def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
-        _refuse_reserved(condition)
+        compatibility.refuse_reserved(condition)
         z = tf.cast(z, tf.float32)
-        if z.shape.rank is not None and (z.shape.rank < 2 or z.shape[-1] != self.latent_dim):
-            shape = ("B", self.latent_dim)
+        latent = self.posterior.latent_shape
+        if z.shape.rank is not None and (z.shape.rank <= len(latent) or tuple(z.shape[-len(latent) :]) != latent):
+            shape = ("B", *latent)
             raise InvalidInput(f"z of shape {shape}", f"shape {tuple(z.shape)}", "Each row is one latent code.")
         if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
             raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
@@ -164,7 +160,7 @@ class VAE(EvidenceModel):
             Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
         """
         num_samples = positive_integer("num_samples", num_samples)
-        _refuse_reserved(condition, mask)
+        compatibility.refuse_reserved(condition, mask)
         x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
         starts = range(0, len(x), importance.ROWS_PER_BLOCK)
         bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
@@ -193,7 +189,7 @@ class VAE(EvidenceModel):
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
-        _refuse_reserved(condition)
+        compatibility.refuse_reserved(condition)
         num_samples = positive_integer("num_samples", num_samples)
         _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
         return likelihood.sample(seed=stream)
@@ -204,8 +200,13 @@ class VAE(EvidenceModel):
         return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
 
     def reconstruct(self, x: Any, condition: None = None, mask: None = None) -> tf.Tensor:
-        """Returns the mean of p(x | z) at the posterior's mean z, `[B, ...]`, in the likelihood's units."""
-        return self.decode(self.encode(x, condition, mask).mean()).mean()
+        """Returns p(x | z)'s mean (of labels, the mode) at the posterior's mean z, `[B, ...]`, in units of the data."""
+        return self.reconstruction(self._preprocessed(x, condition, mask))
+
+    def reconstruction(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the reconstruction of preprocessed x, `[B, ...]`, from the one z that stands for q(z | x)."""
+        z = self.posterior.center(self.posterior.parameters(x, training=training))
+        return self.likelihood.point(self.likelihood(z, training=training))
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the shape of x, which some networks do not, then calls the model."""
@@ -215,7 +216,7 @@ class VAE(EvidenceModel):
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
         x = self.preprocess(x, training=False)
-        mean = self.likelihood(self.posterior(x, training=training).mean(), training=training).mean()
+        mean = self.reconstruction(x, training)
         finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
@@ -232,22 +233,53 @@ class VAE(EvidenceModel):
         return x
 
     def evidence(
-        self, x: tf.Tensor, target: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor, training: bool = False
+        self,
+        x: tf.Tensor,
+        target: tf.Tensor,
+        num_samples: int | tf.Tensor,
+        seed: tf.Tensor,
+        training: bool = False,
+        estimator: Estimator | None = None,
+        **known: Any,
     ) -> Evidence:
-        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`."""
-        q, p = self.posterior(x, training=training), self.prior
-        z = q.sample(num_samples, seed=seeds.fold(seed, seeds.POSTERIOR))
+        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`.
+
+        Args:
+            x: what the posterior sees.
+            target: what the likelihood explains.
+            num_samples: S.
+            seed: int32 pair.
+            training: whether layers such as dropout behave as in training.
+            estimator: which gradient paths to open; by default all of them.
+            **known: what the train step knows: `weight`, `step` and `num_data` of `Evidence`.
+        """
+        estimator, gate = estimator or Pathwise(), Gate()
+        parameters = self.posterior.parameters(x, training=training)
+        q, p = self.posterior.distribution(**parameters), self.prior
+        z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         per_dimension = kl_per_dimension(q, p)
         return Evidence(
             log_likelihood=self.likelihood(z, training=training).log_prob(target),
             log_prior=p.log_prob(z),
-            log_posterior=q.log_prob(z),
+            log_posterior=log_q,
             kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
             kl_per_dimension=per_dimension,
             z=z,
             posterior=q,
             prior=p,
+            seed=seed,
+            gate=gate,
+            **known,
         )
+
+    def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
+        """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
+        estimator.check(objective, self.posterior.reparameterized)
+        objective.build(self.posterior.latent_shape)
+        x, seed = tf.broadcast_to(self.support.inner, [2, *self.event_shape]), seeds.as_seed(0)
+        evidence = self.evidence(x, x, objective.num_samples, seed, estimator=estimator, num_data=2)
+        estimator.surrogate(objective, evidence, objective(evidence))
+        objective.terms(evidence)
 
     def log_weight(self, x: tf.Tensor, z: tf.Tensor, posterior: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns log p(x, z) - log q(z | x), `[S, B]`, for preprocessed x and q's parameters."""
@@ -320,29 +352,9 @@ class VAE(EvidenceModel):
         self, x: Any, condition: None = None, mask: None = None, data_support: bool = False, first_row: int = 0
     ) -> tf.Tensor:
         """Returns raw x preprocessed; eagerly its values are checked, against the support if `data_support`."""
-        _refuse_reserved(condition, mask)
+        compatibility.refuse_reserved(condition, mask)
         x = inputs.event_batch(x, self.event_shape)
         if tf.executing_eagerly():
             support = self.support if data_support else REAL
             inputs.check_values(self, x, "x", first_row, support)
         return self.preprocess(x)
-
-
-def _check_kind(name: str, part: Any, kind: type) -> None:
-    if not isinstance(part, kind):
-        example = {
-            "posterior": "tfvae.posteriors.DiagonalNormal(16)",
-            "likelihood": "tfvae.likelihoods.Bernoulli((28, 28, 1))",
-            "prior": "tfvae.priors.StandardNormal(16)",
-            "preprocessing": "keras.layers.Rescaling(1 / 255)",
-        }
-        library = "Keras" if kind is keras.layers.Layer else "tfvae"
-        raise InvalidInput(
-            f"{name} to be a {library} {kind.__name__}", f"{part!r}", f"Pass for example {example[name]}."
-        )
-
-
-def _refuse_reserved(condition: Any = None, mask: Any = None) -> None:
-    for name, value in (("condition", condition), ("mask", mask)):
-        if value is not None:
-            raise InvalidInput(f"{name}=None", f"a {name}", f"This model has no {name}: leave the argument out.")

@@ -4,10 +4,11 @@
     UniformDequantization    x = (x + u) / levels,   u ~ U[0, 1)                            Uria et al. 2013
 
 Keras' own layers (`keras.layers.Rescaling`, an adapted `Normalization`) stand beside these in
-`VAE(preprocessing=[...])`. Outside training the noise is one fixed draw for each dimension of the event, stated by
-`seed`, so that the same x always means the same example, in whatever batch it comes.
+`VAE(preprocessing=[...])`. Outside training the noise of an example is a function of its own values and a stated seed:
+the same x is always the same example, in whatever batch and server it comes, and examples draw independently.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -22,7 +23,7 @@ class RandomPreprocessing(keras.layers.Layer):
     """A layer that transforms x with uniform noise; subclasses define `transform` and the `support` of its input.
 
     Args:
-        seed: of the fixed noise used outside training.
+        seed: of the noise used outside training.
     """
 
     support: supports.Support
@@ -33,8 +34,10 @@ class RandomPreprocessing(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns x, `[B, ...]`, transformed; values outside the support become NaN, which no likelihood accepts."""
-        shape, seed = (tf.shape(x), seed) if training else (tf.shape(x)[1:], as_seed(self.seed))
-        u = tf.random.stateless_uniform(shape, seed=as_seed() if seed is None else seed)
+        if training:
+            u = tf.random.stateless_uniform(tf.shape(x), seed=as_seed() if seed is None else seed)
+        else:
+            u = noise_of(x, as_seed(self.seed))
         return tf.where(self.support.contains(x), self.transform(x, u), float("nan"))
 
     def transform(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
@@ -55,7 +58,7 @@ class StochasticBinarization(RandomPreprocessing):
         x_i = 1 if u_i < x_i else 0,    u_i ~ U[0, 1)
 
     Args:
-        seed: of the fixed noise used outside training.
+        seed: of the noise used outside training.
 
     Reference:
         Salakhutdinov and Murray 2008, "On the Quantitative Analysis of Deep Belief Networks", section 5.
@@ -78,7 +81,7 @@ class UniformDequantization(RandomPreprocessing):
 
     Args:
         levels: number of distinct values, 256 for 8-bit images.
-        seed: of the fixed noise used outside training.
+        seed: of the noise used outside training.
 
     Raises:
         InvalidInput: if `levels` is not a whole number of at least 1.
@@ -100,3 +103,24 @@ class UniformDequantization(RandomPreprocessing):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "levels": self.levels}
+
+
+def noise_of(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns noise in [0, 1) for x, `[B, ...]`: each row's is a function of that row's values and the seed alone.
+
+    u_bi = hash(key_i + sum_j hash(x_bj xor key'_j)) / 2^24,    keys drawn with the seed
+    """
+    rows = tf.reshape(x, [tf.shape(x)[0], math.prod(x.shape[1:])])
+    keys = tf.random.stateless_uniform([2, rows.shape[1]], seed, minval=None, maxval=None, dtype=tf.int32)
+    keys = tf.bitcast(keys, tf.uint32)
+    row_hash = tf.reduce_sum(_mixed(tf.bitwise.bitwise_xor(tf.bitcast(rows, tf.uint32), keys[0])), 1, keepdims=True)
+    bits = tf.bitwise.right_shift(_mixed(row_hash + keys[1]), tf.constant(8, tf.uint32))
+    return tf.reshape(tf.cast(bits, tf.float32) * 2.0**-24, tf.shape(x))
+
+
+def _mixed(bits: tf.Tensor) -> tf.Tensor:
+    """Returns the bits of each number scattered over all of it (the finaliser of MurmurHash3)."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        shifted = tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
+        bits = tf.bitwise.bitwise_xor(bits, shifted) * tf.constant(factor, tf.uint32)
+    return bits

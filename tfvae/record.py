@@ -129,11 +129,12 @@ def card(written: Mapping[str, Any], score: Mapping[str, Any], epochs: int, num_
         num_weights: numbers in the model.
     """
     options, data = written["options"], written["data"]
+    parts = f"recipe {options['recipe']}" if options.get("recipe") else f"{options['likelihood']} likelihood"
     rows = [f"| {name} | {value} |" for name, value in {**options, "epochs": epochs}.items()]
     lines = [
         f"# A variational autoencoder of {options['source']}",
         f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
-        f" {options['likelihood']} likelihood, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
+        f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
         "## Figures",
         "```text",
         figures(score),

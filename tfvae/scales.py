@@ -1,4 +1,4 @@
-"""Scales of a location-scale likelihood: where its standard deviation comes from.
+"""Scales: where a positive parameter of a likelihood comes from, such as the standard deviation of a normal.
 
 Fixed          sigma = value
 Shared         sigma = softplus(s), one learned number
@@ -8,20 +8,25 @@ Predicted      sigma = softplus(s(z)), from the likelihood's network
 
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae.conditional_distribution import SCALE_FLOOR, positive, positive_inverse
 from tfvae.errors import InvalidInput
+
+ADAPTED_FLOOR = 1e-3  # no scale starts below it, however constant the data
+Estimate = Callable[[tuple[int, ...] | None], np.ndarray]
 
 
 class Scale(keras.layers.Layer):
     """A positive scale for an event; subclasses define `value` and what they need from the head.
 
     Args:
-        initial: the scale before training, in the units of the data.
+        initial: the scale before training, in the units that the likelihood states.
 
     Raises:
         InvalidInput: if `initial` is not a finite number above the floor of 1e-5.
@@ -34,7 +39,7 @@ class Scale(keras.layers.Layer):
             raise InvalidInput(
                 f"a finite scale above {SCALE_FLOOR:g}",
                 f"{initial!r}",
-                "Pass the noise's standard deviation in data units.",
+                "Pass a positive number, for a normal the noise's standard deviation.",
             )
         self.initial = float(initial)
 
@@ -50,6 +55,20 @@ class Scale(keras.layers.Layer):
     def value(self, **raw: tf.Tensor) -> tf.Tensor:
         """Returns the scale, of a shape that broadcasts against `[..., *event]`."""
         raise NotImplementedError
+
+    def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Starts the scale where the data say; a fixed one stays.
+
+        Args:
+            estimate: gives the scale of data `[N, *event]`, pooled over the given axes (kept with length one, the
+                first one dropped) or, for `None`, over all of them.
+            axes: the axes over which one output of the head is shared.
+
+        Returns:
+            The biases that the head must get, name to value: empty unless the scale is predicted.
+        """
+        del estimate, axes
+        return {}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -68,6 +87,8 @@ class Fixed(Scale):
 
 
 class _Learned(Scale):
+    pooled_over: tuple[int, ...] | None
+
     def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
         raise NotImplementedError
 
@@ -84,10 +105,18 @@ class _Learned(Scale):
         """Returns the scale, of the variable's shape."""
         return positive(tf.convert_to_tensor(self.raw))
 
+    def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Starts the scale where the data say; returns no bias."""
+        raw = positive_inverse(np.maximum(estimate(self.pooled_over), ADAPTED_FLOOR))
+        self.raw.assign(np.broadcast_to(raw if self.raw.shape else np.mean(raw), self.raw.shape))
+        return {}
+
 
 @keras.saving.register_keras_serializable(package="tfvae", name="SharedScale")
 class Shared(_Learned):
     """One learned scale for all dimensions (sigma-VAE, Rybkin et al. 2021)."""
+
+    pooled_over = None
 
     def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Returns the shape of a scalar."""
@@ -97,6 +126,8 @@ class Shared(_Learned):
 @keras.saving.register_keras_serializable(package="tfvae", name="PerDimensionScale")
 class PerDimension(_Learned):
     """One learned scale for each dimension of the event."""
+
+    pooled_over = (0,)
 
     def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Returns the shape of the event."""
@@ -114,3 +145,8 @@ class Predicted(Scale):
     def value(self, scale: tf.Tensor) -> tf.Tensor:
         """Returns the scale, `[..., *event]`."""
         return positive(scale + positive_inverse(self.initial))
+
+    def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns the bias at which the scale is what the data say."""
+        raw = positive_inverse(np.maximum(estimate(axes), ADAPTED_FLOOR))
+        return {"scale": raw - positive_inverse(self.initial)}

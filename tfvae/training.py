@@ -1,10 +1,11 @@
 """Training: how a model with evidence is fitted and evaluated by Keras.
 
-    objective_b = L(evidence_b),    loss = 1/B sum_b w_b (-objective_b) + regularisation           gradient of this
+    objective_b = L(evidence_b),    loss = 1/B sum_b w_b (-objective_b) + terms + regularisation
     logs:  loss as above;   objective, elbo, distortion, rate = sum_b w_b m_b / sum_b w_b          nats an example
 
-The gradient goes through the reparameterised sample in one forward pass. All noise is a function of the model's seed
-and the optimizer's step, so a resumed run goes on as if never stopped; evaluation draws the same noise every time.
+The gradient is the estimator's, by default through the reparameterised sample, in one forward pass.
+All noise is a function of the model's seed and the optimizer's step, so a resumed run goes on as if never stopped;
+evaluation draws the same noise every time.
 """
 
 import abc
@@ -15,8 +16,10 @@ import tensorflow as tf
 
 from tfvae import inputs, seeds
 from tfvae.errors import InvalidInput
+from tfvae.estimators import Estimator, Pathwise
 from tfvae.evidence import Evidence
 from tfvae.objectives import ELBO, Objective
+from tfvae.schedules import at
 from tfvae.supports import REAL, Support
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
@@ -28,7 +31,8 @@ class EvidenceModel(keras.Model, abc.ABC):
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
         self.seed = seeds.draw() if seed is None else seeds.integer(seed)
-        self.objective = ELBO()
+        self.objective, self.estimator = ELBO(), Pathwise()
+        self.objective_layers, self.num_data = [], None
         self.notes = set()
         self.logs = {name: keras.metrics.Mean(name) for name in LOGS}
         self.violations = inputs.Violations()
@@ -49,14 +53,26 @@ class EvidenceModel(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def evidence(
-        self, x: tf.Tensor, target: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor, training: bool = False
+        self,
+        x: tf.Tensor,
+        target: tf.Tensor,
+        num_samples: int | tf.Tensor,
+        seed: tf.Tensor,
+        training: bool = False,
+        estimator: Estimator | None = None,
+        **known: Any,
     ) -> Evidence:
         """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`."""
+
+    @abc.abstractmethod
+    def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
+        """Raises `InvalidInput` if objective or estimator do not fit the parts."""
 
     def compile(
         self,
         optimizer: Any = "adam",
         objective: Objective | None = None,
+        estimator: Estimator | None = None,
         *,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
@@ -69,6 +85,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         Args:
             optimizer: a Keras optimizer or its name.
             objective: the bound to maximise; by default `tfvae.objectives.ELBO()`.
+            estimator: of its gradient; by default `tfvae.estimators.Pathwise()`.
             run_eagerly: run steps without `tf.function`, for debugging.
             steps_per_execution: steps in one compiled call.
             jit_compile: compile steps with XLA; Keras' "auto" means on a GPU only.
@@ -76,13 +93,19 @@ class EvidenceModel(keras.Model, abc.ABC):
             **refused: Keras' `loss` and `metrics` have no meaning here.
 
         Raises:
-            InvalidInput: for a `loss`, for an objective that is none, or a negative or NaN learning rate.
+            InvalidInput: for a `loss`, for an objective or estimator that is none or does not fit the parts, or a
+                negative or NaN learning rate.
         """
         objective = ELBO() if objective is None else objective
+        estimator = Pathwise() if estimator is None else estimator
         if refused or not isinstance(objective, Objective):
             received = ", ".join(refused) or repr(objective)
             remedy = "The loss is the objective's negative: compile(optimizer, objective=tfvae.objectives.ELBO())."
             raise InvalidInput("compile(optimizer, objective=...) with an objective of tfvae", received, remedy)
+        if not isinstance(estimator, Estimator):
+            remedy = "Pass for example tfvae.estimators.DoublyReparameterized()."
+            raise InvalidInput("an estimator of tfvae", f"{estimator!r}", remedy)
+        self.check_compatible(objective, estimator)
         optimizer = keras.optimizers.get(optimizer)
         if not isinstance(optimizer, keras.optimizers.Optimizer):
             raise InvalidInput("a Keras optimizer", f"{optimizer!r}", 'Pass for example "adam".')
@@ -96,40 +119,50 @@ class EvidenceModel(keras.Model, abc.ABC):
             jit_compile=jit_compile,
             auto_scale_loss=auto_scale_loss,
         )
-        self.optimizer.build(self.trainable_variables)
-        self.objective = objective
+        self.objective, self.estimator = objective, estimator
+        self.objective_layers = list(objective.layers)
+        self.logs = {name: keras.metrics.Mean(name) for name in (*LOGS, *objective.term_names, *objective.schedules)}
+        self.optimizer.build(self.part_variables)
         self._execution = {
             "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
         }  # fmt: skip
 
     @property
+    def part_variables(self) -> list[keras.Variable]:
+        """The trainable weights of the parts: all but the objective's own."""
+        own = {id(v) for layer in self.objective_layers for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in own]
+
+    @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The logs: loss, objective, elbo, distortion and rate, means over examples in nats."""
+        """The logs: loss, objective, elbo, distortion, rate, then the objective's terms and schedules."""
         return list(self.logs.values())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
-        if not self.trainable_variables:
+        variables = self.part_variables
+        if not variables:
             raise InvalidInput("trainable weights", "a frozen model", "Set part.trainable = True and compile again.")
         x, y, weight = self._unpacked(data)
         seed = self._step_seed(self.optimizer.iterations)
         with tf.GradientTape() as tape:
-            evidence, weight = self._observed(x, y, weight, seed, training=True)
-            bound = self.objective(evidence)
+            evidence = self._observed(x, y, weight, seed, training=True)
+            bound, terms = self.objective(evidence), self.objective.terms(evidence)
+            gain = self.estimator.surrogate(self.objective, evidence, bound)
             examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
-            regularisation = sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync
-            loss = tf.reduce_sum(weight * -bound) / examples + regularisation
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._log(evidence, bound, weight)
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        self.objective.update(evidence)
+        return self._log(evidence, bound, terms)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
         x, y, weight = self._unpacked(data)
         seed = self._step_seed(self.logs["loss"].count, seeds.EVALUATION)
-        evidence, weight = self._observed(x, y, weight, seed, training=False)
-        return self._log(evidence, self.objective(evidence), weight)
+        evidence = self._observed(x, y, weight, seed, training=False)
+        return self._log(evidence, self.objective(evidence), self.objective.terms(evidence))
 
     def _unpacked(self, data: Any) -> tuple:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -141,8 +174,8 @@ class EvidenceModel(keras.Model, abc.ABC):
         weight = tf.ones([rows]) if weight is None else tf.reshape(tf.cast(weight, tf.float32), [rows])
         return x, y, weight
 
-    def _observed(self, x: Any, y: Any, weight: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple:
-        """Returns the evidence and the weights; examples with refused values are counted and get weight zero."""
+    def _observed(self, x: Any, y: Any, weight: tf.Tensor, seed: tf.Tensor, training: bool) -> Evidence:
+        """Returns the evidence of a batch; examples with refused values are counted and get weight zero."""
         noise = seeds.fold(seed, seeds.PREPROCESSING)
         raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (x, x if y is None else y))
         x = self.preprocess(x, noise, training)
@@ -157,20 +190,32 @@ class EvidenceModel(keras.Model, abc.ABC):
         x = tf.where(finite, x, 0.0)
         target = x if y is None else target
         target = tf.where(inside, target, self.support.inner)
-        return self.evidence(x, target, self.objective.num_samples, seed, training), weight
+        return self.evidence(
+            x,
+            target,
+            self.objective.num_samples,
+            seed,
+            training,
+            estimator=self.estimator if training else None,
+            weight=weight,
+            step=tf.identity(self.optimizer.iterations) if training else None,
+            num_data=self.num_data,
+        )
 
-    def _log(self, evidence: Evidence, bound: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _log(self, evidence: Evidence, bound: tf.Tensor, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Updates the logs: means over examples by weight, the loss as Keras has it; carries violations along."""
         examples = tf.cast(tf.shape(bound)[0], tf.float32)
-        loss = tf.reduce_sum(weight * -bound) / tf.maximum(examples, 1.0) + sum(self.losses)
-        self.logs["loss"].update_state(loss, sample_weight=examples)
+        loss = tf.reduce_sum(evidence.weight * -bound) / tf.maximum(examples, 1.0) + _total(terms, self.losses)
+        scheduled = {name: at(value, evidence.step) for name, value in self.objective.schedules.items()}
+        for name, value in {"loss": loss, **terms, **scheduled}.items():
+            self.logs[name].update_state(value, sample_weight=examples)
         for name, value in (
             ("objective", bound),
             ("elbo", evidence.elbo),
             ("distortion", evidence.distortion),
             ("rate", evidence.rate),
         ):
-            self.logs[name].update_state(value, sample_weight=weight)
+            self.logs[name].update_state(value, sample_weight=evidence.weight)
         return {**{name: log.result() for name, log in self.logs.items()}, "violations": self.violations.result()}
 
     def _step_seed(self, *counters: Any) -> tf.Tensor:
@@ -227,6 +272,9 @@ class EvidenceModel(keras.Model, abc.ABC):
         if validation_data is not None:
             triple = keras.utils.unpack_x_y_sample_weight(validation_data)
             validation_data = (*inputs.check_fit(self, *triple), triple[2])
+        num_data = inputs.num_examples(x, kwargs.get("steps_per_epoch"))
+        if num_data != self.num_data:  # a constant of the compiled step
+            self.num_data, self.train_function, self.test_function = num_data, None, None
         for callback in _callbacks(args, kwargs):
             if hasattr(callback, "watch"):
                 callback.watch(_callbacks(args, kwargs))
@@ -246,12 +294,17 @@ class EvidenceModel(keras.Model, abc.ABC):
         """Returns the arguments of `compile`."""
         if not self.compiled:
             return {}
-        config = {"optimizer": self.optimizer, "objective": self.objective, **self._execution}
+        config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
+        config |= self._execution
         return keras.saving.serialize_keras_object(config)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _total(terms: dict[str, tf.Tensor], losses: list[tf.Tensor]) -> tf.Tensor | float:
+    return sum(terms.values()) + sum(losses)
 
 
 def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:

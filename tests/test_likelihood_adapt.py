@@ -1,0 +1,122 @@
+"""`likelihood.adapt(x)`: where the head's kernel contributes nothing, p(x | z) has mean and spread of the data."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from likelihood_cases import HARD, MAKE, SCALED, built, columns, data
+
+from tfvae import InvalidInput, likelihoods, networks, scales
+
+SCALES = [scales.Fixed, scales.Shared, scales.PerDimension, scales.Predicted]
+every = pytest.mark.parametrize("name", MAKE)
+
+
+def start(likelihood, x):
+    """Returns p(x | z) after adapt where the head's kernel contributes nothing."""
+    likelihood.build((None, 2))
+    likelihood.adapt(x)
+    likelihood.head.dense.kernel.assign(tf.zeros_like(likelihood.head.dense.kernel))
+    return likelihood(tf.zeros([1, 2]))
+
+
+@every
+def test_adapt_gives_the_mean_of_the_data(name):
+    x = data(name)
+    likelihood = MAKE[name](4)
+    distribution = start(likelihood, x)
+    if likelihood.has_mean:
+        np.testing.assert_allclose(distribution.mean()[0], x.mean(axis=0), rtol=1e-3)
+    else:
+        expected = np.stack([(x == k).mean(axis=0) for k in range(4)], axis=-1)
+        np.testing.assert_allclose(distribution.distribution.probs_parameter()[0], expected, atol=3e-3)
+    at_random = MAKE[name](4)
+    at_random.build((None, 2))
+    before = at_random(tf.zeros([1, 2])).log_prob(x)
+    assert np.mean(distribution.log_prob(x)) > np.mean(before)
+
+
+@every
+def test_adapt_by_channel_after_a_convolution(name):
+    x = data(name, (30, 4, 6, 2))
+    likelihood = MAKE[name]((4, 6, 2), network=networks.conv_transpose((4, 6, 2), [3]))
+    distribution = start(likelihood, x)
+    assert likelihood.head.space == (4, 6)
+    assert likelihood.head.dense.kernel.shape[0] == 3
+    if likelihood.has_mean:
+        mean = np.mean(distribution.mean()[0], axis=(0, 1))
+        np.testing.assert_allclose(mean, x.mean(axis=(0, 1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", SCALED)
+def test_adapt_with_every_scale(name, scale):
+    keyword = "inverse_dispersion" if "Binomial" in name else "scale"
+    x = data(name, (30, 4, 6, 2))
+    make = functools.partial(getattr(likelihoods, name), **{keyword: scale(0.7)})
+    for network, axes in ((None, 0), (networks.conv_transpose((4, 6, 2), [3]), (0, 1, 2))):
+        distribution = start(make((4, 6, 2), network=network), x)
+        mean = distribution.mean()[0] if axes == 0 else np.mean(distribution.mean()[0], axis=(0, 1))
+        np.testing.assert_allclose(mean, x.mean(axis=axes), rtol=1e-3, atol=1e-3)
+
+
+def test_adapt_sets_the_scale_to_the_spread():
+    x = data("Normal", (500, 4))
+    deviation = x.std(axis=0)
+    for scale, expected in zip(SCALES, (0.5, np.sqrt(np.mean(deviation**2)), deviation, deviation), strict=True):
+        normal = start(likelihoods.Normal(4, scale=scale(0.5)), x)
+        np.testing.assert_allclose(np.broadcast_to(normal.stddev()[0], 4), np.broadcast_to(expected, 4), rtol=1e-4)
+    laplace = start(likelihoods.Laplace(4, scale=scales.PerDimension()), x)
+    np.testing.assert_allclose(laplace.distribution.scale, np.abs(x - x.mean(axis=0)).mean(axis=0), rtol=1e-4)
+    rng = np.random.default_rng(0)
+    heavy = np.float32(2 * rng.standard_t(5, [100_000, 1]))  # mean absolute deviation: standard error 0.3 %
+    np.testing.assert_allclose(start(likelihoods.StudentT(1), heavy).distribution.scale, 2, rtol=0.02)
+    counts = np.float32(rng.negative_binomial(3, 0.2, [100_000, 1]))  # moment estimate: standard error 0.6 %
+    negative_binomial = start(likelihoods.NegativeBinomial(1), counts).distribution
+    np.testing.assert_allclose(negative_binomial.total_count, 3, rtol=0.04)
+
+
+def test_adapt_spreads_the_components_of_a_mixture():
+    x = np.float32(np.random.default_rng(0).normal(120, 20, [500, 1]).round())
+    distribution = start(likelihoods.DiscretizedLogisticMixture(1, num_components=3), x)
+    levels = np.arange(256.0)
+    mass = np.exp(distribution.log_prob(levels[:, None, None].astype(np.float32)).numpy()[:, 0])
+    np.testing.assert_allclose(np.sqrt(levels**2 @ mass - (levels @ mass) ** 2), x.std(), rtol=0.1)
+    centres = distribution.distribution.components_distribution.mean().numpy()[0, 0]
+    assert np.all(np.diff(centres) > 0.3 * x.std())
+
+
+@every
+def test_adapt_to_constant_data_is_clipped(name):
+    for value in {*HARD[name]} & {0, 1, 3, 255}:
+        likelihood = MAKE[name](4)
+        x = np.full([20, 4], value, np.float32)
+        distribution = start(likelihood, x)
+        assert np.all(np.isfinite(distribution.log_prob(x)))
+        assert np.all(np.isfinite(likelihood.point(distribution)))
+        assert all(np.all(np.abs(v) < 1e3) for v in likelihood.get_weights())
+
+
+def test_adapt_of_columns_is_that_of_the_parts():
+    likelihood = columns()
+    x = np.concatenate([data("Normal", (60, 2)), data("Bernoulli", (60, 1)), data("Bernoulli", (60, 2)) * 2], axis=1)
+    x = np.concatenate([x, data("Poisson", (60, 1))], axis=1)
+    distribution = start(likelihood, x)
+    normal, bernoulli, categorical, poisson = distribution.distributions
+    found = np.concatenate([part.mean()[0] for part in (normal, bernoulli, poisson)])
+    np.testing.assert_allclose(found, x.mean(axis=0)[[0, 1, 2, 5]], rtol=1e-3)
+    np.testing.assert_allclose(
+        categorical.distribution.probs_parameter()[0, :, 2], (x == 2).mean(axis=0)[3:5], atol=3e-3
+    )
+
+
+def test_adapt_refuses():
+    with pytest.raises(InvalidInput, match="Make the model first"):
+        likelihoods.Normal(4).adapt(data("Normal"))
+    with pytest.raises(InvalidInput, match=r"\('N', 1\)"):
+        built("Normal").adapt(data("Normal"))
+    with pytest.raises(InvalidInput, match=r"0.5 at x\[1, 0\].*ContinuousBernoulli"):
+        built("Bernoulli").adapt([[1.0], [0.5]])
+    with pytest.raises(InvalidInput, match="one row or more"):
+        built("Normal").adapt(np.zeros([0, 1]))

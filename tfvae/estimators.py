@@ -1,0 +1,223 @@
+"""Gradient estimators: how the gradient of a bound is taken. The value of the bound is never touched by them.
+
+For a bound L of independent samples' log-weights l_i = log w_i, with c_i = dL/dl_i and c'_i = d2L/dl_i^2:
+
+    Pathwise                 p: sum c_i dlog p      q: sum c_i dl_i/dz_i dz_i + the score of q inside l_i
+    StickingTheLanding       p: the same            q: sum c_i dl_i/dz_i dz_i,  q's parameters held in l_i
+    DoublyReparameterized    p: the same            q: sum (c_i - c'_i) dl_i/dz_i dz_i
+    ScoreFunction            p: the same            q: sum (L - L_-i) dlog q_i + the score of q inside l_i
+
+All are unbiased in their scope. The split is by path, at a gate on z, so one decoder pass serves both sides.
+(Kingma and Welling 2014; Roeder et al. 2017; Tucker et al. 2019; Mnih and Rezende 2016.)
+"""
+
+import abc
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.errors import InvalidInput
+from tfvae.evidence import Evidence, Gate
+from tfvae.objectives import Objective
+from tfvae.posteriors.interface import stopped, with_gradient_of
+
+
+class Estimator(abc.ABC):
+    """A gradient estimator; subclasses say how z is drawn and what is differentiated."""
+
+    @abc.abstractmethod
+    def check(self, objective: Objective, reparameterized: bool) -> None:
+        """Raises `InvalidInput` if the estimator is outside its scope."""
+
+    @abc.abstractmethod
+    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+        """Returns z, `[S, B, ...]`, and log q(z | x), `[S, B]`, with the paths that the estimator wants.
+
+        Args:
+            posterior: the part.
+            parameters: its parameters for x.
+            num_samples: S.
+            seed: int32 pair.
+            gate: scales gradients that pass it by a factor that is known later.
+        """
+
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+        """Returns what is differentiated in place of the bound, `[B]`; by default the bound itself."""
+        del objective, evidence
+        return bound
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Estimator":
+        """Returns the estimator that `get_config` described."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        """Returns the expression that makes the estimator."""
+        return f"{type(self).__name__}()"
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class Pathwise(Estimator):
+    """The gradient through the reparameterised sample z = f(eps, x); serves every objective.
+
+    Reference:
+        Kingma and Welling 2014, section 2.4; Rezende, Mohamed and Wierstra 2014.
+    """
+
+    def check(self, objective: Objective, reparameterized: bool) -> None:
+        """Refuses a posterior whose samples carry no gradient."""
+        _check_reparameterized(self, reparameterized)
+
+    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+        """Returns z and log q with all paths open; the gate parts the two sides of an objective that has two."""
+        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
+        return gate(z), gate(log_q)
+
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+        """Returns the bound; the posterior's side follows `objective.inference`."""
+        if objective.inference is not objective:
+            c, _ = derivatives(objective, evidence)
+            inference, _ = derivatives(objective.inference, evidence)
+            evidence.gate.factor = _ratio(inference, c)
+        return bound
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class StickingTheLanding(Estimator):
+    """The pathwise gradient of the ELBO without the score of q, whose mean is zero: no noise at the exact posterior.
+
+    Reference:
+        Roeder, Wu and Duvenaud 2017, "Sticking the Landing", equation 7.
+    """
+
+    def check(self, objective: Objective, reparameterized: bool) -> None:
+        """Refuses all but the ELBO: with several samples in one bound the score's mean is not zero."""
+        _check_reparameterized(self, reparameterized)
+        _check_log_weight(self, objective)
+        probe = tf.constant([[0.0], [1.0]])
+        if objective.num_samples > 1 and not _is_linear(objective, tf.tile(probe, [objective.num_samples, 1])):
+            remedy = "Use DoublyReparameterized, which is the same idea made unbiased for it."
+            raise InvalidInput("an objective that is linear in the log-weights (ELBO)", f"{objective!r}", remedy)
+
+    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+        """Returns z, and log q with q's parameters held."""
+        del gate
+        return posterior.sample_and_log_prob(parameters, num_samples, seed, path=True)
+
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+        """Returns the bound with its rate by samples, so that it is a function of the log-weights."""
+        return objective.of_log_weight(objective.log_weight(evidence))
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class DoublyReparameterized(Estimator):
+    """The gradient whose signal for the posterior does not vanish with many samples; on the ELBO it is STL.
+
+        q: sum_i (c_i - c'_i) dlog w_i/dz_i dz_i,    on IWAE c_i - c'_i = (w_i / sum w)^2
+
+    Reference:
+        Tucker et al. 2019, "Doubly Reparameterized Gradient Estimators", equation 8.
+    """
+
+    def check(self, objective: Objective, reparameterized: bool) -> None:
+        """Refuses objectives that are not functions of the log-weights alone."""
+        _check_reparameterized(self, reparameterized)
+        _check_log_weight(self, objective)
+
+    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+        """Returns z behind the gate, and log q there with q's parameters held."""
+        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
+        z = gate(z)
+        held = posterior.distribution(**stopped(parameters)).log_prob(z)
+        return z, with_gradient_of(log_q, held)
+
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+        """Returns the bound as a function of the log-weights; the gate takes (c_i - c'_i) / c_i."""
+        c, _ = derivatives(objective, evidence)
+        inference, second = derivatives(objective.inference, evidence)
+        evidence.gate.factor = _ratio(inference - second, c)
+        return objective.of_log_weight(objective.log_weight(evidence))
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class ScoreFunction(Estimator):
+    """The gradient for posteriors that cannot be reparameterised, with a leave-one-out baseline (VIMCO).
+
+        q: sum_i (L - L_-i) dlog q(z_i | x) + dL/dphi at fixed z,    L_-i: log w_i replaced by the mean of the others
+
+    On the ELBO the baseline is the mean of the other samples. One sample has no other, and no baseline.
+
+    Reference:
+        Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives", equations 10 to 12.
+    """
+
+    def check(self, objective: Objective, reparameterized: bool) -> None:
+        """Refuses objectives that are not functions of the log-weights alone, or that have two sides."""
+        del reparameterized
+        _check_log_weight(self, objective)
+        if objective.inference is not objective:
+            raise InvalidInput("an objective with one bound", f"{objective!r}", "Use MIWAE or IWAE.")
+
+    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+        """Returns z without a gradient, and log q with q's."""
+        del gate
+        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
+        z = tf.stop_gradient(z)
+        return z, with_gradient_of(log_q, posterior.distribution(**parameters).log_prob(z))
+
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+        """Returns L + sum_i stop(L - L_-i) log q(z_i | x), `[B]`."""
+        log_weight = objective.log_weight(evidence)
+        value, samples = objective.of_log_weight(log_weight), log_weight.shape[0]
+        signal = tf.broadcast_to(value, tf.shape(log_weight))
+        if samples > 1:
+            others = (tf.reduce_sum(log_weight, axis=0) - log_weight) / (samples - 1)
+            own = tf.eye(samples)[:, :, tf.newaxis]  # [i, s, 1]: in row i, sample i is replaced
+            replaced = log_weight * (1 - own) + others[:, tf.newaxis] * own
+            batch = tf.shape(log_weight)[1]
+            rows = tf.reshape(tf.transpose(replaced, [1, 0, 2]), [samples, samples * batch])
+            signal -= tf.reshape(objective.of_log_weight(rows), [samples, batch])
+        return value + tf.reduce_sum(tf.stop_gradient(signal) * evidence.log_posterior, axis=0)
+
+
+def derivatives(objective: Objective, evidence: Evidence) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns c_i = dL/dlog w_i and c'_i = d2L/dlog w_i^2 of the bound, both `[S, B]`, without gradients."""
+    log_weight = tf.stop_gradient(tf.transpose(objective.log_weight(evidence)))  # [B, S]
+    with tf.GradientTape() as outer:
+        outer.watch(log_weight)
+        with tf.GradientTape() as inner:
+            inner.watch(log_weight)
+            value = tf.reduce_sum(objective.of_log_weight(tf.transpose(log_weight)))
+        first = inner.gradient(value, log_weight)
+    hessian = outer.batch_jacobian(first, log_weight, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return tf.transpose(first), tf.transpose(tf.linalg.diag_part(hessian))
+
+
+def _ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
+    """Returns numerator / denominator without gradient; where c_i underflows, nothing passes the gate anyway."""
+    return tf.stop_gradient(tf.clip_by_value(tf.math.divide_no_nan(numerator, denominator), -1e30, 1e30))
+
+
+def _is_linear(objective: Objective, log_weight: tf.Tensor) -> bool:
+    log_weight = log_weight[: objective.num_samples]
+    doubled = objective.of_log_weight(2 * log_weight) - 2 * objective.of_log_weight(log_weight)
+    return bool(tf.reduce_all(tf.abs(doubled) < 1e-5))
+
+
+def _check_reparameterized(estimator: Estimator, reparameterized: bool) -> None:
+    if not reparameterized:
+        name = type(estimator).__name__
+        remedy = "Use tfvae.estimators.ScoreFunction(), or a reparameterised posterior."
+        raise InvalidInput(f"a posterior whose samples carry gradients, for {name}", "one whose samples do not", remedy)
+
+
+def _check_log_weight(estimator: Estimator, objective: Objective) -> None:
+    if objective.of_log_weight(tf.zeros([objective.num_samples, 1])) is None:
+        name = type(estimator).__name__
+        remedy = "Free bits, capacities and batch terms are pathwise only: use tfvae.estimators.Pathwise()."
+        raise InvalidInput(f"an objective of the log-weights alone, for {name}", f"{objective!r}", remedy)

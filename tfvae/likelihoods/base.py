@@ -1,0 +1,193 @@
+"""What all likelihoods share: an event, a support, a reconstruction, and a start taken from data.
+
+adapt(x):   head bias and scale  <-  data, so that E[x | z] = mean(x) where the head's kernel contributes nothing
+"""
+
+import abc
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import scales, supports
+from tfvae.conditional_distribution import ConditionalDistribution
+from tfvae.errors import InvalidInput, positive_integer
+
+tfd = tfp.distributions
+
+
+class Likelihood(ConditionalDistribution):
+    """A conditional distribution over x, `[...]`.
+
+    Args:
+        event_shape: shape of one example, for example `(28, 28, 1)`.
+        network: Keras model from z, `[B, D]`, to features; `None` uses z itself.
+
+    Attributes:
+        support: the set that x must lie in; of the class, the set for its default arguments.
+
+    Raises:
+        InvalidInput: if `event_shape` is not one or more whole numbers of at least 1.
+    """
+
+    support: supports.Support = supports.REAL
+    kinds: ClassVar[list[type]] = []  # all subclasses, in the order of their definition
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Remembers the new class."""
+        super().__init_subclass__(**kwargs)
+        Likelihood.kinds.append(cls)
+
+    def __init__(
+        self, event_shape: int | tuple[int, ...], network: keras.layers.Layer | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(network=network, **kwargs)
+        shape = tuple(event_shape) if isinstance(event_shape, (tuple, list)) else (event_shape,)
+        if not shape:
+            raise InvalidInput("event_shape with at least one dimension", "()", "Use (1,) for scalar data.")
+        self.event_shape = tuple(positive_integer("event_shape", size) for size in shape)
+
+    def build(self, context_shape: Any) -> None:
+        """Creates the weights for contexts of shape `context_shape`; idempotent."""
+        if not self.built:
+            self.build_own()
+            super().build(context_shape)
+
+    def build_own(self) -> None:
+        """Creates the weights that belong neither to the network nor to the head; idempotent."""
+
+    def point(self, distribution: tfd.Distribution) -> tf.Tensor:
+        """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
+        return distribution.mean() if self.has_mean else distribution.mode()
+
+    def adapt(self, x: Any) -> None:
+        """Starts head bias and scale at what the data say, as the `adapt` of a Keras preprocessing layer does.
+
+        Where the head's kernel contributes nothing, the mean of p(x | z) is then the data's mean: of each dimension,
+        or of each channel after a convolution. Means at the edge of the support are clipped, as each likelihood says.
+        Call it once, after the model is made and before training: it overwrites the bias. What it sets are ordinary
+        weights, trained and saved like any other.
+
+        Args:
+            x: data after preprocessing, array or tensor, `[N, ...]`; some thousand rows are enough.
+
+        Raises:
+            InvalidInput: if the likelihood has no weights yet, or x has a wrong shape or values outside the support.
+
+        Example:
+            >>> vae.likelihood.adapt(vae.preprocess(x))
+        """
+        name = type(self).__name__
+        if not self.built:
+            remedy = "Make the model first: vae = tfvae.VAE(...), then vae.likelihood.adapt(vae.preprocess(x))."
+            raise InvalidInput(f"a {name} that has weights", "one that is not built", remedy)
+        x = tf.cast(x, tf.float32)
+        if x.shape[1:] != self.event_shape or x.shape[0] == 0:
+            remedy = "Pass preprocessed data with one row or more."
+            raise InvalidInput(f"x of shape {('N', *self.event_shape)}", f"shape {tuple(x.shape)}", remedy)
+        outside = tf.where(~self.support.contains(x))
+        if len(outside):
+            at = tuple(int(i) for i in outside[0])
+            expected = f"x with values in {self.support.description}, the support of {name}"
+            raise InvalidInput(expected, f"{float(x[at]):g} at x[{', '.join(map(str, at))}]", self.remedy(x))
+        self.head.set_biases(self.starting_biases(x.numpy(), tuple(range(1 + len(self.head.space)))))
+
+    def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns the head's biases at which the likelihood fits the data best; sets the scale, if it is a weight.
+
+        Args:
+            x: data in the support, `[N, *event]`.
+            axes: those over which a bias is shared: the rows, and the spatial axes after a convolution.
+
+        Returns:
+            Name to value, with `axes` averaged away (kept with length one, the first one dropped).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define starting_biases, which adapt needs.")
+
+    def remedy(self, x: tf.Tensor) -> str:
+        """Returns what to do about preprocessed data `[B, ...]` outside the support: the likelihoods that would fit."""
+        return f"Likelihoods that fit these data: {', '.join(fitting(x)) or 'none'}."
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "event_shape": list(self.event_shape)}
+
+
+class IndependentLikelihood(Likelihood):
+    """A likelihood whose elements are independent given z; subclasses define `element`."""
+
+    @abc.abstractmethod
+    def element(self, **parameters: tf.Tensor) -> tfd.Distribution:
+        """Returns the elements' distribution, batch shape `[..., *event]`, from the constrained parameters."""
+
+    def distribution(self, **parameters: tf.Tensor) -> tfd.Distribution:
+        """Returns the distribution over the event."""
+        return tfd.Independent(self.element(**parameters), reinterpreted_batch_ndims=len(self.event_shape))
+
+
+class ScaledLikelihood(IndependentLikelihood):
+    """A likelihood with a positive parameter that comes from a `tfvae.scales.Scale`.
+
+    Args:
+        event_shape: shape of one example.
+        network: Keras model from z, `[B, D]`, to features; `None` uses z itself.
+        scale: a `tfvae.scales.Scale` or a positive number; `None` is the class's `default_scale`.
+
+    Raises:
+        InvalidInput: if `event_shape` is not one or more whole numbers of at least 1, or `scale` is not positive.
+    """
+
+    default_scale: type[scales.Scale] = scales.Shared
+
+    def __init__(
+        self,
+        event_shape: int | tuple[int, ...],
+        network: keras.layers.Layer | None = None,
+        scale: scales.Scale | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(event_shape, network=network, **kwargs)
+        scale = self.default_scale() if scale is None else scale
+        self.scale = scale if isinstance(scale, scales.Scale) else scales.Fixed(scale)
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        """Shape of the scale of one example."""
+        return self.event_shape
+
+    def build_own(self) -> None:
+        """Creates the scale's weight, if it has one; idempotent."""
+        self.scale.build(self.scale_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "scale": self.scale}
+
+
+def average(values: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
+    """Returns the mean over `axes`, kept with length one but for the first, which is dropped; over all for `None`."""
+    mean = np.mean(values, axis=axes, keepdims=axes is not None, dtype=np.float64)
+    return mean if axes is None else mean[0]
+
+
+def solve_increasing(
+    function: Callable[[np.ndarray], np.ndarray], target: np.ndarray, low: float, high: float
+) -> np.ndarray:
+    """Returns the u between `low` and `high` at which an increasing function is `target`, elementwise, by bisection."""
+    low, high = np.full_like(target, low), np.full_like(target, high)
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = function(middle) > target
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
+
+
+def fitting(x: tf.Tensor) -> list[str]:
+    """Returns the names of the library's likelihoods in whose support, for default arguments, all of x lies."""
+    own = [c for c in Likelihood.kinds if c.__module__.startswith(__package__) and not inspect.isabstract(c)]
+    known = [c for c in own if isinstance(c.support, supports.Support)]  # that of Columns only an instance knows
+    return [c.__name__ for c in known if bool(tf.reduce_all(c.support.contains(x)))]

@@ -1,0 +1,202 @@
+"""Objectives with a state of their own, updated after each gradient step and saved with the model.
+
+DensityRatio    TC ~ E log D(z) / (1 - D(z)),  D a critic of q(z) against prod_d q(z_d)      Kim and Mnih 2018
+GECO            max -KL - lambda (distortion - target),  lambda <- lambda exp(rate C)         Rezende and Viola 2018
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.errors import InvalidInput
+from tfvae.evidence import Evidence
+from tfvae.objectives.base import Objective
+from tfvae.objectives.terms import Term
+from tfvae.schedules import Schedule, checked
+from tfvae.seeds import LIKELIHOOD, fold
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class DensityRatio(Term):
+    """Penalises total correlation as a critic sees it that tells z from z with its dimensions shuffled (FactorVAE).
+
+        loss = -bound + weight E log D(z) / (1 - D(z))
+        critic: max E log D(z) + E log (1 - D(shuffled z)),  its own Adam(1e-4, 0.5, 0.9) as in the paper
+
+    The paper shuffles a second batch; here the same batch is shuffled, dimension by dimension.
+
+    Args:
+        objective: the bound to wrap.
+        weight: of the penalty (gamma in the paper), a number or a schedule.
+        units: hidden widths of the critic; the paper has six layers of 1000.
+        learning_rate: of the critic.
+
+    Raises:
+        InvalidInput: see `Term`.
+
+    Reference:
+        Kim and Mnih 2018, "Disentangling by Factorising", algorithm 2.
+    """
+
+    name = "density_ratio"
+
+    def __init__(
+        self,
+        objective: Objective,
+        weight: float | Schedule = 1.0,
+        units: Sequence[int] = (256, 256, 256),
+        learning_rate: float = 1e-4,
+    ) -> None:
+        super().__init__(objective, weight)
+        self.units, self.learning_rate = tuple(units), checked("learning_rate", learning_rate)
+        self.critic = Critic(self.units, self.learning_rate)
+
+    def build(self, latent_shape: tuple[int, ...]) -> None:
+        """Creates the critic's weights."""
+        super().build(latent_shape)
+        if len(latent_shape) != 1 or latent_shape[0] < 2:
+            remedy = "Total correlation is about dependence between real dimensions: use a latent_dim of at least 2."
+            raise InvalidInput("z with at least two real dimensions", f"shape {latent_shape}", remedy)
+        self.critic.build((None, *latent_shape))
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """The critic, and layers with state of the wrapped objective."""
+        return [*super().layers, self.critic]
+
+    def penalty(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the critic's estimate of the total correlation, a scalar in nats."""
+        return evidence.mean(self.critic(evidence.z[0]))
+
+    def update(self, evidence: Evidence) -> None:
+        """Takes one gradient step of the critic."""
+        super().update(evidence)
+        z = tf.stop_gradient(evidence.z[0])
+        noise = tf.random.stateless_uniform(tf.shape(tf.transpose(z)), seed=fold(evidence.seed, LIKELIHOOD))
+        shuffled = tf.transpose(tf.gather(tf.transpose(z), tf.argsort(noise, axis=1), batch_dims=1))
+        self.critic.learn(z, shuffled)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "units": list(self.units), "learning_rate": self.learning_rate}
+
+
+class Critic(keras.layers.Layer):
+    """A classifier of joint against shuffled codes; its output is the log-odds, `[B]`.
+
+    Args:
+        units: hidden widths.
+        learning_rate: of its Adam optimizer.
+    """
+
+    def __init__(self, units: Sequence[int], learning_rate: float, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        hidden = [keras.layers.Dense(n, activation="leaky_relu", dtype="float32") for n in units]
+        self.network = keras.Sequential([*hidden, keras.layers.Dense(1, dtype="float32")])
+        self.optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.9)
+
+    def build(self, latent_shape: Sequence[int | None]) -> None:
+        """Creates the weights and the optimizer's slots; idempotent."""
+        if not self.network.built:
+            self.network.build(latent_shape)
+            self.optimizer.build(self.network.trainable_variables)
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the log-odds of z being joint, `[B]`."""
+        return self.network(z)[:, 0]
+
+    def learn(self, joint: tf.Tensor, shuffled: tf.Tensor) -> None:
+        """Takes one step of logistic regression."""
+        variables = self.network.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.math.softplus(-self(joint)) + tf.math.softplus(self(shuffled)))
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class GECO(Objective):
+    """Minimises the rate subject to a distortion, with a Lagrange multiplier that is learned on the way.
+
+        L = -KL(q || p) - lambda (distortion - target)
+        C <- decay C + (1 - decay) mean_B (distortion - target),    lambda <- lambda exp(speed C / |event|)
+
+    Args:
+        target: distortion to reach, nats an example.
+        num_samples: samples S for each example.
+        initial: multiplier before training.
+        decay: of the moving average of the constraint.
+        speed: of the multiplier, per nat and step.
+
+    Raises:
+        InvalidInput: if a number is not finite, or `num_samples` is not a whole number of at least 1.
+
+    Reference:
+        Rezende and Viola 2018, "Taming VAEs", algorithm 1.
+    """
+
+    def __init__(
+        self,
+        target: float,
+        num_samples: int = 1,
+        initial: float = 1.0,
+        decay: float = 0.99,
+        speed: float = 1e-4,
+    ) -> None:
+        self.target, self.num_samples = float(target), num_samples
+        self.initial, self.decay, self.speed = (
+            checked("initial", initial),
+            checked("decay", decay),
+            checked("speed", speed),
+        )
+        self.controller = Multiplier(self.initial)
+
+    def build(self, latent_shape: tuple[int, ...]) -> None:
+        """Creates the multiplier."""
+        self.controller.build(None)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """The multiplier."""
+        return [self.controller]
+
+    def __call__(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the Lagrangian for each example, `[B]` in nats."""
+        return -evidence.rate - self.controller.value * (evidence.distortion - self.target)
+
+    def update(self, evidence: Evidence) -> None:
+        """Moves the multiplier by the constraint's moving average."""
+        constraint = evidence.mean(evidence.distortion) - self.target
+        self.controller.move(tf.stop_gradient(constraint), self.decay, self.speed)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        names = ("target", "num_samples", "initial", "decay", "speed")
+        return {name: getattr(self, name) for name in names}
+
+
+class Multiplier(keras.layers.Layer):
+    """A positive number with a moving average of what moves it.
+
+    Args:
+        initial: the number before training.
+    """
+
+    def __init__(self, initial: float, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.initial = initial
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the two numbers; idempotent."""
+        del input_shape
+        if not self.built:
+            constant = keras.initializers.Constant
+            self.value = self.add_weight(initializer=constant(self.initial), trainable=False, name="value")
+            self.average = self.add_weight(initializer=constant(0.0), trainable=False, name="average")
+
+    def move(self, constraint: tf.Tensor, decay: float, speed: float) -> None:
+        """Multiplies the number by exp(speed * average)."""
+        self.average.assign(decay * self.average + (1 - decay) * constraint)
+        growth = tf.clip_by_value(speed * tf.convert_to_tensor(self.average), -0.1, 0.1)
+        self.value.assign(tf.clip_by_value(self.value * tf.exp(growth), 1e-3, 1e3))

@@ -1,0 +1,96 @@
+"""The interface of objectives: evidence -> bound, `[B]` in nats."""
+
+import abc
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.evidence import Evidence
+from tfvae.schedules import Schedule
+
+
+class Objective(abc.ABC):
+    """A bound to maximise, `[B]` in nats; subclasses set `num_samples` and define `__call__` and `get_config`.
+
+    Attributes:
+        num_samples: how many samples S of z the bound takes for each example.
+    """
+
+    num_samples: int
+
+    @abc.abstractmethod
+    def __call__(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the bound for each example, `[B]` in nats."""
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Objective":
+        """Returns the objective that `get_config` described."""
+        return cls(**{name: _deserialized(value) for name, value in config.items()})
+
+    # What an estimator may use: the bound as a function of log-weights alone, where it is one.
+
+    def log_weight(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the log-weights, `[S, B]`, that the bound is a function of."""
+        return evidence.log_weight
+
+    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor | None:
+        """Returns the bound, `[B]`, from independent samples' log-weights, `[S, B]`; `None` if it needs more."""
+        del log_weight
+
+    @property
+    def inference(self) -> "Objective":
+        """The bound that the posterior's parameters follow; all others follow the objective itself."""
+        return self
+
+    # What a train step may use: penalties that couple the examples of a batch, and state of the objective's own.
+
+    term_names: tuple[str, ...] = ()
+
+    def terms(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+        """Returns what `loss` has on top of the negative bound, name to weighted scalar."""
+        del evidence
+        return {}
+
+    def build(self, latent_shape: tuple[int, ...]) -> None:
+        """Creates the objective's own state, if it has any, for z of shape `[B, *latent_shape]`; idempotent."""
+        del latent_shape
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """Layers with the objective's own state, which the model tracks and saves."""
+        return []
+
+    def update(self, evidence: Evidence) -> None:
+        """Updates the objective's own state after a gradient step of the model."""
+        del evidence
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The numbers that follow a schedule, by name; they appear in the logs."""
+        return {name: value for name, value in self.get_config().items() if isinstance(value, Schedule)}
+
+    def __repr__(self) -> str:
+        """Returns the expression that makes the objective."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+class LogWeightObjective(Objective):
+    """A bound that depends on its independent samples through their log-weights only."""
+
+    @abc.abstractmethod
+    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+        """Returns the bound, `[B]`, from log-weights, `[S, B]`."""
+
+    def __call__(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the bound for each example, `[B]` in nats."""
+        return self.of_log_weight(evidence.log_weight)
+
+
+def _deserialized(value: Any) -> Any:
+    serialized = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if serialized else value

@@ -1,0 +1,273 @@
+"""Terms: an objective with a penalty on the aggregated posterior q(z) = 1/N sum_n q(z | x_n), from the same evidence.
+
+    TotalCorrelation          KL(q(z) || prod_d q(z_d))                           Chen et al. 2018 (beta-TCVAE)
+    MaximumMeanDiscrepancy    MMD(q(z), p(z))      Tolstikhin et al. 2018 (WAE), Zhao et al. 2019 (InfoVAE)
+    MomentMatching            ||Cov_q(z) - I||                                    Kumar et al. 2018 (DIP-VAE)
+
+A term wraps an objective: the bound stays what it was, `loss` has the penalty added, and the penalty (times its weight)
+is in the logs under the term's name. Penalties couple the examples of a batch; under `tf.distribute` each replica
+takes its own batch.
+"""
+
+import abc
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.distributions import factors
+from tfvae.errors import InvalidInput
+from tfvae.evidence import Evidence
+from tfvae.objectives.base import Objective
+from tfvae.schedules import Schedule, at, checked
+from tfvae.seeds import PRIOR, fold
+
+
+class Term(Objective):
+    """An objective with a penalty; subclasses define `penalty` and `name`.
+
+    Args:
+        objective: the bound to wrap, another term included.
+        weight: of the penalty, a number or a schedule.
+
+    Raises:
+        InvalidInput: if `objective` is none, or `weight` is negative or not finite.
+    """
+
+    name: str
+
+    def __init__(self, objective: Objective, weight: float | Schedule = 1.0) -> None:
+        if not isinstance(objective, Objective) or objective.inference is not objective:
+            remedy = "Wrap for example tfvae.objectives.ELBO()."
+            raise InvalidInput("an objective with one bound to wrap", f"{objective!r}", remedy)
+        self.objective, self.weight = objective, checked("weight", weight)
+        self.num_samples = objective.num_samples
+
+    def __call__(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the wrapped bound, `[B]` in nats."""
+        return self.objective(evidence)
+
+    @abc.abstractmethod
+    def penalty(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the penalty before its weight, a scalar."""
+
+    def terms(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+        """Returns the weighted penalties by name, those of wrapped terms included."""
+        return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
+
+    def build(self, latent_shape: tuple[int, ...]) -> None:
+        """Creates the state of the wrapped objective."""
+        self.objective.build(latent_shape)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """Layers with state of the wrapped objective."""
+        return self.objective.layers
+
+    def update(self, evidence: Evidence) -> None:
+        """Updates the state of the wrapped objective."""
+        self.objective.update(evidence)
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the penalties."""
+        return (*self.objective.term_names, self.name)
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The numbers that follow a schedule, by name."""
+        own = {f"{self.name}_{name}": value for name, value in super().schedules.items()}
+        return {**self.objective.schedules, **own}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"objective": self.objective, "weight": self.weight}
+
+
+class Stratified:
+    """q(z_i) = 1/N q(z_i | x_i) + (N - 1) / (N (M - 1)) sum_{j != i} q(z_i | x_j): unbiased, exact for a full batch.
+
+    The mean over the arbitrary choice that Chen et al. 2018 (appendix C.2) make among the other examples of the batch.
+    """
+
+    @staticmethod
+    def log_weights(batch_size: tf.Tensor, num_data: tf.Tensor) -> tf.Tensor:
+        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`."""
+        other = (num_data - 1) / (num_data * tf.maximum(batch_size - 1, 1))
+        own = tf.eye(tf.cast(batch_size, tf.int32))
+        return tf.math.log(own / num_data + (1 - own) * other)
+
+
+class MinibatchWeighted:
+    """q(z_i) = 1/(N M) sum_j q(z_i | x_j): biased low by up to log N (Chen et al. 2018, equation S4)."""
+
+    @staticmethod
+    def log_weights(batch_size: tf.Tensor, num_data: tf.Tensor) -> tf.Tensor:
+        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`."""
+        return tf.fill([tf.cast(batch_size, tf.int32)] * 2, -tf.math.log(num_data * batch_size))
+
+
+def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, tf.Tensor]:
+    """Splits the rate of a batch in three: KL = index-code mutual information + total correlation + dimension-wise KL.
+
+        I(n; z) = E[log q(z | n) - log q(z)]    TC = E[log q(z) - sum_d log q(z_d)]    sum_d E[log q(z_d) - log p(z_d)]
+
+    Args:
+        evidence: of a posterior and a prior that factorise over latent dimensions; its first sample of z is used.
+        weights: `Stratified` or `MinibatchWeighted`.
+
+    Returns:
+        `mutual_information`, `total_correlation` and `dimension_wise_kl`, scalars in nats.
+
+    Raises:
+        InvalidInput: if posterior or prior do not factorise, or the size of the data set is unknown.
+
+    Reference:
+        Chen et al. 2018, "Isolating Sources of Disentanglement", equation 2.
+    """
+    q, p = factors(evidence.posterior), factors(evidence.prior)
+    if q is None or p is None:
+        remedy = "Use DiagonalNormal with StandardNormal, or MaximumMeanDiscrepancy."
+        raise InvalidInput("posterior and prior that factorise over dimensions", "one that does not", remedy)
+    if evidence.num_data is None:
+        remedy = "Pass an array, or a tf.data.Dataset of known cardinality."
+        raise InvalidInput("a data set of known size N", "a stream of unknown length", remedy)
+    z, num_data = evidence.z[0], tf.cast(evidence.num_data, tf.float32)
+    pairs = q.log_prob(z[:, tf.newaxis])  # [i, j, D]: log q(z_id | x_j)
+    log_weights = weights.log_weights(tf.cast(tf.shape(z)[0], tf.float32), num_data)
+    log_q = tf.reduce_logsumexp(log_weights + tf.reduce_sum(pairs, -1), axis=1)
+    log_q_dimensions = tf.reduce_sum(tf.reduce_logsumexp(log_weights[..., tf.newaxis] + pairs, axis=1), -1)
+    log_q_given_x, log_p = tf.reduce_sum(q.log_prob(z), -1), tf.reduce_sum(p.log_prob(z), -1)
+    return {
+        "mutual_information": evidence.mean(log_q_given_x - log_q),
+        "total_correlation": evidence.mean(log_q - log_q_dimensions),
+        "dimension_wise_kl": evidence.mean(log_q_dimensions - log_p),
+    }
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class TotalCorrelation(Term):
+    """Penalises dependence between latent dimensions; on ELBO(beta=1) with weight b - 1 it is beta-TCVAE with beta = b.
+
+        loss = -bound + weight KL(q(z) || prod_d q(z_d))
+
+    Args:
+        objective: the bound to wrap.
+        weight: of the penalty, a number or a schedule.
+        weights: `Stratified` or `MinibatchWeighted`, how q(z) is estimated from a batch.
+
+    Raises:
+        InvalidInput: see `Term` and `decomposition`.
+
+    Reference:
+        Chen et al. 2018, "Isolating Sources of Disentanglement in Variational Autoencoders", equation 4.
+    """
+
+    name = "total_correlation"
+
+    def __init__(self, objective: Objective, weight: float | Schedule = 1.0, minibatch_weighted: bool = False) -> None:
+        super().__init__(objective, weight)
+        self.minibatch_weighted = bool(minibatch_weighted)
+
+    def penalty(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the total correlation, a scalar in nats."""
+        weights = MinibatchWeighted if self.minibatch_weighted else Stratified
+        return decomposition(evidence, weights)["total_correlation"]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "minibatch_weighted": self.minibatch_weighted}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class MaximumMeanDiscrepancy(Term):
+    """Pulls the aggregated posterior towards the prior by the kernel distance between their samples.
+
+        MMD = E k(z, z') + E k(u, u') - 2 E k(z, u),    z ~ q(z), u ~ p(z),    k(a, b) = sum_s c_s / (c_s + |a - b|^2)
+
+    with c_s = s 2 D over the scales s = 0.1, 0.2, 0.5, 1, 2, 5, 10; the U-statistic, unbiased. On ELBO(beta=0) it is
+    WAE-MMD; on ELBO(beta=1 - alpha) with weight alpha + lambda - 1 it is InfoVAE.
+
+    Args:
+        objective: the bound to wrap.
+        weight: of the penalty, a number or a schedule.
+
+    Raises:
+        InvalidInput: see `Term`.
+
+    Reference:
+        Tolstikhin et al. 2018, "Wasserstein Auto-Encoders", algorithm 2; Zhao et al. 2019, "InfoVAE", equation 6.
+    """
+
+    name = "mmd"
+    scales = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+    def penalty(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the squared discrepancy, a scalar."""
+        z = tf.reshape(evidence.z[0], [tf.shape(evidence.z)[1], -1])
+        u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR)), tf.shape(z))
+        n = tf.cast(tf.shape(z)[0], tf.float32)
+
+        def within(a: tf.Tensor) -> tf.Tensor:
+            return (tf.reduce_sum(self.kernel(a, a)) - n * len(self.scales)) / (n * tf.maximum(n - 1, 1))
+
+        return within(z) + within(u) - 2 * tf.reduce_mean(self.kernel(z, u))
+
+    def kernel(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        """Returns k(a_i, b_j), `[n, n]`, for a and b of shape `[n, D]`."""
+        distance = tf.reduce_sum(tf.square(a[:, tf.newaxis] - b), axis=-1)
+        bases = [2.0 * a.shape[-1] * scale for scale in self.scales]
+        return sum(base / (base + distance) for base in bases)
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class MomentMatching(Term):
+    """Pulls the covariance of the aggregated posterior to the identity.
+
+        penalty = sum_{i != j} C_ij^2 + ratio sum_i (C_ii - 1)^2
+        C = Cov_x[E_q z]  (DIP-VAE-I)         C = Cov_x[E_q z] + E_x[Var_q z]  (DIP-VAE-II)
+
+    Args:
+        objective: the bound to wrap.
+        weight: of the off-diagonal part, a number or a schedule.
+        diagonal_ratio: weight of the diagonal relative to the off-diagonal part; the paper has 10 for I and 1 for II.
+        of_means: match the covariance of the means (DIP-VAE-I) in place of that of z (DIP-VAE-II).
+
+    Raises:
+        InvalidInput: see `Term`; in `compile` if the posterior has no mean or variance.
+
+    Reference:
+        Kumar, Sattigeri and Balakrishnan 2018, "Variational Inference of Disentangled Latent Concepts", equations 6, 7.
+    """
+
+    name = "moments"
+
+    def __init__(
+        self,
+        objective: Objective,
+        weight: float | Schedule = 1.0,
+        diagonal_ratio: float = 1.0,
+        of_means: bool = False,
+    ) -> None:
+        super().__init__(objective, weight)
+        self.diagonal_ratio, self.of_means = checked("diagonal_ratio", diagonal_ratio), bool(of_means)
+
+    def penalty(self, evidence: Evidence) -> tf.Tensor:
+        """Returns the squared distance of the covariance from the identity, a scalar."""
+        q = evidence.posterior
+        try:
+            mean, variance = q.mean(), q.variance()
+        except NotImplementedError as error:
+            remedy = "Use MaximumMeanDiscrepancy, which needs samples only."
+            raise InvalidInput("a posterior with a mean and a variance", type(q).__name__, remedy) from error
+        centred = mean - evidence.mean(mean)
+        covariance = evidence.mean(centred[:, :, tf.newaxis] * centred[:, tf.newaxis, :])
+        if not self.of_means:
+            covariance += tf.linalg.diag(evidence.mean(variance))
+        diagonal = tf.linalg.diag_part(covariance)
+        off_diagonal = tf.reduce_sum(tf.square(covariance)) - tf.reduce_sum(tf.square(diagonal))
+        return off_diagonal + self.diagonal_ratio * tf.reduce_sum(tf.square(diagonal - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "diagonal_ratio": self.diagonal_ratio, "of_means": self.of_means}

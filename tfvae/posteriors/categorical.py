@@ -1,0 +1,128 @@
+"""Posteriors of D one-hot vectors of K categories, hard and relaxed.
+
+Categorical           q(z | x) = prod_d softmax(logits_d(x)) . z_d                     z one-hot
+RelaxedCategorical    z_d = softmax((logits_d(x) + Gumbel) / temperature)      Maddison et al. 2017; Jang et al. 2017
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import simplex, spaces
+from tfvae.errors import positive_number
+from tfvae.posteriors.interface import Posterior
+
+tfd = tfp.distributions
+
+
+class _OneHot(Posterior):
+    """A posterior of D vectors of K categories."""
+
+    def __init__(
+        self, latent_dim: int, num_categories: int, network: keras.layers.Layer | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(latent_dim, network=network, **kwargs)
+        self.num_categories = spaces.num_categories(num_categories)
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """Shape of one z, `(D, K)`."""
+        return (self.latent_dim, self.num_categories)
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of the logits."""
+        return {"logits": self.latent_shape}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "num_categories": self.num_categories}
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="CategoricalPosterior")
+class Categorical(_OneHot):
+    """Independent one-hot vectors; not reparameterised: it trains with a score-function estimator.
+
+        q(z | x) = prod_d sum_k z_dk softmax(logits_d(x))_k
+
+    Args:
+        latent_dim: number of one-hot vectors D.
+        num_categories: number of categories K of each, at least 2.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `num_categories` of at least 2.
+
+    Reference:
+        Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives".
+
+    Example:
+        >>> Categorical(4, num_categories=10)(tf.zeros([2, 5])).sample(seed=[0, 1]).shape
+        TensorShape([2, 4, 10])
+    """
+
+    space = spaces.ONE_HOT
+    reparameterized = False
+
+    def distribution(self, logits: tf.Tensor) -> tfd.Independent:
+        """Returns the distribution of the D one-hot vectors; logits `[..., D, K]`."""
+        return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="RelaxedCategoricalPosterior")
+class RelaxedCategorical(_OneHot):
+    """Independent relaxed one-hot vectors (Concrete, Gumbel-softmax), reparameterised.
+
+        z_d = softmax((logits_d(x) + g_d) / temperature),    g_dk Gumbel
+
+    A density inside the simplex: its prior is `priors.RelaxedCategorical`, and log p(x) is that of the relaxed model.
+
+    Args:
+        latent_dim: number of relaxed vectors D.
+        num_categories: number of categories K of each, at least 2.
+        temperature: towards 0 the vectors become one-hot and the gradients wild; an attribute, read at each call.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, `num_categories` of at least 2, or
+            `temperature` is not a positive number.
+
+    Reference:
+        Maddison, Mnih and Teh 2017, "The Concrete Distribution"; Jang, Gu and Poole 2017, "Categorical
+        Reparameterization with Gumbel-Softmax".
+
+    Example:
+        >>> RelaxedCategorical(4, num_categories=10)(tf.zeros([2, 5])).sample(seed=[0, 1]).shape
+        TensorShape([2, 4, 10])
+    """
+
+    space = spaces.SIMPLEX
+    has_mean = False
+
+    def __init__(
+        self,
+        latent_dim: int,
+        num_categories: int,
+        temperature: float = 2 / 3,
+        network: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(latent_dim, num_categories, network=network, **kwargs)
+        self.temperature = positive_number("temperature", temperature)
+
+    def constrain(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns logits `[..., D, K]` and temperature `[]`."""
+        return {"logits": logits, "temperature": tf.convert_to_tensor(self.temperature, tf.float32)}
+
+    def distribution(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Independent:
+        """Returns the distribution of the D relaxed vectors."""
+        return tfd.Independent(simplex.RelaxedOneHotCategorical(temperature, logits=logits), 1)
+
+    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
+        """Returns softmax(logits), `[B, D, K]`: the relaxed vectors' mean has no closed form."""
+        return tf.nn.softmax(parameters["logits"])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "temperature": self.temperature}

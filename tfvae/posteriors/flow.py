@@ -1,0 +1,117 @@
+"""Flow posterior: a simple posterior bent by invertible maps that are told about x.
+
+z = f_K( ... f_1(z_0; c(x)) ... ; c(x)),   z_0 ~ base(z_0 | x)
+log q(z | x) = log base(z_0 | x) - sum_k log |det df_k|
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae import flows, spaces
+from tfvae.errors import InvalidInput, positive_integer
+from tfvae.posteriors.interface import Posterior, stopped, with_gradient_of
+from tfvae.posteriors.normal import DiagonalNormal
+
+BASE = "base_"
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="FlowPosterior")
+class Flow(Posterior):
+    """A base posterior moved by a chain of transforms, all conditioned on x.
+
+        z = f(z_0; c(x)),  z_0 ~ base(z_0 | x),    log q(z | x) = log base(z_0 | x) - log |det df/dz_0|
+
+    One network reads x; one head makes the base's parameters and the features c(x). Samples and their density take one
+    pass. The density of any other z takes the inverse: one pass through couplings, D through inverse autoregressive
+    transforms. With `path=True` the inverse of a sample is known, and only a triangular system is solved.
+
+    Args:
+        latent_dim: number of latent dimensions D.
+        transform: a `tfvae.flows` transform or a list of them; by default two inverse autoregressive ones.
+        base: a posterior of real vectors without a network of its own; by default `DiagonalNormal(latent_dim)`.
+        context_dim: number of features c(x) that the transforms see.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Raises:
+        InvalidInput: if a size is not a whole number of at least 1, a transform needs more dimensions (a coupling
+            two), or the base is of another size, another space, a flow, or has a network.
+
+    Reference:
+        Rezende and Mohamed 2015, "Variational Inference with Normalizing Flows"; Kingma et al. 2016 (IAF); Vaitl,
+        Nicoli, Nakajima and Kessel 2022 (path gradients).
+
+    Example:
+        >>> posterior = Flow(4, flows.stack(flows.Coupling([32]), flows.Coupling([32])))
+        >>> posterior(tf.zeros([3, 5])).sample(seed=[0, 1]).shape
+        TensorShape([3, 4])
+    """
+
+    has_mean = False
+
+    def __init__(
+        self,
+        latent_dim: int,
+        transform: flows.Transform | Sequence[flows.Transform] | None = None,
+        base: Posterior | None = None,
+        context_dim: int = 32,
+        network: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(latent_dim, network=network, **kwargs)
+        units = 2 * [max(64, self.latent_dim)]
+        default = flows.stack(*(flows.InverseAutoregressive(units) for _ in range(2)))
+        self.chain = flows.Chain(default if transform is None else transform)
+        self.chain.check_dim(self.latent_dim)
+        self.base = DiagonalNormal(latent_dim) if base is None else base
+        self.context_dim = positive_integer("context_dim", context_dim)
+        self._check_base()
+
+    def _check_base(self) -> None:
+        base, remedy = self.base, f"Pass for example base=FullNormal({self.latent_dim})."
+        if not isinstance(base, Posterior) or base.space != spaces.REAL or isinstance(base, Flow):
+            raise InvalidInput("base to be a posterior of real vectors, other than a Flow", f"{base!r}", remedy)
+        if base.latent_dim != self.latent_dim:
+            raise InvalidInput(f"base with latent_dim={self.latent_dim}", f"{base.latent_dim}", remedy)
+        if base.network is not None:
+            raise InvalidInput("base without a network", f"{base.network!r}", "Give the network to the Flow.")
+
+    def build(self, context_shape: Sequence[int | None]) -> None:
+        """Creates the weights of network, head and transforms; idempotent."""
+        self.chain.build((self.latent_dim, self.context_dim))
+        super().build(context_shape)
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shapes of the base's raw parameters and of the features."""
+        base = {BASE + name: shape for name, shape in self.base.head_shapes().items()}
+        return {**base, "context": (self.context_dim,)}
+
+    def constrain(self, context: tf.Tensor, **raw: tf.Tensor) -> dict[str, Any]:
+        """Returns the base's parameters, the features `[..., C]` and the transforms' weights."""
+        base = self.base.constrain(**{name.removeprefix(BASE): value for name, value in raw.items()})
+        return {"base": base, "context": context, "weights": self.chain.tensors()}
+
+    def distribution(self, base: dict[str, tf.Tensor], context: tf.Tensor, weights: list) -> flows.FlowDistribution:
+        """Returns the distribution of the moved base."""
+        return flows.FlowDistribution(self.base.distribution(**base), self.chain, weights, context)
+
+    def sample_and_log_prob(
+        self, parameters: dict[str, Any], num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns z `[S, B, D]` and log q(z | x) `[S, B]`, with no search for the inverse even if `path`."""
+        trail, log_q = self.distribution(**parameters).sample_trail(num_samples, seed)
+        if path:
+            frozen = self.distribution(**stopped(parameters))
+            log_q = with_gradient_of(log_q, frozen.log_prob_on_trail(trail))
+        return trail[-1], log_q
+
+    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
+        """Returns where the base's mean is moved to, `[B, D]`: a flow knows no mean."""
+        base = self.base.center(parameters["base"])
+        return self.chain.forward(base, parameters["weights"], parameters["context"])[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "transform": self.chain, "base": self.base, "context_dim": self.context_dim}

@@ -1,0 +1,90 @@
+"""Posteriors on the unit sphere of R^D, whose prior can be uniform: no mass is pulled to an origin.
+
+VonMisesFisher    q(z | x) ~ exp(kappa(x) mu(x).z)           Davidson et al. 2018
+PowerSpherical    q(z | x) ~ (1 + mu(x).z)^kappa(x)          De Cao and Aziz 2020
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae import spaces, spherical
+from tfvae.conditional_distribution import positive
+from tfvae.posteriors.interface import Posterior
+
+
+class _Spherical(Posterior):
+    """A posterior with a mean direction and a concentration."""
+
+    space = spaces.SPHERE
+    min_dim = 2
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shapes of the raw direction and concentration."""
+        return {"direction": (self.latent_dim,), "concentration": (1,)}
+
+    def constrain(self, direction: tf.Tensor, concentration: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns unit direction `[..., D]` and concentration `[...]`: D where the raw output is zero."""
+        return {
+            "mean_direction": spherical.unit(direction),
+            "concentration": self.latent_dim * positive(concentration[..., 0]),
+        }
+
+    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
+        """Returns the mean direction, `[B, D]`: the mean itself lies inside the sphere and is no latent."""
+        return parameters["mean_direction"]
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="VonMisesFisherPosterior")
+class VonMisesFisher(_Spherical):
+    """The von Mises-Fisher distribution, the normal distribution of the sphere.
+
+        q(z | x) = exp(kappa mu.z) / C(kappa),    kappa = D softplus(raw), mu a unit vector
+
+    Pathwise gradients to mu and kappa hold (`tfvae.spherical` has the sampler and says how).
+
+    Args:
+        latent_dim: number of dimensions D of the space around the sphere, at least 2.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 2.
+
+    Reference:
+        Davidson, Falorsi, De Cao, Kipf and Tomczak 2018, "Hyperspherical Variational Auto-Encoders".
+
+    Example:
+        >>> VonMisesFisher(3)(tf.zeros([2, 5])).sample(seed=[0, 1]).shape
+        TensorShape([2, 3])
+    """
+
+    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> spherical.VonMisesFisher:
+        """Returns the `tfd.VonMisesFisher` with these parameters."""
+        return spherical.VonMisesFisher(mean_direction, concentration)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="PowerSphericalPosterior")
+class PowerSpherical(_Spherical):
+    """The power spherical distribution: like the von Mises-Fisher, with a sampler that rejects nothing.
+
+        q(z | x) = (1 + mu.z)^kappa / C(kappa),    kappa = D softplus(raw), mu a unit vector
+
+    Args:
+        latent_dim: number of dimensions D of the space around the sphere, at least 2.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 2.
+
+    Reference:
+        De Cao and Aziz 2020, "The Power Spherical distribution".
+
+    Example:
+        >>> PowerSpherical(3)(tf.zeros([2, 5])).sample(seed=[0, 1]).shape
+        TensorShape([2, 3])
+    """
+
+    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> spherical.PowerSpherical:
+        """Returns the `tfd.PowerSpherical` with these parameters."""
+        return spherical.PowerSpherical(mean_direction, concentration)

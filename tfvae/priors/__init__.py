@@ -1,0 +1,14 @@
+"""Priors p(z): a distribution over the latent z, without a context.
+
+real vectors        StandardNormal, DiagonalNormal (learned), MixtureOfNormals, Flow
+unit vectors        HypersphericalUniform
+one-hot vectors     UniformCategorical; RelaxedCategorical inside the simplex
+the posterior's     VampPrior
+"""
+
+from tfvae.priors.categorical import RelaxedCategorical, UniformCategorical
+from tfvae.priors.flow import Flow
+from tfvae.priors.interface import Prior
+from tfvae.priors.normal import DiagonalNormal, MixtureOfNormals, StandardNormal
+from tfvae.priors.spherical import HypersphericalUniform
+from tfvae.priors.vamp import Interval, VampPrior

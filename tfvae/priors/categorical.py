@@ -1,0 +1,109 @@
+"""Priors of D one-hot vectors of K categories, hard and relaxed.
+
+UniformCategorical    p(z) = K^-D                                                      z one-hot
+RelaxedCategorical    z_d = softmax(Gumbel / temperature)                              Maddison et al. 2017
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import simplex, spaces
+from tfvae.errors import positive_number
+from tfvae.priors.interface import Prior
+
+tfd = tfp.distributions
+
+
+class _OneHot(Prior):
+    """A prior of D vectors of K equally likely categories."""
+
+    def __init__(self, latent_dim: int, num_categories: int, **kwargs: Any) -> None:
+        super().__init__(latent_dim, **kwargs)
+        self.num_categories = spaces.num_categories(num_categories)
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """Shape of one z, `(D, K)`."""
+        return (self.latent_dim, self.num_categories)
+
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns zero logits, `[D, K]`."""
+        del context, training
+        return {"logits": tf.zeros(self.latent_shape)}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "num_categories": self.num_categories}
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="UniformCategoricalPrior")
+class UniformCategorical(_OneHot):
+    """Independent one-hot vectors, all categories equally likely; for `posteriors.Categorical`, KL in closed form.
+
+        p(z) = K^-D
+
+    Args:
+        latent_dim: number of one-hot vectors D.
+        num_categories: number of categories K of each, at least 2.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `num_categories` of at least 2.
+
+    Example:
+        >>> UniformCategorical(4, num_categories=10)(None).sample(5, seed=[0, 1]).shape
+        TensorShape([5, 4, 10])
+    """
+
+    space = spaces.ONE_HOT
+    reparameterized = False
+
+    def distribution(self, logits: tf.Tensor) -> tfd.Independent:
+        """Returns the distribution of the D one-hot vectors."""
+        return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="RelaxedCategoricalPrior")
+class RelaxedCategorical(_OneHot):
+    """Independent relaxed one-hot vectors, all categories equally likely; for `posteriors.RelaxedCategorical`.
+
+        z_d = softmax(g_d / temperature),    g_dk Gumbel
+
+    Args:
+        latent_dim: number of relaxed vectors D.
+        num_categories: number of categories K of each, at least 2.
+        temperature: an attribute, read at each call; the paper has it lower than the posterior's.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, `num_categories` of at least 2, or
+            `temperature` is not a positive number.
+
+    Reference:
+        Maddison, Mnih and Teh 2017, "The Concrete Distribution".
+
+    Example:
+        >>> RelaxedCategorical(4, num_categories=10)(None).sample(5, seed=[0, 1]).shape
+        TensorShape([5, 4, 10])
+    """
+
+    space = spaces.SIMPLEX
+    has_mean = False
+
+    def __init__(self, latent_dim: int, num_categories: int, temperature: float = 0.5, **kwargs: Any) -> None:
+        super().__init__(latent_dim, num_categories, **kwargs)
+        self.temperature = positive_number("temperature", temperature)
+
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns zero logits, `[D, K]`, and temperature `[]`."""
+        temperature = tf.convert_to_tensor(self.temperature, tf.float32)
+        return {**super().parameters(context, training), "temperature": temperature}
+
+    def distribution(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Independent:
+        """Returns the distribution of the D relaxed vectors."""
+        return tfd.Independent(simplex.RelaxedOneHotCategorical(temperature, logits=logits), 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "temperature": self.temperature}

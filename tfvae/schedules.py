@@ -1,0 +1,212 @@
+"""Schedules: a number that an objective takes, as a function of the training step t.
+
+    Constant        v
+    LinearWarmup    start + (end - start) min(t / steps, 1)                      Sonderby et al. 2016
+    Cyclical        linear over the first `ratio` of each of `cycles` periods, then held            Fu et al. 2019
+    Sigmoid         start + (end - start) / (1 + exp(-(t - midpoint) / width))    Bowman et al. 2016
+
+A step is one gradient step (`optimizer.iterations`, which is saved with the model, so a resumed run goes on where it
+was). Evaluation uses `final`, the value that training ends on: otherwise early stopping would compare warm-ups.
+"""
+
+import abc
+import math
+import numbers
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.errors import InvalidInput, positive_integer
+
+
+class Schedule(abc.ABC):
+    """A non-negative number as a function of the training step; subclasses define `__call__` and `get_config`.
+
+    Attributes:
+        final: the value that training ends on, used in evaluation.
+    """
+
+    final: float
+
+    @abc.abstractmethod
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the value at `step`, a float32 scalar."""
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Schedule":
+        """Returns the schedule that `get_config` described."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        """Returns the expression that makes the schedule."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+def at(value: "float | Schedule", step: tf.Tensor | None) -> float | tf.Tensor:
+    """Returns a number as it is, a schedule's value at `step`, or its final value where there is no step."""
+    if not isinstance(value, Schedule):
+        return value
+    return value.final if step is None else value(tf.cast(step, tf.float32))
+
+
+def checked(name: str, value: Any) -> "float | Schedule":
+    """Returns a schedule as it is and a number as a `float`; raises `InvalidInput` if it is negative or not finite."""
+    if isinstance(value, Schedule):
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        remedy = "Pass a number, or a schedule from tfvae.schedules."
+        raise InvalidInput(f"{name} to be a finite number of at least 0", f"{name}={value!r}", remedy)
+    return float(value)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="ConstantSchedule")
+class Constant(Schedule):
+    """Always the same value.
+
+    Args:
+        value: the number.
+
+    Raises:
+        InvalidInput: if `value` is negative or not finite.
+    """
+
+    def __init__(self, value: float) -> None:
+        self.final = checked("value", value)
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the value, a float32 scalar."""
+        return tf.fill([], self.final)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"value": self.final}
+
+
+class _Ramp(Schedule):
+    """From `start` to `end` along `fraction(step)`, which goes from zero to one."""
+
+    def __init__(self, start: float = 0.0, end: float = 1.0) -> None:
+        self.start, self.end = checked("start", start), checked("end", end)
+        self.final = self.end
+
+    @abc.abstractmethod
+    def fraction(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns how far the ramp is, in [0, 1]."""
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the value at `step`, a float32 scalar."""
+        return self.start + (self.end - self.start) * self.fraction(tf.cast(step, tf.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"start": self.start, "end": self.end}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class LinearWarmup(_Ramp):
+    """Rises linearly from `start` to `end`, then stays.
+
+        v(t) = start + (end - start) min(t / steps, 1)
+
+    Args:
+        steps: length of the warm-up, gradient steps.
+        start: first value.
+        end: last value.
+
+    Raises:
+        InvalidInput: if `steps` is not a whole number of at least 1, or a value is negative or not finite.
+
+    Reference:
+        Sonderby et al. 2016, "Ladder Variational Autoencoders", section 2.3.
+
+    Example:
+        >>> float(LinearWarmup(steps=100)(50))
+        0.5
+    """
+
+    def __init__(self, steps: int, start: float = 0.0, end: float = 1.0) -> None:
+        super().__init__(start, end)
+        self.steps = positive_integer("steps", steps)
+
+    def fraction(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns how far the ramp is, in [0, 1]."""
+        return tf.minimum(step / self.steps, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"steps": self.steps, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class Cyclical(_Ramp):
+    """Rises linearly in the first part of each period and holds in the rest; after the last period it stays at `end`.
+
+        v(t) = start + (end - start) min(tau / ratio, 1),    tau = (t mod period) / period
+
+    Args:
+        period: length of a cycle, gradient steps.
+        cycles: number of cycles.
+        ratio: share of a cycle that rises, in (0, 1].
+        start: first value of a cycle.
+        end: last value of a cycle.
+
+    Raises:
+        InvalidInput: if `period` or `cycles` is not a whole number of at least 1, `ratio` is outside (0, 1], or a value
+            is negative or not finite.
+
+    Reference:
+        Fu et al. 2019, "Cyclical Annealing Schedule", equations 6 and 7.
+    """
+
+    def __init__(self, period: int, cycles: int = 4, ratio: float = 0.5, start: float = 0.0, end: float = 1.0) -> None:
+        super().__init__(start, end)
+        self.period, self.cycles = positive_integer("period", period), positive_integer("cycles", cycles)
+        if not isinstance(ratio, numbers.Real) or not 0 < ratio <= 1:
+            raise InvalidInput("ratio in (0, 1]", f"ratio={ratio!r}", "It is the share of a cycle that rises.")
+        self.ratio = float(ratio)
+
+    def fraction(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns how far the ramp of the current cycle is, in [0, 1]."""
+        tau = tf.math.floormod(step, float(self.period)) / self.period
+        return tf.where(step >= self.period * self.cycles, 1.0, tf.minimum(tau / self.ratio, 1.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"period": self.period, "cycles": self.cycles, "ratio": self.ratio, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="SigmoidSchedule")
+class Sigmoid(_Ramp):
+    """Rises along a logistic curve.
+
+        v(t) = start + (end - start) / (1 + exp(-(t - midpoint) / width))
+
+    Args:
+        midpoint: gradient step at which half the way is gone.
+        width: gradient steps in which the odds grow by a factor of e.
+        start: value long before the midpoint.
+        end: value long after it.
+
+    Raises:
+        InvalidInput: if `midpoint` or `width` is not a whole number of at least 1, or a value negative or not finite.
+
+    Reference:
+        Bowman et al. 2016, "Generating Sentences from a Continuous Space", section 3.1.
+    """
+
+    def __init__(self, midpoint: int, width: int, start: float = 0.0, end: float = 1.0) -> None:
+        super().__init__(start, end)
+        self.midpoint, self.width = positive_integer("midpoint", midpoint), positive_integer("width", width)
+
+    def fraction(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns how far the ramp is, in (0, 1)."""
+        return tf.sigmoid((step - self.midpoint) / self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"midpoint": self.midpoint, "width": self.width, **super().get_config()}
