@@ -1,4 +1,4 @@
-"""The command line: `tfvae train | evaluate | sample | export`.
+"""The command line: `tfvae train | recipes | evaluate | sample | export`.
 
     exit code 0    done
               1    failed for a reason outside the command: full or read-only disk, training that diverged
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tfvae import __version__, record, run
+from tfvae import __version__, recipes, record, run
 from tfvae.errors import InvalidInput
 from tfvae.options import DEPENDENT, Options
 
@@ -26,7 +26,9 @@ EXAMPLES = {
     None: "example:\n  tfvae train digits --out runs/first && tfvae sample runs/first",
     "train": "examples:\n  tfvae train digits\n  tfvae train mnist --latent-dim 20 --hidden 500 500 --patience 10\n"
     "  tfvae train faces.npz --likelihood normal --network conv --hidden 32 64\n"
+    "  tfvae train digits --recipe vamp-prior --latent-dim 10\n"
     "  tfvae train --resume runs/digits-20260131-120000",
+    "recipes": "example:\n  tfvae recipes && tfvae train digits --recipe beta-vae --beta 6",
     "evaluate": "example:\n  tfvae evaluate runs/first --num-samples 5000 --split valid",
     "sample": "example:\n  tfvae sample runs/first --count 100 --seed 7 --out draws.npz",
     "export": "example:\n  tfvae export runs/first models/digits    (writes models/digits/1)",
@@ -92,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
         if field.metadata:
             _add_option(train, field)
 
+    _command(commands, "recipes", _recipes, "list the papers that `tfvae train --recipe NAME` repeats")
+
     evaluate = _command(
         commands, "evaluate", _evaluate, "score a trained model in nats: ELBO, distortion, rate, log p(x)"
     )
@@ -130,7 +134,10 @@ def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field) -> No
     if field.name in DEPENDENT:
         _, defaults = DEPENDENT[field.name]
         words = [" ".join(map(str, v)) if isinstance(v, tuple) else v for v in defaults.values()]
-        default = ", ".join(f"{value} for {word}" for word, value in zip(defaults, words, strict=True))
+        default = ", ".join(
+            f"{value} {f'for {word}' if word else 'without a recipe'}"
+            for word, value in zip(defaults, words, strict=True)
+        )
     if field.type is bool:
         argument = {"action": argparse.BooleanOptionalAction}
     text = field.metadata["help"] + ("" if default is None else f" (default: {'no' if default is False else default})")
@@ -154,6 +161,13 @@ def _train(arguments: argparse.Namespace) -> None:
         metrics = run.train(options, arguments.folder, arguments.line, verbose)
     _say(record.figures(metrics["test"]))
     _say(f"files in {arguments.folder}: model.keras, saved_model/1, metrics.json, history.csv, card.md, pictures/")
+
+
+def _recipes(arguments: argparse.Namespace) -> None:
+    width = max(map(len, recipes.RECIPES))
+    for name, recipe in sorted(recipes.RECIPES.items()):
+        line, paper = recipes.description(recipe)
+        _say(f"{name:{width}}  {line}\n{'':{width}}  {paper}")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -89,6 +89,7 @@ def conv_transpose(
     start = (math.ceil(height / factor), math.ceil(width / factor), positive_integer("filters", filters[0]))
     return keras.Sequential(
         [
+            keras.layers.Flatten(),
             keras.layers.Dense(math.prod(start), activation=activation),
             keras.layers.Reshape(start),
             *[_convolution(keras.layers.Conv2DTranspose, n, kernel_size, activation) for n in filters],

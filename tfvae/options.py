@@ -1,20 +1,23 @@
 """The options of a training run, and the one place where their words become objects.
 
-    NETWORKS  LIKELIHOODS  OBJECTIVES  SCHEDULES        one table for each axis
+    NETWORKS  LIKELIHOODS  OBJECTIVES  SCHEDULES  RECIPES        one table for each axis
 
 The command line and a run's `config.json` speak in words; inside the library there are objects only.
 """
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from tfvae import likelihoods, networks, objectives, posteriors
+from tfvae import likelihoods, networks, objectives, posteriors, supports
 from tfvae.errors import InvalidInput, positive_integer
 from tfvae.model import VAE
+from tfvae.recipes import RECIPES
 
 BINARIZATIONS = ("none", "threshold", "static", "dynamic")
 # Encoder and decoder for an event shape and the hidden sizes, which the decoder has in reverse.
@@ -29,12 +32,19 @@ OBJECTIVES = {
 }
 # The learning rate from its initial value and the number of steps of the whole run.
 SCHEDULES = {"constant": lambda rate, steps: rate, "cosine": keras.optimizers.schedules.CosineDecay}
-# What an option is where it was not given, by the word that another option has.
+# What an option is where it was not given, by the word that another option has; the parts of a recipe are its own.
 DEPENDENT = {
+    "likelihood": ("recipe", {None: "bernoulli"}),
+    "objective": ("recipe", {None: "elbo"}),
+    "beta": ("recipe", {None: 1.0}),
     "binarization": ("likelihood", {"bernoulli": "dynamic", "normal": "none"}),
     "hidden": ("network", {"mlp": (200, 200), "conv": (32, 64)}),
     "num_samples": ("objective", {"elbo": 1, "iwae": 50}),
 }
+# What a recipe may have as parameters of its own.
+OF_RECIPES = ("likelihood", "objective", "beta", "num_samples")
+# Binarisation and scale of the data that a recipe's likelihood wants, by its support; for others grey values in [0, 1].
+DATA = {supports.BINARY: ("dynamic", None), supports.COUNTS: ("none", 1.0)}
 
 
 def _option(default: Any, text: str, **argument: Any) -> Any:
@@ -58,7 +68,14 @@ class Options:
     binarization: str | None = _option(
         None, "how grey values become 0 or 1; 'dynamic' draws them anew at each visit", choices=BINARIZATIONS
     )
-    likelihood: str = _option("bernoulli", "distribution of x given z", choices=LIKELIHOODS)
+    scale: float | None = _option(
+        None,
+        "value that becomes 1 in the model; 1 keeps data, such as counts, as they are",
+        type=float,
+        metavar="WHITE",
+    )
+    recipe: str | None = _option(None, "a paper's parts, from the list of `tfvae recipes`", type=str, metavar="NAME")
+    likelihood: str | None = _option(None, "distribution of x given z", choices=LIKELIHOODS)
     network: str = _option("mlp", "kind of encoder and decoder", choices=NETWORKS)
     latent_dim: int = _option(16, "number of latent dimensions", type=int, metavar="D")
     hidden: tuple[int, ...] | None = _option(
@@ -68,9 +85,9 @@ class Options:
         nargs="+",
         metavar="N",
     )
-    objective: str = _option("elbo", "bound on log p(x) to maximise", choices=OBJECTIVES)
+    objective: str | None = _option(None, "bound on log p(x) to maximise", choices=OBJECTIVES)
     num_samples: int | None = _option(None, "samples of z for each example in training", type=int, metavar="K")
-    beta: float = _option(1.0, "weight of the rate in the ELBO", type=float)
+    beta: float | None = _option(None, "weight of the rate in the ELBO", type=float)
     epochs: int = _option(100, "passes over the training data", type=int, metavar="N")
     batch_size: int = _option(50, "examples in one step", type=int, metavar="N")
     learning_rate: float = _option(2e-3, "Adam's initial step size", type=float, metavar="RATE")
@@ -84,11 +101,15 @@ class Options:
 
     def __post_init__(self) -> None:
         """Fills in what depends on other options, and checks."""
-        for name, table in (("likelihood", LIKELIHOODS), ("network", NETWORKS), ("objective", OBJECTIVES)):
-            self._check_word(name, table)
+        if self.recipe is not None:
+            self._check_recipe()
+            self._fill(dict(zip(("binarization", "scale"), _data_of(self.recipe), strict=True)))
         for name, (other, defaults) in DEPENDENT.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, defaults[getattr(self, other)])
+            self._fill({name: defaults.get(getattr(self, other))})
+        if self.recipe is None:
+            self._check_word("likelihood", LIKELIHOODS)
+            self._check_word("objective", OBJECTIVES)
+        self._check_word("network", NETWORKS)
         self._check_word("schedule", SCHEDULES)
         self._check_word("binarization", BINARIZATIONS)
         for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if self.patience is not None else ())):
@@ -97,6 +118,26 @@ class Options:
         object.__setattr__(self, "source", _absolute(self.source))
         if self.objective == "iwae" and self.beta != 1:
             raise InvalidInput("beta=1 with the objective iwae", f"beta={self.beta}", "Only the ELBO has a beta.")
+
+    def _fill(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    def _check_recipe(self) -> None:
+        """Refuses options that are the recipe's to choose."""
+        self._check_word("recipe", RECIPES)
+        parameters = inspect.signature(RECIPES[self.recipe]).parameters
+        for name in OF_RECIPES:
+            if getattr(self, name) is not None and name not in parameters:
+                word = _word(name)
+                own = [_word(name) for name in OF_RECIPES if name in parameters]
+                remedy = f"It takes {' and '.join(own)} only." if own else "Leave it out: the recipe says what it is."
+                raise InvalidInput(
+                    f"no {word} beside --recipe {self.recipe}, which has none to choose",
+                    f"{word} {getattr(self, name)}",
+                    remedy,
+                )
 
     def _check_word(self, name: str, words: Mapping[str, Any] | tuple[str, ...]) -> None:
         if getattr(self, name) not in words:
@@ -127,7 +168,7 @@ class Options:
         for name, value in given.items():
             value = tuple(value) if isinstance(value, list) else _absolute(value) if name == "source" else value
             if value != getattr(self, name):
-                word = name if name == "source" else "--" + name.replace("_", "-")
+                word = name if name == "source" else _word(name)
                 remedy = "Leave the option out to resume this run, or start another one with --out."
                 raise InvalidInput(f"{word} {getattr(self, name)}, as this run was started with", f"{value}", remedy)
 
@@ -144,15 +185,40 @@ class Options:
         """
         keras.utils.set_random_seed(self.seed % 2**32)
         encoder, decoder = NETWORKS[self.network](event_shape, self.hidden)
+        learning_rate = SCHEDULES[self.schedule](self.learning_rate, num_steps)
+        if self.recipe is not None:
+            taken = inspect.signature(RECIPES[self.recipe]).parameters
+            own = {"num_steps": num_steps, **{name: getattr(self, name) for name in OF_RECIPES}}
+            return RECIPES[self.recipe](
+                event_shape,
+                **{name: value for name, value in own.items() if name in taken and value is not None},
+                latent_dim=self.latent_dim,
+                encoder=encoder,
+                decoder=decoder,
+                learning_rate=learning_rate,
+                preprocessing=preprocessing,
+                seed=self.seed,
+                jit_compile=self.jit,
+            )
         vae = VAE(
             posterior=posteriors.DiagonalNormal(self.latent_dim, network=encoder),
             likelihood=LIKELIHOODS[self.likelihood](event_shape, network=decoder),
             preprocessing=preprocessing,
             seed=self.seed,
         )
-        optimizer = keras.optimizers.Adam(SCHEDULES[self.schedule](self.learning_rate, num_steps))
+        optimizer = keras.optimizers.Adam(learning_rate)
         vae.compile(optimizer=optimizer, objective=OBJECTIVES[self.objective](self), jit_compile=self.jit)
         return vae
+
+
+@functools.cache
+def _data_of(recipe: str) -> tuple[str, float | None]:
+    """Returns binarisation and scale for a recipe, which says what data it wants by its likelihood's support."""
+    return DATA.get(RECIPES[recipe]((2,), latent_dim=2, seed=0).support, ("none", None))
+
+
+def _word(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _absolute(source: str) -> str:

@@ -137,7 +137,7 @@ def samples(vae: VAE, num_samples: int = 64, seed: Any = 0) -> "Figure":
 
 
 def latent_plane(vae: VAE, x: Any, labels: Any = None) -> "Figure":
-    """Draws the posterior mean of each example, coloured by label.
+    """Draws the posterior mean of each example (its center, where it has no mean), coloured by label.
 
     Args:
         vae: the model.
@@ -158,11 +158,12 @@ def latent_plane(vae: VAE, x: Any, labels: Any = None) -> "Figure":
     """
     x = _examples(vae, x)
     labels = None if labels is None else _checked_labels(labels, len(x))
-    z = np.concatenate([vae.encode(x[i : i + ROWS_PER_BLOCK]).mean() for i in range(0, len(x), ROWS_PER_BLOCK)])
+    z = np.concatenate([_centers(vae, x[i : i + ROWS_PER_BLOCK]) for i in range(0, len(x), ROWS_PER_BLOCK)])
     if not np.all(np.isfinite(z)):
         remedy = "The model's weights are damaged: train it again, with a lower learning rate."
         raise InvalidInput("a model with finite posterior means", f"{np.sum(~np.isfinite(z))} that are not", remedy)
-    names, title = [f"z{d + 1}" for d in range(z.shape[1])], f"posterior means, D = {z.shape[1]}"
+    kind = "means" if vae.posterior.has_mean else "centers"
+    names, title = [f"z{d + 1}" for d in range(z.shape[1])], f"posterior {kind}, D = {z.shape[1]}"
     if z.shape[1] > 2:
         z, names = _principal_plane(z)
     figure = _figure(6.4, 5.0)
@@ -170,6 +171,11 @@ def latent_plane(vae: VAE, x: Any, labels: Any = None) -> "Figure":
     (_histogram if z.shape[1] == 1 else _scatter)(axes, z, labels)
     axes.set(title=title, xlabel=names[0], ylabel="number of examples" if len(names) == 1 else names[1])
     return figure
+
+
+def _centers(vae: VAE, x: np.ndarray) -> np.ndarray:
+    """Returns the z that stands for each example, `[B, D]`; one-hot vectors in one row."""
+    return np.reshape(vae.posterior.center(vae.posterior.parameters(vae.preprocess(x))), [len(x), -1])
 
 
 def _figure(width: float, height: float, layout: Any = "constrained") -> "Figure":

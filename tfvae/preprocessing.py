@@ -8,6 +8,7 @@ Keras' own layers (`keras.layers.Rescaling`, an adapted `Normalization`) stand b
 the same x is always the same example, in whatever batch and server it comes, and examples draw independently.
 """
 
+import abc
 import math
 from typing import Any
 
@@ -19,7 +20,7 @@ from tfvae.errors import positive_integer
 from tfvae.seeds import as_seed, integer
 
 
-class RandomPreprocessing(keras.layers.Layer):
+class RandomPreprocessing(keras.layers.Layer, abc.ABC):
     """A layer that transforms x with uniform noise; subclasses define `transform` and the `support` of its input.
 
     Args:
@@ -40,9 +41,9 @@ class RandomPreprocessing(keras.layers.Layer):
             u = noise_of(x, as_seed(self.seed))
         return tf.where(self.support.contains(x), self.transform(x, u), float("nan"))
 
+    @abc.abstractmethod
     def transform(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         """Returns x transformed with noise u in [0, 1)."""
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

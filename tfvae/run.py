@@ -285,9 +285,8 @@ def _refuse_occupied(folder: Path) -> None:
 
 
 def _load_data(options: Options) -> Any:
-    return datasets.load(
-        options.source, binarization=options.binarization, seed=options.seed, data_dir=options.data_dir
-    )
+    names = ("binarization", "seed", "data_dir", "scale")
+    return datasets.load(options.source, **{name: getattr(options, name) for name in names})
 
 
 def _build(options: Options, data: Any) -> VAE:

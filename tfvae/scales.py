@@ -6,6 +6,7 @@ PerDimension   sigma_i = softplus(s_i), one learned number a dimension
 Predicted      sigma = softplus(s(z)), from the likelihood's network
 """
 
+import abc
 import math
 import numbers
 from collections.abc import Callable
@@ -22,7 +23,7 @@ ADAPTED_FLOOR = 1e-3  # no scale starts below it, however constant the data
 Estimate = Callable[[tuple[int, ...] | None], np.ndarray]
 
 
-class Scale(keras.layers.Layer):
+class Scale(keras.layers.Layer, abc.ABC):
     """A positive scale for an event; subclasses define `value` and what they need from the head.
 
     Args:
@@ -52,9 +53,9 @@ class Scale(keras.layers.Layer):
         del event_shape
         return {}
 
+    @abc.abstractmethod
     def value(self, **raw: tf.Tensor) -> tf.Tensor:
         """Returns the scale, of a shape that broadcasts against `[..., *event]`."""
-        raise NotImplementedError
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Starts the scale where the data say; a fixed one stays.
@@ -89,8 +90,9 @@ class Fixed(Scale):
 class _Learned(Scale):
     pooled_over: tuple[int, ...] | None
 
+    @abc.abstractmethod
     def variable_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
-        raise NotImplementedError
+        """Returns the variable's shape for an event of shape `event_shape`."""
 
     def build(self, event_shape: tuple[int, ...]) -> None:
         """Creates the variable; idempotent."""

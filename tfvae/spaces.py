@@ -27,7 +27,7 @@ class Space:
 
 REAL = Space("real vectors")
 SPHERE = Space("unit vectors")
-SIMPLEX = Space("relaxed one-hot vectors, inside the simplex")
+SIMPLEX = Space("relaxed one-hot vectors")
 ONE_HOT = Space("one-hot vectors", discrete=True)
 
 

@@ -291,16 +291,18 @@ class EvidenceModel(keras.Model, abc.ABC):
         return super().predict(inputs.check_fit(self, x, support=REAL)[0], *args, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`."""
+        """Returns the arguments of `compile`, and the size N of the data set."""
         if not self.compiled:
             return {}
         config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
-        config |= self._execution
+        config |= {**self._execution, "num_data": self.num_data}
         return keras.saving.serialize_keras_object(config)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        self.num_data = config.pop("num_data", None)
+        self.compile(**config)
 
 
 def _total(terms: dict[str, tf.Tensor], losses: list[tf.Tensor]) -> tf.Tensor | float:

@@ -10,6 +10,7 @@ takes its own batch.
 """
 
 import abc
+import math
 from typing import Any
 
 import keras
@@ -204,7 +205,7 @@ class MaximumMeanDiscrepancy(Term):
 
     def penalty(self, evidence: Evidence) -> tf.Tensor:
         """Returns the squared discrepancy, a scalar."""
-        z = tf.reshape(evidence.z[0], [tf.shape(evidence.z)[1], -1])
+        z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
         u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR)), tf.shape(z))
         n = tf.cast(tf.shape(z)[0], tf.float32)
 

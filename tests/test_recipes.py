@@ -1,0 +1,187 @@
+"""Recipes: each is short, documented, listed, trains, scores, saves; the command line runs it on the data it wants."""
+
+import ast
+import importlib
+import inspect
+import json
+import math
+import pkgutil
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae import plotting, recipes, run
+from tfvae.cli import main
+from tfvae.options import Options
+from tfvae.recipes import RECIPES
+
+SMALL = "--epochs 1 --hidden 8 --latent-dim 3 --eval-samples 5 --batch-size 500".split()
+GENERATOR = np.random.default_rng(0)
+DATA = {
+    "{0, 1}": GENERATOR.integers(0, 2, [24, 6]).astype("float32"),
+    "[0, 1]": GENERATOR.uniform(size=[24, 6]).astype("float32"),
+    "{0, 1, 2, ...}": GENERATOR.poisson(3.0, [24, 6]).astype("float32"),
+    "the finite real numbers": GENERATOR.normal(size=[24, 6]).astype("float32"),
+}
+
+
+def made(name, **options):
+    keras.utils.set_random_seed(0)
+    return RECIPES[name](
+        (6,), latent_dim=3, encoder=tfvae.networks.mlp([8]), decoder=tfvae.networks.mlp([8]), seed=0, **options
+    )
+
+
+@pytest.fixture
+def eager():
+    """Runs steps without compiling them, which would take most of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_trains_scores_saves_and_loads(name, tmp_path, eager):
+    vae = made(name)
+    x = DATA[vae.support.description]
+    before = [np.copy(v) for v in vae.get_weights()]
+    history = vae.fit(x, batch_size=12, epochs=1, verbose=0).history
+    assert all(math.isfinite(value) for values in history.values() for value in values), history
+    unmoved = [
+        variable.path
+        for variable, was in zip(vae.weights, before, strict=True)
+        if variable.trainable and np.array_equal(variable, was)
+    ]
+    assert not unmoved
+    vae.save(tmp_path / "x.keras")
+    loaded = keras.saving.load_model(tmp_path / "x.keras")
+    scores = [np.asarray(model.log_prob(x[:6], 4, seed=1)) for model in (vae, loaded)]
+    assert np.all(np.isfinite(scores[0]))
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
+    assert repr(loaded.objective) == repr(vae.objective) and repr(loaded.estimator) == repr(vae.estimator)
+    logs = [model.evaluate(x, batch_size=12, return_dict=True, verbose=0) for model in (vae, loaded)]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-4) and all(map(math.isfinite, logs[0].values()))
+
+
+@pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if f.__module__.endswith("codes")])
+def test_penalties_of_a_batch_do_not_need_its_size_beforehand(name):
+    vae = made(name)
+    vae.num_data = 24
+    step = tf.function(vae.test_step).get_concrete_function(tf.TensorSpec([None, 6]))
+    assert math.isfinite(float(step(tf.constant(DATA["{0, 1}"]))["loss"]))
+
+
+def public_functions():
+    for module in pkgutil.iter_modules(recipes.__path__):
+        if module.name != "compose":
+            members = importlib.import_module(f"tfvae.recipes.{module.name}")
+            yield from (
+                (n, f) for n, f in inspect.getmembers(members, inspect.isfunction) if f.__module__ == members.__name__
+            )
+
+
+def test_every_recipe_is_in_the_table_under_its_name_and_in_the_package():
+    assert {name.replace("_", "-"): function for name, function in public_functions()} == RECIPES
+    for name, function in RECIPES.items():
+        assert getattr(tfvae.recipes, name.replace("-", "_")) is function
+        assert name.replace("-", "_") in tfvae.recipes.__doc__
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_is_short_and_says_what_it_is(name):
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(RECIPES[name]))).body
+    assert function.body[-1].end_lineno - function.body[1].lineno + 1 <= 10  # what follows the docstring
+    line, paper = recipes.description(RECIPES[name])
+    assert line.endswith(".") and paper[:1].isupper() and any(year in paper for year in map(str, range(2013, 2027)))
+
+
+def test_a_paper_is_what_its_recipe_says():
+    assert made("beta-vae", beta=6.0).objective.beta == 6.0
+    assert made("beta-tcvae", beta=6.0).objective.weight == 5.0
+    objective = made("info-vae", alpha=0.25, weight=10.0).objective
+    assert (objective.objective.beta, objective.weight) == (0.75, 9.25)
+    beta = made("annealed", num_steps=200, beta=2.0).objective.beta
+    assert [float(beta(step)) for step in (0, 10, 20, 200)] == [0, 1, 2, 2]
+    beta = made("cyclical", num_steps=400, cycles=4).objective.beta
+    assert [float(beta(step)) for step in (0, 25, 50, 99, 100, 400)] == [0, 0.5, 1, 1, 0, 1]
+    capacity = made("capacity", num_steps=200, nats=10.0).objective.capacity
+    assert [float(capacity(step)) for step in (0, 100, 200)] == [0, 5, 10]
+    assert made("geco", nats_per_dimension=0.5).objective.target == 3.0
+    assert type(made("dreg").estimator).__name__ == "DoublyReparameterized"
+    assert made("dip-vae-i").objective.of_means and not made("dip-vae-ii").objective.of_means
+    columns = [tfvae.likelihoods.Normal(4), tfvae.likelihoods.Bernoulli(2)]
+    assert made("tabular", columns=columns).support.description.startswith("columns 0-3: the finite real numbers")
+
+
+# The command line.
+
+
+def test_the_list_names_every_recipe_and_its_paper(capsys):
+    assert main(["recipes"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[::2]] == sorted(RECIPES)
+    assert "Higgins et al. 2017" in printed and len(RECIPES) >= 20
+
+
+@pytest.mark.parametrize("name", ["beta-tcvae", "counts"])
+def test_a_recipe_runs_from_the_command_line_and_resumes(name, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", "digits", "--recipe", name, "--out", str(folder), *SMALL]) == 0
+    options = json.loads((folder / "config.json").read_text())["options"]
+    assert options["recipe"] == name and options["likelihood"] is options["objective"] is options["beta"] is None
+    expected = ("none", 1.0) if name == "counts" else ("dynamic", None)
+    assert (options["binarization"], options["scale"]) == expected
+    first = json.loads((folder / "metrics.json").read_text())
+    assert math.isfinite(first["test"]["log_prob"])
+    assert f"recipe {name}" in (folder / "card.md").read_text()
+    weights = run.load_model(folder).get_weights()
+    for gone in ("metrics.json", "card.md"):
+        (folder / gone).unlink()
+    assert main(["train", "digits", "--resume", str(folder), "--recipe", name]) == 0
+    assert json.loads((folder / "metrics.json").read_text()) == first
+    for a, b in zip(weights, run.load_model(folder).get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert main(["export", str(folder), str(tmp_path / "served")]) == 0
+    assert main(["train", "--resume", str(folder), "--recipe", "vae"]) == 2
+    assert f"--recipe {name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--recipe iwae --objective elbo", "no --objective beside --recipe iwae"),
+        ("--recipe sigma-vae --likelihood normal", "no --likelihood beside --recipe sigma-vae"),
+        ("--recipe iwae --beta 2", "--num-samples only"),
+        ("--recipe iaf --num-samples 5", "no --num-samples beside"),
+        ("--recipe none-of-them", "recipe to be one of"),
+    ],
+)
+def test_what_a_recipe_fixes_is_refused(words, message, tmp_path, capsys):
+    assert main(["train", "digits", "--out", str(tmp_path / "run"), *words.split()]) == 2
+    said = capsys.readouterr().err
+    assert message in said and len(said.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_a_recipe_takes_reach_it():
+    options = Options("digits", recipe="ciwae", beta=0.25, num_samples=7, latent_dim=5, hidden=(9,), schedule="cosine")
+    vae = options.build((8, 8, 1), [], num_steps=100)
+    assert vae.posterior.network.layers[1].units == 9
+    assert repr(vae.objective) == "CIWAE(beta=0.25, num_samples=7)"
+    assert vae.latent_dim == 5 and isinstance(vae.optimizer.get_config()["learning_rate"], dict)
+    one_hot = Options("digits", recipe="vimco", network="conv", hidden=(4, 8), latent_dim=3)
+    assert one_hot.build((8, 8, 1), [], num_steps=1).reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
+    assert Options("digits", recipe="annealed").build((4,), [], num_steps=500).objective.beta.steps == 50
+
+
+@pytest.mark.parametrize("name", ["iaf", "relaxed-categorical", "hyperspherical"])
+def test_pictures_show_codes_that_have_no_mean_or_several_axes(name):
+    vae = made(name)
+    figure = plotting.latent_plane(vae, DATA["{0, 1}"])
+    shown = figure.axes[0].collections[0].get_offsets()
+    assert shown.shape == (24, 2) and np.all(np.isfinite(shown)) and np.ptp(shown, axis=0).min() > 0
+    assert ("centers" in figure.axes[0].get_title()) == (name != "hyperspherical")

@@ -1,0 +1,44 @@
+"""Recipes: a paper as a function of at most about ten lines that returns a composed VAE, ready to fit.
+
+weights      vae, beta_vae, annealed, cyclical, free_bits, capacity, geco           what the rate costs
+bounds       iwae, miwae, piwae, ciwae, renyi, stl, dreg                            which bound, which gradient
+codes        beta_tcvae, factor_vae, dip_vae_i, dip_vae_ii, info_vae, wae_mmd       what the codes look like together
+latents      full_covariance, iaf, spline_flow, vamp_prior, mixture_prior, flow_prior, coupling_prior, hyperspherical,
+             power_spherical, categorical_latents, relaxed_categorical, vimco      which q(z | x) and p(z)
+data         sigma_vae, robust, continuous_bernoulli, counts, sparse_counts, tabular    which p(x | z)
+
+    vae = tfvae.recipes.beta_vae((8, 8, 1), beta=4.0, latent_dim=10)
+    vae.fit(x)
+
+Each takes `event_shape`, what the paper adds, and what all take (`Shared`). `RECIPES` has them by name.
+"""
+
+import inspect
+import re
+
+from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
+from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
+from tfvae.recipes.compose import RECIPES, Recipe, Shared, composed
+from tfvae.recipes.data import continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
+from tfvae.recipes.latents import (
+    categorical_latents,
+    coupling_prior,
+    flow_prior,
+    full_covariance,
+    hyperspherical,
+    iaf,
+    mixture_prior,
+    power_spherical,
+    relaxed_categorical,
+    spline_flow,
+    vamp_prior,
+    vimco,
+)
+from tfvae.recipes.weights import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
+
+
+def description(recipe: Recipe) -> tuple[str, str]:
+    """Returns what a recipe is, in one line, and its paper, both from the docstring."""
+    text = inspect.getdoc(recipe)
+    paper = re.search(r"^Reference:\n((?:    .+\n?)+)", text, re.MULTILINE)
+    return text.partition("\n")[0], " ".join(paper[1].split())

@@ -1,0 +1,94 @@
+"""What recipes share: the parts that a paper leaves alone, and the table of recipes.
+
+A recipe is a function of at most about ten lines that returns a composed VAE, compiled and ready to fit. It names only
+what makes the paper; `composed` has the rest. What data a recipe wants is its likelihood's support: `vae.support`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+import keras
+
+from tfvae import likelihoods, networks, objectives, posteriors, priors
+from tfvae.estimators import Estimator
+from tfvae.model import VAE
+
+Recipe = Callable[..., VAE]
+Shape = int | tuple[int, ...]
+RECIPES: dict[str, Recipe] = {}
+
+
+class Shared(TypedDict, total=False):
+    """The arguments that every recipe takes.
+
+    Attributes:
+        latent_dim: number of latent dimensions D, 16 by default.
+        encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`.
+        decoder: Keras model from z, `[B, D]`, to features; by default `networks.mlp([200, 200])`.
+        learning_rate: Adam's, a number or a Keras schedule; 1e-3 by default.
+        preprocessing: Keras layers applied to raw x inside the model.
+        seed: of all training noise; initial weights follow `keras.utils.set_random_seed`.
+        jit_compile: compile the steps with XLA; Keras' "auto" by default.
+    """
+
+    latent_dim: int
+    encoder: keras.layers.Layer | None
+    decoder: keras.layers.Layer | None
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    preprocessing: Sequence[keras.layers.Layer]
+    seed: int | None
+    jit_compile: bool | str
+
+
+def recipe(function: Recipe) -> Recipe:
+    """Puts a function in the table, under its name with dashes, and returns it."""
+    RECIPES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def composed(
+    event_shape: Shape,
+    *,
+    posterior: Callable[..., posteriors.Posterior] = posteriors.DiagonalNormal,
+    prior: Callable[[int], priors.Prior] = priors.StandardNormal,
+    likelihood: Callable[..., likelihoods.Likelihood] = likelihoods.Bernoulli,
+    objective: objectives.Objective | None = None,
+    estimator: Estimator | None = None,
+    latent_dim: int = 16,
+    encoder: keras.layers.Layer | None = None,
+    decoder: keras.layers.Layer | None = None,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+    preprocessing: Sequence[keras.layers.Layer] = (),
+    seed: int | None = None,
+    jit_compile: bool | str = "auto",
+) -> VAE:
+    """Returns a compiled VAE of the parts that a paper is about and of plain ones for the rest.
+
+    Args:
+        event_shape: shape of one example.
+        posterior: makes q(z | x) from `latent_dim` and `network=`.
+        prior: makes p(z) from `latent_dim`.
+        likelihood: makes p(x | z) from `event_shape` and `network=`.
+        objective: to maximise; by default the ELBO.
+        estimator: of its gradient; by default pathwise.
+        latent_dim: number of latent dimensions D.
+        encoder: see `Shared`, as all that follow.
+        decoder: likewise.
+        learning_rate: likewise.
+        preprocessing: likewise.
+        seed: likewise.
+        jit_compile: likewise.
+
+    Raises:
+        InvalidInput: from the parts, for sizes and numbers that they cannot have.
+    """
+    vae = VAE(
+        posterior=posterior(latent_dim, network=networks.mlp([200, 200]) if encoder is None else encoder),
+        likelihood=likelihood(event_shape, network=networks.mlp([200, 200]) if decoder is None else decoder),
+        prior=prior(latent_dim),
+        preprocessing=preprocessing,
+        seed=seed,
+    )
+    optimizer = keras.optimizers.Adam(learning_rate)
+    vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
+    return vae

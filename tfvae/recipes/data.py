@@ -1,0 +1,98 @@
+"""Recipes about the data: which likelihood p(x | z) fits real values, values in [0, 1], counts and tables."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Unpack
+
+from tfvae import likelihoods, scales
+from tfvae.model import VAE
+from tfvae.recipes.compose import Shape, Shared, composed, recipe
+
+
+@recipe
+def sigma_vae(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """sigma-VAE: real data with one learned noise level, which balances distortion and rate by itself.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Rybkin, Daniilidis and Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders"
+    """
+    return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.Shared()), **shared)
+
+
+@recipe
+def robust(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """Real data with outliers: Student's t in place of the normal distribution, one learned scale a dimension.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Takahashi et al. 2018, "Student-t Variational Autoencoder for Robust Density Estimation"
+    """
+    return composed(event_shape, likelihood=partial(likelihoods.StudentT, scale=scales.PerDimension()), **shared)
+
+
+@recipe
+def continuous_bernoulli(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """Grey values in [0, 1] with a density of their own, where a Bernoulli's would not be normalised.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Loaiza-Ganem and Cunningham 2019, "The continuous Bernoulli: fixing a pervasive error in VAEs"
+    """
+    return composed(event_shape, likelihood=likelihoods.ContinuousBernoulli, **shared)
+
+
+@recipe
+def counts(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """Counts that vary more than a Poisson's: a negative binomial likelihood, one dispersion a dimension.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Gronbech et al. 2020, "scVAE: Variational auto-encoders for single-cell gene expression data"
+    """
+    return composed(event_shape, likelihood=likelihoods.NegativeBinomial, **shared)
+
+
+@recipe
+def sparse_counts(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """Counts of which many were lost and read zero: a zero-inflated negative binomial likelihood.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Lopez et al. 2018, "Deep generative modeling for single-cell transcriptomics" (scVI)
+    """
+    return composed(event_shape, likelihood=likelihoods.ZeroInflatedNegativeBinomial, **shared)
+
+
+@recipe
+def tabular(
+    event_shape: Shape, columns: Sequence[likelihoods.Likelihood] | None = None, **shared: Unpack[Shared]
+) -> VAE:
+    """A table: each column a likelihood of its own, by default a normal one with its own noise level.
+
+    Args:
+        event_shape: shape of one row.
+        columns: likelihoods of neighbouring columns, in order, for example `[Normal(3), Bernoulli(2)]`.
+        **shared: see `Shared`.
+
+    Reference:
+        Nazabal et al. 2020, "Handling Incomplete Heterogeneous Data using VAEs"
+    """
+    if columns is None:
+        return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.PerDimension()), **shared)
+    return composed(event_shape, likelihood=lambda shape, network: likelihoods.Columns(columns, network), **shared)

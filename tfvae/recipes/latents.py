@@ -1,0 +1,209 @@
+"""Recipes about the latent: which posterior q(z | x), which prior p(z), in which space."""
+
+from functools import partial
+from typing import Unpack
+
+from tfvae import estimators, flows, objectives, posteriors, priors
+from tfvae.model import VAE
+from tfvae.recipes.compose import Shape, Shared, composed, recipe
+
+
+@recipe
+def full_covariance(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """A normal posterior whose dimensions depend on each other.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`.
+
+    Reference:
+        Kingma and Welling 2019, "An Introduction to Variational Autoencoders", section 2.5.1
+    """
+    return composed(event_shape, posterior=posteriors.FullNormal, **shared)
+
+
+@recipe
+def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **shared: Unpack[Shared]) -> VAE:
+    """IAF: a normal posterior bent by inverse autoregressive transforms.
+
+    Args:
+        event_shape: shape of one example.
+        num_flows: number of transforms.
+        units: width of their two hidden layers, at least `latent_dim`.
+        **shared: see `Shared`.
+
+    Reference:
+        Kingma et al. 2016, "Improved Variational Inference with Inverse Autoregressive Flow"
+    """
+    chain = flows.stack(*(flows.InverseAutoregressive([units, units]) for _ in range(num_flows)))
+    return composed(event_shape, posterior=partial(posteriors.Flow, transform=chain), **shared)
+
+
+@recipe
+def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **shared: Unpack[Shared]) -> VAE:
+    """A normal posterior bent by rational-quadratic splines in coupling layers.
+
+    Args:
+        event_shape: shape of one example.
+        num_flows: number of couplings.
+        num_bins: pieces of each spline.
+        **shared: see `Shared`.
+
+    Reference:
+        Durkan et al. 2019, "Neural Spline Flows"
+    """
+    chain = flows.stack(*(flows.Coupling(element=flows.Spline(num_bins)) for _ in range(num_flows)))
+    return composed(event_shape, posterior=partial(posteriors.Flow, transform=chain), **shared)
+
+
+@recipe
+def vamp_prior(event_shape: Shape, num_components: int = 500, **shared: Unpack[Shared]) -> VAE:
+    """VampPrior: the posterior itself, averaged over learned pseudo-inputs in [0, 1].
+
+    Args:
+        event_shape: shape of one example.
+        num_components: number of pseudo-inputs.
+        **shared: see `Shared`.
+
+    Reference:
+        Tomczak and Welling 2018, "VAE with a VampPrior"
+    """
+    prior = partial(priors.VampPrior, num_components=num_components, constraint=priors.Interval(0.0, 1.0))
+    return composed(event_shape, prior=prior, **shared)
+
+
+@recipe
+def mixture_prior(event_shape: Shape, num_components: int = 10, **shared: Unpack[Shared]) -> VAE:
+    """A prior that is a learned mixture of normal distributions.
+
+    Args:
+        event_shape: shape of one example.
+        num_components: number of normal distributions.
+        **shared: see `Shared`.
+
+    Reference:
+        Dilokthanakul et al. 2016, "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders"
+    """
+    return composed(event_shape, prior=partial(priors.MixtureOfNormals, num_components=num_components), **shared)
+
+
+@recipe
+def flow_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **shared: Unpack[Shared]) -> VAE:
+    """A learned prior: a masked autoregressive flow.
+
+    Args:
+        event_shape: shape of one example.
+        num_flows: number of transforms.
+        units: width of their two hidden layers, at least `latent_dim`.
+        **shared: see `Shared`.
+
+    Reference:
+        Chen et al. 2017, "Variational Lossy Autoencoder"
+    """
+    chain = flows.stack(*(flows.MaskedAutoregressive([units, units]) for _ in range(num_flows)))
+    return composed(event_shape, prior=partial(priors.Flow, transform=chain), **shared)
+
+
+@recipe
+def coupling_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **shared: Unpack[Shared]) -> VAE:
+    """A learned prior that is as fast to sample as to score: RealNVP.
+
+    Args:
+        event_shape: shape of one example.
+        num_flows: number of couplings.
+        units: width of their two hidden layers.
+        **shared: see `Shared`.
+
+    Reference:
+        Dinh, Sohl-Dickstein and Bengio 2017, "Density Estimation using Real NVP"
+    """
+    chain = flows.stack(*(flows.Coupling([units, units]) for _ in range(num_flows)))
+    return composed(event_shape, prior=partial(priors.Flow, transform=chain), **shared)
+
+
+@recipe
+def hyperspherical(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """S-VAE: codes on the unit sphere, a von Mises-Fisher posterior and a uniform prior.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`; `latent_dim` is that of the space around the sphere.
+
+    Reference:
+        Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders"
+    """
+    return composed(event_shape, posterior=posteriors.VonMisesFisher, prior=priors.HypersphericalUniform, **shared)
+
+
+@recipe
+def power_spherical(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+    """Codes on the unit sphere from a posterior whose sampler rejects nothing.
+
+    Args:
+        event_shape: shape of one example.
+        **shared: see `Shared`; `latent_dim` is that of the space around the sphere.
+
+    Reference:
+        De Cao and Aziz 2020, "The Power Spherical Distribution"
+    """
+    return composed(event_shape, posterior=posteriors.PowerSpherical, prior=priors.HypersphericalUniform, **shared)
+
+
+@recipe
+def categorical_latents(
+    event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **shared: Unpack[Shared]
+) -> VAE:
+    """One-hot codes, trained on the ELBO by the score function with a leave-one-out baseline.
+
+    Args:
+        event_shape: shape of one example.
+        num_categories: length of each one-hot vector; `latent_dim` is their number.
+        num_samples: samples of z for each example, one another's baseline.
+        **shared: see `Shared`.
+
+    Reference:
+        Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE Samples, Get a Baseline for Free!"
+    """
+    q = partial(posteriors.Categorical, num_categories=num_categories)
+    p = partial(priors.UniformCategorical, num_categories=num_categories)
+    objective, estimator = objectives.ELBO(num_samples=num_samples), estimators.ScoreFunction()
+    return composed(event_shape, posterior=q, prior=p, objective=objective, estimator=estimator, **shared)
+
+
+@recipe
+def vimco(event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **shared: Unpack[Shared]) -> VAE:
+    """VIMCO: one-hot codes, trained on the importance-weighted bound with a baseline for each sample.
+
+    Args:
+        event_shape: shape of one example.
+        num_categories: length of each one-hot vector; `latent_dim` is their number.
+        num_samples: samples of z for each example.
+        **shared: see `Shared`.
+
+    Reference:
+        Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives"
+    """
+    q = partial(posteriors.Categorical, num_categories=num_categories)
+    p = partial(priors.UniformCategorical, num_categories=num_categories)
+    objective, estimator = objectives.IWAE(num_samples), estimators.ScoreFunction()
+    return composed(event_shape, posterior=q, prior=p, objective=objective, estimator=estimator, **shared)
+
+
+@recipe
+def relaxed_categorical(
+    event_shape: Shape, num_categories: int = 10, temperature: float = 2 / 3, **shared: Unpack[Shared]
+) -> VAE:
+    """Gumbel-softmax: one-hot codes made continuous, with pathwise gradients; log p(x) is the relaxed model's.
+
+    Args:
+        event_shape: shape of one example.
+        num_categories: length of each relaxed vector; `latent_dim` is their number.
+        temperature: of the posterior; the prior's is 0.5.
+        **shared: see `Shared`.
+
+    Reference:
+        Maddison, Mnih and Teh 2017, "The Concrete Distribution"; Jang, Gu and Poole 2017
+    """
+    q = partial(posteriors.RelaxedCategorical, num_categories=num_categories, temperature=temperature)
+    p = partial(priors.RelaxedCategorical, num_categories=num_categories)
+    return composed(event_shape, posterior=q, prior=p, **shared)
