@@ -4,13 +4,15 @@ DensityRatio    TC ~ E log D(z) / (1 - D(z)),  D a critic of q(z) against prod_d
 GECO            max -KL - lambda (distortion - target),  lambda <- lambda exp(rate C)         Rezende and Viola 2018
 """
 
+import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput
+from tfvae.errors import InvalidInput, positive_integer
 from tfvae.evidence import Evidence
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
@@ -144,7 +146,9 @@ class GECO(Objective):
         decay: float = 0.99,
         speed: float = 1e-4,
     ) -> None:
-        self.target, self.num_samples = float(target), num_samples
+        if isinstance(target, bool) or not isinstance(target, numbers.Real) or not math.isfinite(target):
+            raise InvalidInput("target to be a finite number", f"target={target!r}", "It is a distortion in nats.")
+        self.target, self.num_samples = float(target), positive_integer("num_samples", num_samples)
         self.initial, self.decay, self.speed = (
             checked("initial", initial),
             checked("decay", decay),

@@ -155,7 +155,7 @@ class TotalCorrelation(Term):
     Args:
         objective: the bound to wrap.
         weight: of the penalty, a number or a schedule.
-        weights: `Stratified` or `MinibatchWeighted`, how q(z) is estimated from a batch.
+        minibatch_weighted: estimate q(z) by `MinibatchWeighted` in place of `Stratified`.
 
     Raises:
         InvalidInput: see `Term` and `decomposition`.

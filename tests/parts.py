@@ -1,0 +1,125 @@
+"""The one list of every part, each with a small example: what the laws and the combinations run over.
+
+A case list of its own family holds posteriors, priors (latent_cases) and likelihoods (likelihood_cases); this page adds
+objectives, estimators and schedules, and says how one VAE is made of five names.
+"""
+
+import inspect
+from types import ModuleType
+
+import numpy as np
+from latent_cases import PARTS as LATENTS
+from latent_cases import POSTERIORS, PRIORS, noise
+from likelihood_cases import MAKE, columns, data
+
+import tfvae
+from tfvae import estimators, likelihoods, networks, objectives, posteriors, priors, schedules
+
+LATENT = 3  # a latent_dim that every part accepts
+COLUMNS = np.float32([[0.3, -1.2, 1, 2, 0, 7], [0, 2, 0, 1, 1, 0]] * 2)  # as likelihood_cases.columns has them
+
+
+def posterior(name: str, network=None, dim: int = LATENT):
+    return _latent(f"posterior {name}", dim, network=network)
+
+
+def prior(name: str, dim: int = LATENT):
+    return _latent(f"prior {name}", dim)
+
+
+def likelihood(name: str, network=None, event: int = 4):
+    return columns(network) if name == "Columns" else MAKE[name](event, network=network)
+
+
+def examples(name: str) -> np.ndarray:
+    """Returns four examples in the likelihood's support."""
+    return COLUMNS if name == "Columns" else data(name, (4, 4))
+
+
+OBJECTIVES = {
+    "ELBO": lambda: objectives.ELBO(beta=schedules.LinearWarmup(2)),
+    "ELBO-free-bits": lambda: objectives.ELBO(free_bits=0.1, num_samples=2),
+    "IWAE": lambda: objectives.IWAE(3),
+    "MIWAE": lambda: objectives.MIWAE(2, 2),
+    "PIWAE": lambda: objectives.PIWAE(2, 2),
+    "CIWAE": lambda: objectives.CIWAE(0.5, 3),
+    "Renyi": lambda: objectives.Renyi(0.5, 3),
+    "TotalCorrelation": lambda: objectives.TotalCorrelation(objectives.ELBO(), 5.0),
+    "MaximumMeanDiscrepancy": lambda: objectives.MaximumMeanDiscrepancy(objectives.ELBO(beta=0.0), 10.0),
+    "MomentMatching": lambda: objectives.MomentMatching(objectives.ELBO(), 2.0),
+    "DensityRatio": lambda: objectives.DensityRatio(objectives.ELBO(), 2.0, units=[4]),
+    "GECO": lambda: objectives.GECO(target=3.0),
+}
+ESTIMATORS = {
+    "Pathwise": estimators.Pathwise,
+    "StickingTheLanding": estimators.StickingTheLanding,
+    "DoublyReparameterized": estimators.DoublyReparameterized,
+    "ScoreFunction": estimators.ScoreFunction,
+}
+SCHEDULES = {
+    "Constant": lambda: schedules.Constant(0.5),
+    "LinearWarmup": lambda: schedules.LinearWarmup(4),
+    "Cyclical": lambda: schedules.Cyclical(4, cycles=2),
+    "Sigmoid": lambda: schedules.Sigmoid(3, 1),
+}
+LIKELIHOODS = [*MAKE, "Columns"]
+FAMILIES = {  # module to (base class, name to example)
+    posteriors: (posteriors.Posterior, {name: lambda name=name: posterior(name) for name in POSTERIORS}),
+    priors: (priors.Prior, {name: lambda name=name: prior(name) for name in PRIORS}),
+    likelihoods: (likelihoods.Likelihood, {name: lambda name=name: likelihood(name) for name in LIKELIHOODS}),
+    objectives: (objectives.Objective, OBJECTIVES),
+    estimators: (estimators.Estimator, ESTIMATORS),
+    schedules: (schedules.Schedule, SCHEDULES),
+}
+ALL = [(family, name) for family, (_, made) in FAMILIES.items() for name in made]
+
+
+def missing(family: ModuleType) -> set[str]:
+    """Returns the names of the family's public parts that the list lacks."""
+    base, made = FAMILIES[family]
+    listed = {type(make()) for make in made.values()}
+    public = {name: part for name, part in vars(family).items() if inspect.isclass(part) and issubclass(part, base)}
+    return {name for name, part in public.items() if not inspect.isabstract(part) and part not in listed}
+
+
+def space(posterior_name: str):
+    return POSTERIORS[posterior_name][0].space
+
+
+def partner(posterior_name: str) -> str:
+    """Returns a prior without weights on the posterior's space."""
+    names = ("StandardNormal", "HypersphericalUniform", "UniformCategorical", "RelaxedCategorical")
+    return next(name for name in names if PRIORS[name][0].space == space(posterior_name))
+
+
+def make_vae(
+    posterior_name: str = "DiagonalNormal",
+    prior_name: str | None = None,
+    likelihood_name: str = "Normal",
+    objective_name: str | None = None,
+    estimator_name: str | None = None,
+    **options,
+) -> tfvae.VAE:
+    """Returns a VAE of these parts, compiled if an objective is named; `options` are those of `compile`."""
+    vae = tfvae.VAE(
+        posterior=posterior(posterior_name, networks.mlp([4], activation="tanh")),
+        likelihood=likelihood(likelihood_name, networks.mlp([4], activation="tanh")),
+        prior=prior(prior_name or partner(posterior_name)),
+        seed=1,
+    )
+    if objective_name:
+        estimator = ESTIMATORS[estimator_name or "Pathwise"]()
+        vae.compile("adam", objective=OBJECTIVES[objective_name](), estimator=estimator, **options)
+    return vae
+
+
+def randomise(vae: tfvae.VAE, spread: float = 0.3) -> tfvae.VAE:
+    """Gives all weights of a model values that are not its initial ones."""
+    for index, weight in enumerate(vae.trainable_weights):
+        weight.assign(noise(*weight.shape, seed=index, scale=spread))
+    return vae
+
+
+def _latent(key: str, dim: int, **options):
+    kind, arguments, _ = LATENTS[key]
+    return kind(dim, **{name: value() if callable(value) else value for name, value in arguments.items()}, **options)
