@@ -138,19 +138,44 @@ def test_declared_capabilities_hold(name):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(distribution(part).sample(2, seed=[1, 2]) ** 2)
         assert all(g is not None for g in tape.gradient(loss, part.trainable_variables))
-    if part.jit_sample:
+    if isinstance(part, priors.Prior) and part.jit_sample:
         z, log_prob = tf.function(
             lambda: distribution(part).experimental_sample_and_log_prob(6, seed=tf.constant([3, 4])), jit_compile=True
         )()
         np.testing.assert_allclose(log_prob, p.log_prob(z), atol=2e-3)
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_xla_density_is_the_eager_one(name):
-    part = make(name, 3)
-    z = distribution(part).sample(6, seed=[1, 2])
+@pytest.mark.parametrize("name", PRIORS)
+def test_xla_density_of_priors_is_the_eager_one(name):
+    part = make(f"prior {name}", 3)
+    p = distribution(part)
+    z = p.sample(6, seed=[1, 2])
     compiled = tf.function(lambda z: distribution(part).log_prob(z), jit_compile=True)(z)
-    np.testing.assert_allclose(compiled, distribution(part).log_prob(z), atol=1e-3)
+    np.testing.assert_allclose(compiled, p.log_prob(z), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_xla_step_with_unknown_batch_size(name):
+    """Samples, density, KL and their gradients compile for `[None, ...]`, as in `fit`; densities are the eager ones."""
+    part = make(f"posterior {name}", 3)
+    assert part.jit_sample
+    prior = next(iter(PRIOR_OF[part.space](part.latent_dim)), None)
+
+    @tf.function(jit_compile=True, input_signature=[tf.TensorSpec([None, EVENT]), tf.TensorSpec([2], tf.int32)])
+    def step(x, seed):
+        with tf.GradientTape() as tape:
+            parameters = part.parameters(x)
+            q = part.distribution(**parameters)
+            z, log_q = part.sample_and_log_prob(parameters, 3, seed, path=True)
+            kl = None if prior is None else closed_form_kl(q, distribution(prior))
+            loss = tf.reduce_sum(log_q) + tf.reduce_sum(z**2)
+            loss += 0.0 if kl is None else tf.reduce_sum(kl)
+        return z, log_q, tape.gradient(loss, part.trainable_variables, unconnected_gradients="zero")
+
+    x = noise(4, EVENT)
+    z, log_q, gradients = step(x, tf.constant([1, 2]))
+    assert all(np.isfinite(g).all() for g in gradients)
+    np.testing.assert_allclose(log_q, part(x).log_prob(z), atol=2e-3)
 
 
 @pytest.mark.parametrize("name", POSTERIORS)

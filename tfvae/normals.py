@@ -7,6 +7,7 @@ KL(N(m, C) || N(m', diag(s')^2)) = 1/2 (sum_d ((C_dd + (m_d - m'_d)^2) / s'_d^2 
 with C = diag(scale)^2 + U U^T, and log det C by the matrix determinant lemma
 """
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -45,11 +46,25 @@ class MultivariateNormalLowRank(tfd.MultivariateNormalDiagPlusLowRankCovariance)
         eps = tf.random.stateless_normal(tf.shape(moved), seed=seeds[1])
         return self.loc + self.scale_diag * eps + moved
 
-    def log_determinant(self) -> tf.Tensor:
-        """Returns log det of the covariance, `[...]`, by the matrix determinant lemma."""
+    def _scaled_factor(self):
+        """Returns W = U / scale and the Cholesky factor of I + W^T W, `[..., D, R]` and `[..., R, R]`."""
         scaled = self.factor / self.scale_diag[..., tf.newaxis]
         inner = tf.eye(self.factor.shape[-1]) + tf.matmul(scaled, scaled, transpose_a=True)
-        return 2 * tf.reduce_sum(tf.math.log(self.scale_diag), axis=-1) + tf.linalg.logdet(inner)
+        return scaled, tf.linalg.cholesky(inner)
+
+    def log_determinant(self) -> tf.Tensor:
+        """Returns log det of the covariance, `[...]`, by the matrix determinant lemma."""
+        diagonal = tf.linalg.diag_part(self._scaled_factor()[1])
+        return 2 * (tf.reduce_sum(tf.math.log(self.scale_diag), -1) + tf.reduce_sum(tf.math.log(diagonal), -1))
+
+    def _log_prob(self, z: tf.Tensor):
+        # u^T (I - W K^-1 W^T) u = |u - W t|^2 + |t|^2 with K = I + W^T W, t = K^-1 W^T u: a sum, nothing cancels.
+        scaled, cholesky = self._scaled_factor()
+        u = (z - self.loc) / self.scale_diag
+        inverse = tf.linalg.cholesky_solve(cholesky, tf.eye(self.factor.shape[-1], batch_shape=tf.shape(cholesky)[:-2]))
+        t = tf.linalg.matvec(inverse, tf.linalg.matvec(scaled, u, transpose_a=True))
+        squares = tf.reduce_sum((u - tf.linalg.matvec(scaled, t)) ** 2, -1) + tf.reduce_sum(t**2, -1)
+        return -0.5 * (squares + self.log_determinant() + u.shape[-1] * math.log(2 * math.pi))
 
 
 @tfd.RegisterKL(MultivariateNormalLowRank, tfd.MultivariateNormalDiag)

@@ -60,10 +60,9 @@ class _Angular:
     def _covariance(self):
         mu, dim = self.mean_direction, self.event_shape[-1]
         mean, square = (self._expected(lambda fall, power=power: (1 - 2 * fall) ** power) for power in (1, 2))
-        across = (1 - square) / (dim - 1)
-        along = (square - mean**2 - across)[..., tf.newaxis, tf.newaxis]
-        outer = along * mu[..., :, tf.newaxis] * mu[..., tf.newaxis, :]
-        return tf.linalg.set_diag(outer, tf.linalg.diag_part(outer) + across[..., tf.newaxis])
+        across = ((1 - square) / (dim - 1))[..., tf.newaxis, tf.newaxis]
+        along = (square - mean**2)[..., tf.newaxis, tf.newaxis]
+        return across * tf.eye(dim) + (along - across) * mu[..., :, tf.newaxis] * mu[..., tf.newaxis, :]
 
     def _variance(self):
         return tf.linalg.diag_part(self._covariance())

@@ -127,7 +127,8 @@ class FullNormal(Posterior):
     def constrain(self, loc: tf.Tensor, triangle: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns location `[..., D]` and Cholesky factor `[..., D, D]`."""
         factor = tfp.math.fill_triangular(triangle)
-        return {"loc": loc, "scale_tril": tf.linalg.set_diag(factor, positive(tf.linalg.diag_part(factor)))}
+        diagonal = tf.linalg.diag(positive(tf.linalg.diag_part(factor)))  # set_diag has no gradient for batches in XLA
+        return {"loc": loc, "scale_tril": factor * (1 - tf.eye(self.latent_dim)) + diagonal}
 
     def distribution(self, loc: tf.Tensor, scale_tril: tf.Tensor) -> MultivariateNormalTriL:
         """Returns the `tfd.MultivariateNormalTriL` with these moments."""
