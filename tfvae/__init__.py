@@ -8,6 +8,7 @@ from tfvae import (
     callbacks,
     datasets,
     estimators,
+    flows,
     likelihoods,
     networks,
     objectives,
@@ -19,6 +20,7 @@ from tfvae import (
     scales,
     schedules,
     seeds,
+    spaces,
 )
 from tfvae.errors import InvalidInput
 from tfvae.evidence import Evidence
