@@ -1,11 +1,6 @@
 """Oracles: models whose log p(x), posterior and gradients are known exactly.
 
-Linear-Gaussian VAE (probabilistic PCA), x = W z + b + sigma eps, z ~ N(0, I):
-
-    log p(x) = log N(x; b, W W^T + sigma^2 I)
-    p(z | x) = N(z; M^-1 W^T (x - b), sigma^2 M^-1),   M = W^T W + sigma^2 I
-
-With orthogonal columns of W the exact posterior is diagonal: a `DiagonalNormal` with `networks.mlp([])` holds it.
+Most use the linear-Gaussian VAE of `linear_gaussian`.
 Statistical tests use the mean over repeats and its standard error s.e.; a bound of z s.e. has the false-alarm rate of
 the normal tail (3 s.e.: 0.13% one-sided), and the smallest error it sees is about 2 z s.e., which each test prints.
 """
@@ -15,50 +10,12 @@ import math
 import keras
 import numpy as np
 import pytest
-import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
+from linear_gaussian import SIGMA, D, N, data, exact_log_prob, inverse_softplus_scale, linear_vae, set_exact
 
 import tfvae
 from tfvae.conditional_distribution import SCALE_FLOOR
-
-D, N = 2, 5  # latent and observed dimensions
-SIGMA = 0.5
-W = np.linalg.qr(np.random.RandomState(0).randn(N, D))[0] * [1.5, 0.8]  # orthogonal columns
-B = np.random.RandomState(1).randn(N)
-M = W.T @ W + SIGMA**2 * np.eye(D)
-
-
-def data(rows: int, seed: int) -> np.ndarray:
-    rng = np.random.RandomState(seed)
-    return (rng.randn(rows, D) @ W.T + B + SIGMA * rng.randn(rows, N)).astype("float32")
-
-
-def exact_log_prob(x: np.ndarray) -> np.ndarray:
-    return scipy.stats.multivariate_normal(B, W @ W.T + SIGMA**2 * np.eye(N)).logpdf(x)
-
-
-def linear_vae(**options) -> tfvae.VAE:
-    return tfvae.VAE(
-        posterior=tfvae.posteriors.DiagonalNormal(D, network=tfvae.networks.mlp([])),
-        likelihood=tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), **{"scale": SIGMA, **options}),
-        seed=0,
-    )
-
-
-def inverse_softplus_scale(scale: np.ndarray) -> np.ndarray:
-    return np.log(np.expm1(scale - SCALE_FLOOR)) - math.log(math.e - 1)
-
-
-def set_exact(vae: tfvae.VAE, stretch: float = 1.0, shift: float = 0.0) -> tfvae.VAE:
-    """Gives the model the true W and b, and the exact posterior, or one `stretch` times as wide and shifted."""
-    encoder = np.linalg.inv(M) @ W.T
-    scale = stretch * SIGMA * np.sqrt(np.diag(np.linalg.inv(M)))
-    kernel = np.concatenate([encoder.T, np.zeros((N, D))], axis=1)
-    bias = np.concatenate([-encoder @ B + shift, inverse_softplus_scale(scale)])
-    vae.posterior.head.dense.set_weights([kernel, bias])
-    vae.likelihood.head.dense.set_weights([W.T, B])
-    return vae
 
 
 def test_exact_posterior_makes_every_log_weight_the_log_marginal():

@@ -15,6 +15,7 @@ was killed at any moment is completed by `resume` to the same result.
 
 import dataclasses
 import importlib.util
+import logging
 import math
 import shutil
 from collections.abc import Mapping
@@ -25,11 +26,13 @@ import keras
 import numpy as np
 
 from tfvae import datasets, files, inputs, plotting, record
-from tfvae.callbacks import Checkpoint, HistoryFile, logger, read_history
+from tfvae.callbacks import Checkpoint, HistoryFile, read_history
 from tfvae.errors import InvalidInput, positive_integer
 from tfvae.export import export as export_model
 from tfvae.model import VAE
 from tfvae.options import Options
+
+logger = logging.getLogger("tfvae")
 
 SPLITS = ("train", "valid", "test")
 

@@ -1,0 +1,54 @@
+"""The linear-Gaussian model (probabilistic PCA), of which everything is known exactly: what several tests stand on.
+
+    x = W z + b + sigma eps,    z ~ N(0, I)
+    log p(x) = log N(x; b, W W^T + sigma^2 I)
+    p(z | x) = N(z; M^-1 W^T (x - b), sigma^2 M^-1),   M = W^T W + sigma^2 I
+
+With orthogonal columns of W the exact posterior is diagonal: a `DiagonalNormal` with `networks.mlp([])` holds it.
+"""
+
+import math
+
+import numpy as np
+import scipy.stats
+
+import tfvae
+from tfvae.conditional_distribution import SCALE_FLOOR
+
+D, N = 2, 5  # latent and observed dimensions
+SIGMA = 0.5
+W = np.linalg.qr(np.random.RandomState(0).randn(N, D))[0] * [1.5, 0.8]  # orthogonal columns
+B = np.random.RandomState(1).randn(N)
+M = W.T @ W + SIGMA**2 * np.eye(D)
+
+
+def data(rows: int, seed: int) -> np.ndarray:
+    rng = np.random.RandomState(seed)
+    return (rng.randn(rows, D) @ W.T + B + SIGMA * rng.randn(rows, N)).astype("float32")
+
+
+def exact_log_prob(x: np.ndarray) -> np.ndarray:
+    return scipy.stats.multivariate_normal(B, W @ W.T + SIGMA**2 * np.eye(N)).logpdf(x)
+
+
+def linear_vae(**options) -> tfvae.VAE:
+    return tfvae.VAE(
+        posterior=tfvae.posteriors.DiagonalNormal(D, network=tfvae.networks.mlp([])),
+        likelihood=tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), **{"scale": SIGMA, **options}),
+        seed=0,
+    )
+
+
+def inverse_softplus_scale(scale: np.ndarray) -> np.ndarray:
+    return np.log(np.expm1(scale - SCALE_FLOOR)) - math.log(math.e - 1)
+
+
+def set_exact(vae: tfvae.VAE, stretch: float = 1.0, shift: float = 0.0) -> tfvae.VAE:
+    """Gives the model the true W and b, and the exact posterior, or one `stretch` times as wide and shifted."""
+    encoder = np.linalg.inv(M) @ W.T
+    scale = stretch * SIGMA * np.sqrt(np.diag(np.linalg.inv(M)))
+    kernel = np.concatenate([encoder.T, np.zeros((N, D))], axis=1)
+    bias = np.concatenate([-encoder @ B + shift, inverse_softplus_scale(scale)])
+    vae.posterior.head.dense.set_weights([kernel, bias])
+    vae.likelihood.head.dense.set_weights([W.T, B])
+    return vae
