@@ -5,6 +5,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 FAST := -m "not slow"
+PARALLEL := --numprocesses 2 --dist loadfile
 
 .PHONY: help setup demo test test-all coverage lint format notebooks clean
 
@@ -29,10 +30,10 @@ demo: $(INSTALLED)  ## train on real digits, score, export and draw, into a new 
 	$(BIN)/tfvae train digits --epochs 100 --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(INSTALLED)  ## run the tests, the slow ones left out
-	$(BIN)/python -m pytest $(FAST)
+	$(BIN)/python -m pytest $(PARALLEL) $(FAST)
 
 test-all: $(INSTALLED)  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 coverage: $(INSTALLED)  ## run the tests and list the lines of tfvae/ that none of them executes
 	$(BIN)/coverage erase

@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PLOTS = ["matplotlib"]
 NOTEBOOKS = [*PLOTS, "ipykernel", "nbclient", "nbformat"]
-TEST = [*PLOTS, "coverage>=7.10", "pytest", "tensorboard"]  # tensorboard: keras.callbacks.TensorBoard is tested
+TEST = [*PLOTS, "coverage>=7.10", "pytest", "pytest-xdist", "tensorboard"]  # tensorboard: its callback is tested
 
 setup(
     name="tfvae",
@@ -27,7 +27,8 @@ setup(
         "importlib-resources",  # tensorflow-datasets imports it, but declares it for old Pythons only
         "requests",  # asks a data set's host once, where tensorflow-datasets would try for minutes
         "numpy",
-        "scikit-learn",  # the embedded handwritten digits
+        "scikit-learn",  # the embedded handwritten digits, the classifiers of the evaluation
+        "scipy",  # distances and tests of the evaluation
     ],
     extras_require={
         "plots": PLOTS,

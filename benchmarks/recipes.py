@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tfvae.cli import main
+from tfvae.evaluation import Report
 from tfvae.recipes import RECIPES
 
 
@@ -27,7 +28,8 @@ def trained(name: str, epochs: int, folder: Path) -> dict:
     seconds = time.perf_counter() - start
     if code:
         return {"recipe": name, "data": said.getvalue().strip(), "log_prob": float("nan"), "seconds": seconds}
-    test = json.loads((folder / "metrics.json").read_text())["test"]
+    report = Report.from_dict(json.loads((folder / "metrics.json").read_text())["test"])
+    test = {name: getattr(report, name).mean for name in ("log_prob", "elbo", "distortion", "rate")}
     options = json.loads((folder / "config.json").read_text())["options"]
     data = "binary" if options["binarization"] == "dynamic" else "counts" if options["scale"] == 1 else "grey"
     return {"recipe": name, "data": data, "seconds": seconds, **test}

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import tfvae
-from tfvae import callbacks, files, record, run
+from tfvae import callbacks, datasets, evaluation, files, run
 from tfvae.cli import main
+from tfvae.evaluation import Report
 from tfvae.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
 
 SMALL = "--epochs 2 --hidden 16 --latent-dim 3 --eval-samples 20 --batch-size 200".split()
@@ -52,7 +53,8 @@ def read_history(folder):
 def test_run_folder_holds_every_file(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
-        "config.json", "history.csv", "metrics.json", "model.keras", "saved_model", "pictures", "card.md"
+        "config.json", "history.csv", "metrics.json", "scores.npz", "report.html", "model.keras", "saved_model",
+        "pictures", "card.md",
     }  # fmt: skip
     assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
@@ -77,26 +79,30 @@ def test_config_is_enough_to_repeat_the_run(trained, tmp_path):
 
 
 def test_figures_are_means_over_the_test_examples(trained):
-    test = json.loads((trained / "metrics.json").read_text())["test"]
+    report = Report.from_dict(json.loads((trained / "metrics.json").read_text())["test"])
     vae, data = run.load_model(trained), tfvae.datasets.load("digits", binarization="dynamic", seed=0)
     log_prob = vae.log_prob(data.test.x, 20, seed=0).numpy().astype(float)
-    assert test["examples"] == len(data.test.x) and test["num_samples"] == 20
-    assert test["log_prob"] == pytest.approx(np.mean(log_prob), abs=1e-4)
+    assert report.examples == len(data.test.x) and report.num_samples == 20
+    assert report.log_prob.mean == pytest.approx(np.mean(log_prob), abs=1e-4)
     standard_error = math.sqrt(np.sum((log_prob - log_prob.mean()) ** 2) / (len(log_prob) - 1) / len(log_prob))
-    assert test["log_prob_standard_error"] == pytest.approx(standard_error, rel=1e-4)
-    assert test["elbo"] == pytest.approx(-test["distortion"] - test["rate"], abs=1e-3)
-    assert test["variational_gap"] == pytest.approx(test["log_prob"] - test["elbo"])
+    assert report.log_prob.standard_error == pytest.approx(standard_error, rel=1e-4)
+    assert report.elbo.mean == pytest.approx(-report.distortion.mean - report.rate.mean, abs=1e-3)
+    assert report.variational_gap.mean == pytest.approx(report.log_prob.mean - report.elbo.mean, abs=1e-5)
 
 
-def test_evaluate_prints_the_figures_of_a_split(trained, capsys):
+def test_evaluate_prints_the_report_of_a_split_and_saves_it(trained, tmp_path, capsys):
     assert main(["evaluate", str(trained)]) == 0
-    printed = capsys.readouterr().out
-    test = json.loads((trained / "metrics.json").read_text())["test"]
-    assert printed == record.figures(test) + "\n"
-    assert f"+- {test['log_prob_standard_error']:.2f}" in printed
+    report = Report.from_dict(json.loads((trained / "metrics.json").read_text())["test"])
+    assert capsys.readouterr().out == f"test: {report}\npage in {trained / 'report.html'}\n"
 
-    assert main(["evaluate", str(trained), "--split", "valid", "--num-samples", "3", "--seed", "1"]) == 0
-    assert "valid" in (printed := capsys.readouterr().out) and "3 importance samples" in printed
+    saved = tmp_path / "report.json"
+    words = ["--split", "valid", "--num-samples", "3", "--seed", "1", "--out", str(saved)]
+    assert main(["evaluate", str(trained), *words]) == 0
+    assert capsys.readouterr().out == (
+        f"valid: {Report.load(saved)}\npage in {trained / 'report-valid.html'}\nreport in {saved}\n"
+    )
+    assert Report.load(saved).num_samples == 3
+    assert main(["evaluate", str(trained), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
 
 
 def test_train_prints_held_out_figures_and_where_the_files_are(copy, capsys):
@@ -130,6 +136,19 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
         assert main(["export", str(trained), str(tmp_path / "served")]) == 0
         assert (tmp_path / "served" / version / "saved_model.pb").exists()
         assert str(tmp_path / "served" / version) in capsys.readouterr().out
+
+
+def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
+    """The validation split is only evaluated; the test split is in no stream that `fit` sees."""
+    streams, batches = [], datasets.Split.batches
+
+    def spy(split, *args, **kwargs):
+        streams.append((split.name, kwargs.get("shuffle_seed")))
+        return batches(split, *args, **kwargs)
+
+    monkeypatch.setattr(datasets.Split, "batches", spy)
+    assert main(["train", "digits", "--out", str(tmp_path / "run"), "--seed", "5", *SMALL]) == 0
+    assert streams == [("train", 5), ("valid", None)]
 
 
 def test_resume_of_a_complete_run_changes_nothing(trained, capsys):
@@ -309,12 +328,12 @@ def test_the_same_from_python_is_refused_too(trained, tmp_path):
 
 
 def test_an_interrupted_run_says_how_to_go_on(copy, capsys, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     (copy / "metrics.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_score", interrupt)
+        patch.setattr(evaluation, "evaluate", interrupt)
         assert main(["train", "--resume", str(copy)]) == 130
     said = capsys.readouterr().err
     assert said == f"tfvae: interrupted. Go on with: tfvae train --resume {copy}\n"
@@ -324,7 +343,9 @@ def test_an_interrupted_run_says_how_to_go_on(copy, capsys, monkeypatch):
 def test_divergence_is_one_line(tmp_path, capsys):
     words = ["train", "digits", "--out", str(tmp_path / "run"), *SMALL, "--learning-rate", "1e30"]
     assert main(words) == 1
-    assert re.search(r"not finite.*--learning-rate", said := capsys.readouterr().err) and len(said.splitlines()) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"not finite.*under a learning rate of 1e\+30: lower it", said) and len(said.splitlines()) == 1
+    assert "another --out" in said and "--resume" not in said
     assert main(["train", "--resume", str(tmp_path / "run")]) == 1
     assert not (tmp_path / "run" / "model.keras").exists()
 
@@ -346,7 +367,7 @@ def test_debug_shows_the_traceback(copy):
 
 
 def test_a_mistake_of_ours_shows_its_traceback(copy, monkeypatch):
-    monkeypatch.setattr(run, "_score", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["evaluate", str(copy)])
 

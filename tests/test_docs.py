@@ -1,11 +1,17 @@
 """The documents' code runs as it stands."""
 
+import collections
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import latent_cases
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from test_combinations import check
 
 import tfvae
 
@@ -63,17 +69,53 @@ def test_own_data_example_of_the_readme(in_tmp):
     exec(code("README.md")[2], {})
 
 
-def test_prior_of_contributing(in_tmp):
-    """The prior that CONTRIBUTING.md adds trains, has a gradient, scores and saves."""
-    import keras
+# The prior of CONTRIBUTING.md, as if its author had added it to the list of all parts.
 
-    names = {}
-    exec(code("CONTRIBUTING.md")[0], names)
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(3), tfvae.likelihoods.Normal(5), prior=names["Laplace"](3), seed=0)
-    vae.compile(keras.optimizers.Adam(0.1))
-    x = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
-    vae.fit(x, epochs=2, verbose=0)
-    assert np.all(vae.prior_part.raw.numpy() != 0)
-    vae.save("laplace.keras")
-    loaded = keras.saving.load_model("laplace.keras")
-    np.testing.assert_array_equal(loaded.log_prob(x, 60, seed=0), vae.log_prob(x, 60, seed=0))
+LISTED = """
+import latent_cases
+
+{code}
+
+latent_cases.PRIORS["Added"] = latent_cases.PARTS["prior Added"] = (Laplace, {{}}, (1, 2))
+latent_cases.CASES += [("prior Added", 1), ("prior Added", 2)]
+latent_cases.PAIRS.append(("FullNormal", "Added"))
+"""
+LAWS = {  # what a prior in the list must pass
+    "density_integrates_to_one_and_agrees_with_samples": 2,
+    "every_weight_has_a_finite_gradient": 1,
+    "declared_capabilities_hold": 1,
+    "xla_density_of_priors_is_the_eager_one": 1,
+    "densities_stay_float32_under_mixed_precision": 1,
+    "keras_file_round_trip": 1,
+    "samples_carry_gradients_if_and_only_if_declared": 1,
+    "smallest_dimension_is_as_declared": 1,
+    "configuration_round_trip": 1,
+    "every_weight_of_a_model_has_a_finite_gradient": 1,
+    "mixed_precision_keeps_densities_float32": 1,
+}
+
+
+def test_prior_of_contributing_passes_all_laws(tmp_path):
+    plugin = LISTED.format(code=code("CONTRIBUTING.md")[0])
+    (tmp_path / "added_prior.py").write_text(plugin)
+    tests = [str(ROOT / "tests" / name) for name in ("test_latents.py", "test_laws.py")]
+    words = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "added_prior", "-p", "no:cacheprovider", "-k", "Added"]
+    paths = os.pathsep.join([str(tmp_path), str(ROOT / "tests"), str(ROOT)])
+    done = subprocess.run(
+        [*words, *tests], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}
+    )
+    passed = re.findall(r"^PASSED .*::test_(\w+)\[", done.stdout, re.MULTILINE)
+    print("\n".join(f"{passed.count(law)} x {law}" for law in LAWS))
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert collections.Counter(passed) == LAWS
+
+
+def test_prior_of_contributing_in_a_whole_model(tmp_path, monkeypatch):
+    """One step eager and one compiled, score, save, load in a fresh object, export: as every combination."""
+    monkeypatch.setattr(latent_cases, "CASES", list(latent_cases.CASES))
+    monkeypatch.setattr(latent_cases, "PAIRS", list(latent_cases.PAIRS))
+    for table in (latent_cases.PRIORS, latent_cases.PARTS):
+        monkeypatch.setitem(table, "Added", None)  # put back at the end
+        monkeypatch.setitem(table, "prior Added", None)
+    exec(LISTED.format(code=code("CONTRIBUTING.md")[0]), {})
+    check(("DiagonalNormal", "Added", "Bernoulli", "IWAE", "DoublyReparameterized"), tmp_path)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from likelihood_cases import HARD, MAKE, SCALED, built, columns, data
 
-from tfvae import InvalidInput, likelihoods, networks, scales
+from tfvae import InvalidInput, likelihoods, networks, priors, scales
 
 SCALES = [scales.Fixed, scales.Shared, scales.PerDimension, scales.Predicted]
 every = pytest.mark.parametrize("name", MAKE)
@@ -120,3 +120,21 @@ def test_adapt_refuses():
         built("Bernoulli").adapt([[1.0], [0.5]])
     with pytest.raises(InvalidInput, match="one row or more"):
         built("Normal").adapt(np.zeros([0, 1]))
+
+
+def test_model_adapts_what_has_unknown_units_and_leaves_the_rest(make_vae):
+    """Counts around 300 move the likelihood's start to them; binary data leave it; a VampPrior takes rows."""
+    x = np.random.default_rng(0).poisson(300, [40, 5]).astype("float32")
+    vae = make_vae(likelihoods.NegativeBinomial, prior=priors.VampPrior(2, 3))
+    assert np.all(vae.decode(tf.zeros([1, 2])).mean() < 10)
+    vae.adapt(x, seed=0)
+    np.testing.assert_allclose(vae.decode(tf.zeros([1, 2])).mean()[0], x.mean(axis=0), rtol=1e-3)
+    rows = vae.prior_part.pseudo_inputs.numpy()
+    assert (rows[:, None] == x).all(-1).sum() == 3
+    binary = make_vae(likelihoods.Bernoulli)
+    bias = binary.likelihood.head.get_weights()
+    binary.adapt((x > 300).astype("float32"))
+    for was, now in zip(bias, binary.likelihood.head.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, now)
+    with pytest.raises(InvalidInput, match="the support of NegativeBinomial"):
+        vae.adapt(x - 0.5)

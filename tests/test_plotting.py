@@ -11,6 +11,7 @@ import pytest
 import tfvae
 from tfvae import plotting
 from tfvae.errors import InvalidInput
+from tfvae.plotting import latents
 
 HISTORY = {
     "elbo": [-9.0, -8.0, -7.5, -7.25],
@@ -212,12 +213,12 @@ def test_two_dimensions_are_drawn_as_they_are():
     vae, x = image_vae(), examples(9, 6, 4, 1)
     figure = plotting.latent_plane(vae, x)
     np.testing.assert_allclose(points(figure), vae.encode(x).mean(), atol=1e-6)
-    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("z1", "z2")
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("z[0]", "z[1]")
     assert not figure.legends
 
 
 def test_more_dimensions_are_projected_on_the_plane_of_largest_variance(monkeypatch):
-    monkeypatch.setattr(plotting, "ROWS_PER_BLOCK", 16)  # several blocks, the last one short
+    monkeypatch.setattr(latents, "ROWS_PER_BLOCK", 16)  # several blocks, the last one short
     vae, x = image_vae(latent=5), examples(50, 6, 4, 1)
     z = vae.encode(x).mean().numpy().astype(float)
     eigenvalues = np.sort(np.linalg.eigvalsh(np.cov(z.T)))[::-1]
@@ -239,6 +240,10 @@ def test_kinds_get_a_legend(labels):
     assert png(figure)
 
 
+def test_a_label_is_no_formula():
+    assert png(plotting.latent_plane(image_vae(), examples(9, 6, 4, 1), [r"$\oops$", "$^$", "<b>"] * 3))
+
+
 @pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(30)])
 def test_a_scale_gets_a_colour_bar(labels):
     figure = plotting.latent_plane(image_vae(), examples(30, 6, 4, 1), labels)
@@ -251,7 +256,7 @@ def test_a_scale_gets_a_colour_bar(labels):
 def test_one_dimension_is_a_histogram(labels):
     figure = plotting.latent_plane(image_vae(latent=1), examples(9, 6, 4, 1), labels)
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 9
-    assert figure.axes[0].get_xlabel() == "z1" and figure.axes[0].get_ylabel() == "number of examples"
+    assert figure.axes[0].get_xlabel() == "z[0]" and figure.axes[0].get_ylabel() == "number of examples"
     assert png(figure)
 
 
@@ -303,6 +308,10 @@ def test_pyplot_is_never_needed(monkeypatch):
         plotting.reconstructions(vae, x),
         plotting.samples(vae),
         plotting.latent_plane(vae, x),
+        plotting.latent_traversals(vae, x),
+        plotting.interpolation(image_vae(5, likelihood=tfvae.likelihoods.Normal), x[:2, :5, 0, 0], x[2:, :5, 0, 0]),
+        plotting.manifold(vae, steps=3),
+        plotting.aggregated_posterior(vae, x),
     ):
         assert png(figure).startswith(b"\x89PNG")
         assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook shows

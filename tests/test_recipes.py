@@ -136,7 +136,7 @@ def test_a_recipe_runs_from_the_command_line_and_resumes(name, tmp_path, capsys)
     expected = ("none", 1.0) if name == "counts" else ("dynamic", None)
     assert (options["binarization"], options["scale"]) == expected
     first = json.loads((folder / "metrics.json").read_text())
-    assert math.isfinite(first["test"]["log_prob"])
+    assert math.isfinite(first["test"]["log_prob"]["mean"])
     assert f"recipe {name}" in (folder / "card.md").read_text()
     weights = run.load_model(folder).get_weights()
     for gone in ("metrics.json", "card.md"):

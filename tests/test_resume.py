@@ -23,6 +23,7 @@ from tfvae import files, run
 from tfvae.callbacks import Checkpoint, HistoryFile, read_history
 from tfvae.cli import main
 from tfvae.errors import InvalidInput
+from tfvae.evaluation import Report
 
 EPOCHS = 6
 X = np.random.default_rng(0).integers(0, 2, size=(70, 5)).astype("float32")
@@ -266,8 +267,9 @@ def check_equal(folder, whole_run):
     assert (folder / "history.csv").read_bytes() == (whole_run / "history.csv").read_bytes()
     names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (folder, whole_run)]
     assert names[0] == names[1]
-    metrics = [json.loads((f / "metrics.json").read_text()) for f in (folder, whole_run)]
-    assert metrics[0]["test"] == pytest.approx(metrics[1]["test"], abs=1e-4)
+    reports = [Report.from_dict(json.loads((f / "metrics.json").read_text())["test"]) for f in (folder, whole_run)]
+    for name in ("log_prob", "elbo", "distortion", "rate", "unit_activity", "kl_per_dimension"):
+        assert getattr(reports[0], name) == pytest.approx(getattr(reports[1], name), abs=1e-4)
 
 
 def kill_after(words, folder, ready, seconds):

@@ -51,6 +51,9 @@ def test_vamp_prior_adapts_to_training_rows_inside_its_interval():
     optimizer.build(prior.trainable_variables)
     optimizer.apply([tf.random.normal(rows.shape)])
     assert prior.pseudo_inputs.numpy().min() == 0 and prior.pseudo_inputs.numpy().max() == 1
-    for wrong in (x[:2], x[:, :4]):
-        with pytest.raises(tfvae.InvalidInput, match="at least 3 examples of shape"):
-            prior.adapt(wrong)
+    prior.adapt(x[:2], seed=0)  # fewer than it has: the last one stays
+    after = prior.pseudo_inputs.numpy()
+    assert sorted(after[:2].tolist()) == sorted(np.clip(x[:2], 0, 1).tolist())
+    assert after[2].min() == 0 and after[2].max() == 1
+    with pytest.raises(tfvae.InvalidInput, match="x of shape"):
+        prior.adapt(x[:, :4])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tfvae import __version__, recipes, record, run
+from tfvae.callbacks import Diverged
 from tfvae.errors import InvalidInput
 from tfvae.options import DEPENDENT, Options
 
@@ -61,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(130, "interrupted." + _how_to_go_on(arguments))
     except (InvalidInput, *WRONG_PATH) as error:
         return _fail(2, _reason(error), arguments)
-    except (OSError, run.Diverged) as error:
+    except Diverged as error:
+        return _fail(1, f"{_reason(error)} Options are changed by another run: give another --out.", arguments)
+    except OSError as error:
         return _fail(1, _reason(error) + _how_to_go_on(arguments), arguments)
 
 
@@ -103,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--num-samples", type=int, metavar="K", help="importance samples each (default: the run's)")
     evaluate.add_argument("--split", choices=run.SPLITS, default="test", help="which data (default: test)")
     evaluate.add_argument("--seed", type=int, help="of the importance samples (default: the run's)")
+    evaluate.add_argument("--out", metavar="FILE", help="write the report as JSON, too")
 
     sample = _command(commands, "sample", _sample, "draw from a trained model")
     sample.add_argument("run", metavar="RUN", help="run folder")
@@ -152,15 +156,15 @@ def _train(arguments: argparse.Namespace) -> None:
         if arguments.out is not None and Path(arguments.out).resolve() != Path(arguments.resume).resolve():
             remedy = "Leave --out out: a run is completed in its own folder."
             raise InvalidInput(f"--out {arguments.resume}, the run to resume", f"--out {arguments.out}", remedy)
-        metrics = run.resume(arguments.resume, given, verbose)
+        report = run.resume(arguments.resume, given, verbose)
     else:
         if "source" not in given:
             raise InvalidInput("SOURCE, or --resume RUN", "neither", "Try: tfvae train digits")
         options = Options(**given)
         arguments.folder = arguments.out or _default_folder(options.source)
-        metrics = run.train(options, arguments.folder, arguments.line, verbose)
-    _say(record.figures(metrics["test"]))
-    _say(f"files in {arguments.folder}: model.keras, saved_model/1, metrics.json, history.csv, card.md, pictures/")
+        report = run.train(options, arguments.folder, arguments.line, verbose)
+    _say(f"test: {report}")
+    _say(f"files in {arguments.folder}: report.html, model.keras, saved_model/1, metrics.json, card.md, pictures/")
 
 
 def _recipes(arguments: argparse.Namespace) -> None:
@@ -172,8 +176,14 @@ def _recipes(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     verbose = sys.stdout.isatty()
-    score = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
-    _say(record.figures(score))
+    if arguments.out is not None and not Path(arguments.out).parent.is_dir():
+        raise InvalidInput(f"an existing folder {Path(arguments.out).parent}", "none", "Create it first.")
+    report = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
+    _say(f"{arguments.split}: {report}")
+    _say(f"page in {Path(arguments.run, run.page_name(arguments.split))}")
+    if arguments.out is not None:
+        report.save(arguments.out)
+        _say(f"report in {arguments.out}")
 
 
 def _sample(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The one interface of every distribution-valued part: context -> `tfd.Distribution`.
 
-    parameters(context) = constrain(head(network(context)))        plain tensors, float32
-    part(context)       = distribution(**parameters(context))      rebuilt at each call
+    raw_parameters(context) = head(network(context))                   any reals
+    parameters(context)     = constrain(**raw_parameters(context))     plain tensors, float32
+    part(context)           = distribution(**parameters(context))      rebuilt at each call
 
 A part is a Keras layer that owns ordinary Keras weights, so they are tracked, saved and moved, and it makes a fresh TFP
 distribution from tensors at each call. Posterior: the context is x. Likelihood: z. Prior: nothing.
@@ -104,6 +105,10 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         Returns:
             Name to tensor, each with the context's leading dimensions.
         """
+        return self.constrain(**self.raw_parameters(context, training))
+
+    def raw_parameters(self, context: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the head's unconstrained outputs for `context`, `[..., *context]`: name to `[..., *shape]`."""
         context = tf.convert_to_tensor(context)
         inner = context.shape[context.shape.rank - self.context_rank :]
         lead = tf.shape(context)[: context.shape.rank - self.context_rank]
@@ -118,7 +123,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
                 name: tf.ensure_shape(tf.reshape(v, tf.concat([lead, v.shape[1:]], 0)), [*static, *v.shape[1:]])
                 for name, v in raw.items()
             }
-        return self.constrain(**raw)
+        return raw
 
     def call(self, context: tf.Tensor, training: bool = False) -> tfp.distributions.Distribution:
         """Returns the distribution given `context`, `[..., *context]`."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfvae import importance, seeds
+from tfvae import seeds
 from tfvae.errors import InvalidInput
 from tfvae.model import VAE
 from tfvae.supports import REAL, Support
@@ -117,10 +117,7 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
 
     def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         x, num_samples = data(x, vae.support), at_least(num_samples, 1)
-        chunk = importance.chunk_size(num_samples)
-        estimate = importance.estimate_blocks(
-            lambda rows, block_seed: vae.marginal_block(rows, num_samples, chunk, block_seed), x, seeds.as_seed(seed)
-        )
+        estimate = vae.marginal(x, num_samples, seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
     return {

@@ -162,6 +162,8 @@ class VAE(EvidenceModel):
         num_samples = positive_integer("num_samples", num_samples)
         compatibility.refuse_reserved(condition, mask)
         x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
+        if not tf.executing_eagerly():
+            return self.marginal(self.preprocess(x), num_samples, seed)
         starts = range(0, len(x), importance.ROWS_PER_BLOCK)
         bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
         blocks = [MarginalEstimate(*[tf.zeros([0])] * 3)]
@@ -220,6 +222,30 @@ class VAE(EvidenceModel):
         finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
+    def adapt(self, x: Any, seed: int | None = None) -> None:
+        """Starts the parts where the data say, as the `adapt` of a Keras preprocessing layer does; before `fit`.
+
+        Location and scale of the likelihood of real values and counts are taken from x, and a `VampPrior` takes rows as
+        its pseudo-inputs; all are ordinary weights. Of data in a bounded set the units are known, and a decoder that
+        starts at their mean often takes longer to use z: there, call `vae.likelihood.adapt(vae.preprocess(x))` if you
+        want it.
+
+        Args:
+            x: raw training examples, `[N, ...]`; some thousand rows are enough.
+            seed: of a choice among them; by default from Python's generator (`keras.utils.set_random_seed`).
+
+        Raises:
+            InvalidInput: if x has a wrong shape or wrong values, or fewer rows than a part needs.
+
+        Example:
+            >>> vae.adapt(x)
+            >>> history = vae.fit(x, verbose=0)
+        """
+        x = self._preprocessed(x, data_support=True)
+        if not self.support.bounded:
+            self.likelihood.adapt(x)
+        self.prior_part.adapt(x, seed)
+
     # Evidence: S samples for B examples.
 
     def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
@@ -258,10 +284,11 @@ class VAE(EvidenceModel):
         q, p = self.posterior.distribution(**parameters), self.prior
         z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         per_dimension = kl_per_dimension(q, p)
+        known_shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
         return Evidence(
-            log_likelihood=self.likelihood(z, training=training).log_prob(target),
-            log_prior=p.log_prob(z),
-            log_posterior=log_q,
+            log_likelihood=tf.ensure_shape(self.likelihood(z, training=training).log_prob(target), known_shape),
+            log_prior=tf.ensure_shape(p.log_prob(z), known_shape),
+            log_posterior=tf.ensure_shape(log_q, known_shape),
             kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
             kl_per_dimension=per_dimension,
             z=z,
@@ -281,10 +308,9 @@ class VAE(EvidenceModel):
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
 
-    def log_weight(self, x: tf.Tensor, z: tf.Tensor, posterior: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns log p(x, z) - log q(z | x), `[S, B]`, for preprocessed x and q's parameters."""
-        q = self.posterior.distribution(**posterior)
-        return self.likelihood(z).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
+    def log_densities(self, x: tf.Tensor, z: tf.Tensor, prior: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x | z) and log p(z), each `[S, B]`, for preprocessed x and the prior's parameters."""
+        return self.likelihood(z).log_prob(x), self.prior_part.distribution(**prior).log_prob(z)
 
     def marginal_block(
         self,
@@ -292,22 +318,30 @@ class VAE(EvidenceModel):
         num_samples: int | tf.Tensor,
         chunk: int | tf.Tensor,
         seed: tf.Tensor,
-        log_weight: Any = None,
+        log_densities: Any = None,
     ) -> MarginalEstimate:
         """Returns the importance-sampled log p(x) of one block of preprocessed x, inside a graph."""
-        log_weight, parameters = log_weight or self.log_weight, self.posterior.parameters(x)
-        q = self.posterior.distribution(**parameters)
+        log_densities = log_densities or self.log_densities
+        parameters, prior = self.posterior.parameters(x), self.prior_part.parameters()
 
         def draw(size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            return log_weight(x, q.sample(size, seed=seeds.fold(seed, seeds.POSTERIOR)), parameters)
+            z, log_q = self.posterior.sample_and_log_prob(parameters, size, seeds.fold(seed, seeds.POSTERIOR))
+            return tf.add_n(log_densities(x, z, prior)) - log_q
 
         return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)
+
+    def marginal(self, x: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
+        """Returns the importance-sampled log p(x) of all of preprocessed x, `[B, ...]`, inside a graph."""
+        block = functools.partial(
+            self.marginal_block, num_samples=num_samples, chunk=importance.chunk_size(num_samples)
+        )
+        return importance.estimate_blocks(lambda rows, stream: block(rows, seed=stream), x, seed)
 
     @functools.cached_property
     def _compiled_block(self) -> Any:
         # The densities go through XLA, the noise does not: XLA's generator gives other numbers for the same seed.
-        compiled = tf.function(self.log_weight, jit_compile=True)
-        return tf.function(functools.partial(self.marginal_block, log_weight=compiled))
+        compiled = tf.function(self.log_densities, jit_compile=True)
+        return tf.function(functools.partial(self.marginal_block, log_densities=compiled))
 
     # Saving.
 

@@ -19,6 +19,7 @@ from typing import Any
 import tfvae
 from tfvae import files
 from tfvae.errors import InvalidInput
+from tfvae.evaluation import Report
 from tfvae.options import Options
 
 FORMAT = "tfvae run 1"
@@ -100,31 +101,12 @@ def git_revision() -> str | None:
     return revision + ("+changes" if edited else "")
 
 
-def figures(score: Mapping[str, Any]) -> str:
-    """Returns the figures of one split as lines of text.
-
-    Args:
-        score: what `tfvae.run.evaluate` returned.
-    """
-    error = score["log_prob_standard_error"]
-    return "\n".join(
-        [
-            f"{score['split']}: {score['examples']} examples, nats an example",
-            f"  ELBO        {score['elbo']:10.2f}",
-            f"  distortion  {score['distortion']:10.2f}",
-            f"  rate        {score['rate']:10.2f}",
-            f"  log p(x)    {score['log_prob']:10.2f} +- {error:.2f}  (standard error of the mean over"
-            f" {score['examples']} examples; {score['num_samples']} importance samples each)",
-        ]
-    )
-
-
-def card(written: Mapping[str, Any], score: Mapping[str, Any], epochs: int, num_weights: int) -> str:
+def card(written: Mapping[str, Any], report: Report, epochs: int, num_weights: int) -> str:
     """Returns the model's card, Markdown.
 
     Args:
         written: what `config.json` holds.
-        score: of the test split.
+        report: of the test split.
         epochs: how many were trained.
         num_weights: numbers in the model.
     """
@@ -137,7 +119,7 @@ def card(written: Mapping[str, Any], score: Mapping[str, Any], epochs: int, num_
         f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
         "## Figures",
         "```text",
-        figures(score),
+        f"test: {report}",
         "```",
         "\nThe test split was scored once, after training; choices were made on the validation split.",
         "## Data",

@@ -2,7 +2,9 @@
 
     config.json          options, data protocol, seed, versions, git revision, command: enough to repeat the run
     history.csv          the logs of every epoch, nats an example
-    metrics.json         the test split, scored once at the end
+    scores.npz           log p(x) and more of each test example
+    metrics.json         the report of the test split, scored once at the end
+    report.html          the same with pictures, for a person to open
     model.keras          weights, objective and optimizer
     saved_model/1        the served signatures
     pictures/*.png       learning curves, reconstructions, samples, latent plane
@@ -16,7 +18,6 @@ was killed at any moment is completed by `resume` to the same result.
 import dataclasses
 import importlib.util
 import logging
-import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +26,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfvae import datasets, files, inputs, plotting, record
-from tfvae.callbacks import Checkpoint, HistoryFile, read_history
+from tfvae import datasets, evaluation, files, inputs, plotting, record, report_page
+from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, ProgressBar, read_history
 from tfvae.errors import InvalidInput, positive_integer
+from tfvae.evaluation import Report
 from tfvae.export import export as export_model
 from tfvae.model import VAE
 from tfvae.options import Options
@@ -35,13 +37,11 @@ from tfvae.options import Options
 logger = logging.getLogger("tfvae")
 
 SPLITS = ("train", "valid", "test")
+ROWS_TO_ADAPT = 5000
+ROWS_TO_WATCH = 256
 
 
-class Diverged(RuntimeError):
-    """Training reached a loss that is not finite."""
-
-
-def train(options: Options, folder: str, command: str | None = None, verbose: int = 2) -> dict[str, Any]:
+def train(options: Options, folder: str, command: str | None = None, verbose: int = 2) -> Report:
     """Trains a model on real data and fills a new run folder.
 
     Args:
@@ -51,7 +51,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
         verbose: 0 silent, 1 progress bars, 2 one line an epoch.
 
     Returns:
-        What `metrics.json` holds.
+        The evaluation of the test split, which `metrics.json` holds.
 
     Raises:
         InvalidInput: for options or data that do not fit, or a folder that is not empty; nothing is written then.
@@ -69,7 +69,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
     return _complete(folder, options, data, vae, verbose)
 
 
-def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2) -> dict[str, Any]:
+def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2) -> Report:
     """Completes a run that was stopped at whatever moment; one that is complete stays as it is.
 
     Args:
@@ -78,7 +78,7 @@ def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2
         verbose: 0 silent, 1 progress bars, 2 one line an epoch.
 
     Returns:
-        What `metrics.json` holds.
+        The evaluation of the test split, which `metrics.json` holds.
 
     Raises:
         InvalidInput: if it is no run folder, a given option differs, or the data are not what they were.
@@ -99,8 +99,8 @@ def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2
 
 def evaluate(
     folder: str, split: str = "test", num_samples: int | None = None, seed: int | None = None, verbose: bool = False
-) -> dict[str, Any]:
-    """Scores the model of a run on one split of its data.
+) -> Report:
+    """Scores the model of a run on one split of its data, as `tfvae.evaluation.evaluate` does.
 
     Args:
         folder: the run folder.
@@ -109,10 +109,6 @@ def evaluate(
         seed: of the importance samples; by default the run's.
         verbose: whether to show a progress bar.
 
-    Returns:
-        `elbo`, `distortion`, `rate`, `log_prob`, `variational_gap` and `log_prob_standard_error`, means over the
-        examples in nats, with the numbers of examples and samples.
-
     Raises:
         InvalidInput: if it is no run folder with a model, or for a split or number of samples that cannot be.
     """
@@ -120,9 +116,11 @@ def evaluate(
     if split not in SPLITS:
         raise InvalidInput(f"split to be one of {', '.join(SPLITS)}", f"{split!r}", "Choose one of them.")
     num_samples = positive_integer("num_samples", options.eval_samples if num_samples is None else num_samples)
-    vae = load_model(folder)
-    data = getattr(_load_data(options), split)
-    return _score(vae, data, num_samples, options.seed if seed is None else seed, options.batch_size, verbose)
+    vae, data = load_model(folder), _load_data(options)
+    seed = options.seed if seed is None else seed
+    report = evaluation.evaluate(vae, getattr(data, split).x, num_samples, seed, per_example=True, verbose=verbose)
+    _write_page(Path(folder), options, data, vae, report, split)
+    return report
 
 
 def sample(folder: str, out: str, count: int = 64, seed: int = 0) -> None:
@@ -177,7 +175,7 @@ def load_model(folder: str) -> VAE:
     return vae
 
 
-def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> dict[str, Any]:
+def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> Report:
     """Writes what is missing in the run folder, in order."""
     with files.sole_user(folder):
         files.remove_leftovers(folder)
@@ -189,13 +187,22 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
             with files.whole_file(model) as temporary:
                 vae.save(temporary)
         if not (folder / "metrics.json").exists():
-            test = _score(vae, data.test, options.eval_samples, options.seed, options.batch_size, verbose == 1)
+            report = evaluation.evaluate(
+                vae, data.test.x, options.eval_samples, options.seed, per_example=True, verbose=verbose == 1
+            )
+            with files.whole_file(folder / "scores.npz") as temporary:
+                np.savez(temporary, **report.per_example)
             epochs = len(read_history(folder / "history.csv"))
-            files.write_json(folder / "metrics.json", {"epochs": epochs, "test": test})
+            summary = dataclasses.replace(report, per_example=None)
+            files.write_json(folder / "metrics.json", {"epochs": epochs, "test": summary.to_dict()})
         if not (folder / "saved_model").exists():
             with files.whole_folder(folder / "saved_model") as temporary:
                 export_model(vae, temporary / "1")
         metrics = files.read_json(folder / "metrics.json")
+        report = Report.from_dict(metrics["test"])
+        if not (folder / "report.html").exists():
+            with np.load(folder / "scores.npz") as scores:
+                _write_page(folder, options, data, vae, dataclasses.replace(report, per_example=dict(scores)), "test")
         if not (folder / "pictures").exists():
             if importlib.util.find_spec("matplotlib"):
                 _draw(folder, options, data, vae)
@@ -205,14 +212,17 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
         if not (folder / "card.md").exists():
             with files.whole_file(folder / "card.md") as temporary:
                 config, _ = record.read_config(folder)
-                temporary.write_text(record.card(config, metrics["test"], metrics["epochs"], vae.count_params()))
+                temporary.write_text(record.card(config, report, metrics["epochs"], vae.count_params()))
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return metrics
+    return report
 
 
 def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> VAE:
     checkpoint = Checkpoint(folder / "checkpoints")
-    vae = checkpoint.restore() or vae
+    restored = checkpoint.restore()
+    if restored is None:
+        vae.adapt(_some(data.train.x, options.seed), options.seed)
+    vae = restored or vae
     early = keras.callbacks.EarlyStopping(
         "val_elbo", mode="max", patience=options.patience or 0, restore_best_weights=True
     )
@@ -224,46 +234,51 @@ def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> V
         shuffle=False,
         verbose=verbose,
         callbacks=[
-            keras.callbacks.TerminateOnNaN(),
+            FirstAid(),
+            CollapseAlarm(data.valid.x[:ROWS_TO_WATCH]),
+            ProgressBar(),
             *([early] if options.patience else []),
             HistoryFile(folder / "history.csv"),
             checkpoint,
         ],
     )
-    if not all(math.isfinite(loss) for loss in checkpoint.history["loss"]):
-        raise Diverged(f"the loss is not finite after epoch {checkpoint.initial_epoch}: lower --learning-rate")
     return vae
 
 
-def _score(vae: VAE, split: Any, num_samples: int, seed: int, batch_size: int, verbose: bool) -> dict[str, Any]:
-    x = split.x
-    bounds = vae.evaluate(x, batch_size=batch_size, return_dict=True, verbose=0)
-    log_prob = np.asarray(vae.log_prob(x, num_samples, seed=seed, verbose=verbose), dtype=float)
-    return {
-        "split": split.name,
-        "examples": len(x),
-        "num_samples": num_samples,
-        "seed": seed,
-        **{name: float(bounds[name]) for name in ("elbo", "distortion", "rate")},
-        "log_prob": log_prob.mean(),
-        "log_prob_standard_error": log_prob.std(ddof=1) / math.sqrt(len(x)) if len(x) > 1 else math.nan,
-        "variational_gap": log_prob.mean() - float(bounds["elbo"]),
-    }
+def _grey(options: Options, data: Any) -> Any:
+    """Returns the data as a person would look at them: the model binarises grey values."""
+    return data if options.binarization != "dynamic" else _load_data(dataclasses.replace(options, binarization="none"))
+
+
+def _history(folder: Path) -> dict[str, list[float]]:
+    rows = read_history(folder / "history.csv")
+    return {name: [row[name] for row in rows if name in row] for name in rows[0]}
 
 
 def _draw(folder: Path, options: Options, data: Any, vae: VAE) -> None:
-    grey = data if options.binarization != "dynamic" else _load_data(dataclasses.replace(options, binarization="none"))
-    rows = read_history(folder / "history.csv")
-    history = {name: [row[name] for row in rows if name in row] for name in rows[0]}
     figures = {
-        "learning_curves": plotting.learning_curves(history),
-        "reconstructions": plotting.reconstructions(vae, grey.test.x),  # the model binarises them
+        "learning_curves": plotting.learning_curves(_history(folder)),
+        "reconstructions": plotting.reconstructions(vae, _grey(options, data).test.x),
         "samples": plotting.samples(vae),
         "latent_plane": plotting.latent_plane(vae, data.test.x, data.test.y),
     }
     with files.whole_folder(folder / "pictures") as temporary:
         for name, figure in figures.items():
             figure.savefig(temporary / f"{name}.png")
+
+
+def page_name(split: str) -> str:
+    """Returns the file of a split's report in the run folder."""
+    return "report.html" if split == "test" else f"report-{split}.html"
+
+
+def _write_page(folder: Path, options: Options, data: Any, vae: VAE, report: Report, split: str) -> None:
+    part, config = getattr(data, split), record.read_config(folder)[0]
+    shown = getattr(_grey(options, data), split).x
+    report_page.write(
+        folder / page_name(split), vae, report, part.x, labels=part.y, shown=shown, split=split,
+        history=_history(folder), config=config,
+    )  # fmt: skip
 
 
 def _write_png(path: Path, vae: VAE, count: int, seed: int) -> None:
@@ -295,6 +310,11 @@ def _load_data(options: Options) -> Any:
 def _build(options: Options, data: Any) -> VAE:
     steps = options.epochs * data.train.num_batches(options.batch_size)
     return options.build(data.event_shape, data.preprocessing, steps)
+
+
+def _some(x: np.ndarray, seed: int) -> np.ndarray:
+    """Returns at most `ROWS_TO_ADAPT` random rows."""
+    return x[np.sort(np.random.default_rng(seed).permutation(len(x))[:ROWS_TO_ADAPT])]
 
 
 def _first_line(error: Exception) -> str:

@@ -18,17 +18,19 @@ class Support:
         contains: elementwise membership, tensor to boolean tensor; false for NaN.
         inner: a value inside the set, used in place of a refused one until the error is raised; a number, or one for
             each column.
+        bounded: whether the set is; the values of data in an unbounded one are in units that no part can know.
     """
 
     description: str
     contains: Callable[[tf.Tensor], tf.Tensor]
     inner: float | tuple[float, ...] = 0.0
+    bounded: bool = True
 
 
-REAL = Support("the finite real numbers", tf.math.is_finite)
+REAL = Support("the finite real numbers", tf.math.is_finite, bounded=False)
 BINARY = Support("{0, 1}", lambda x: tf.equal(x, 0.0) | tf.equal(x, 1.0))
 UNIT_INTERVAL = Support("[0, 1]", lambda x: (x >= 0.0) & (x <= 1.0))
-COUNTS = Support("{0, 1, 2, ...}", lambda x: _is_whole(x) & (x >= 0.0))
+COUNTS = Support("{0, 1, 2, ...}", lambda x: _is_whole(x) & (x >= 0.0), bounded=False)
 
 
 def integers(size: int) -> Support:
@@ -56,7 +58,8 @@ def columns(groups: Sequence[tuple[str, int, Support]]) -> Support:
         return tf.concat([support.contains(part) for (*_, support), part in zip(groups, parts, strict=True)], axis=-1)
 
     description = "; ".join(f"{name}: {support.description}" for name, _, support in groups)
-    return Support(description, contains, tuple(support.inner for _, size, support in groups for _ in range(size)))
+    inner = tuple(support.inner for _, size, support in groups for _ in range(size))
+    return Support(description, contains, inner, bounded=all(support.bounded for *_, support in groups))
 
 
 def _is_whole(x: tf.Tensor) -> tf.Tensor:

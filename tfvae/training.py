@@ -36,6 +36,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         self.notes = set()
         self.logs = {name: keras.metrics.Mean(name) for name in LOGS}
         self.violations = inputs.Violations()
+        self.guard = None  # a callback that decides whether a step's update is made (tfvae.callbacks.FirstAid)
 
     @property
     @abc.abstractmethod
@@ -143,19 +144,28 @@ class EvidenceModel(keras.Model, abc.ABC):
         variables = self.part_variables
         if not variables:
             raise InvalidInput("trainable weights", "a frozen model", "Set part.trainable = True and compile again.")
-        x, y, weight = self._unpacked(data)
-        seed = self._step_seed(self.optimizer.iterations)
+        batch = self._unpacked(data)
         with tf.GradientTape() as tape:
-            evidence = self._observed(x, y, weight, seed, training=True)
-            bound, terms = self.objective(evidence), self.objective.terms(evidence)
-            gain = self.estimator.surrogate(self.objective, evidence, bound)
-            examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas
+            loss, evidence, bound, terms = self.step_loss(*batch)
             scaled = self.optimizer.scale_loss(loss)
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        self.objective.update(evidence)
-        return self._log(evidence, bound, terms)
+        gradients = tape.gradient(scaled, variables)
+
+        def update() -> None:
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self.objective.update(evidence)
+
+        guarded = self.guard.guarded(update, loss, gradients, batch) if self.guard else update()
+        return {**self._log(evidence, bound, terms), **(guarded or {})}
+
+    def step_loss(self, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> tuple:
+        """Returns the loss that a train step differentiates, with the evidence, bound and terms that make it."""
+        evidence = self._observed(x, y, weight, self._step_seed(self.optimizer.iterations), training=True)
+        bound, terms = self.objective(evidence), self.objective.terms(evidence)
+        gain = self.estimator.surrogate(self.objective, evidence, bound)
+        examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas
+        return loss, evidence, bound, terms
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
@@ -238,7 +248,10 @@ class EvidenceModel(keras.Model, abc.ABC):
     def _raising(self, function: Any) -> Any:
         def checked(iterator: Any) -> dict[str, tf.Tensor]:
             logs = dict(function(iterator))
-            self.violations.raise_if_any(logs.pop("violations"), self.support)
+            violations = logs.pop("violations")
+            if self.guard:
+                self.guard.inspect(logs, violations)
+            self.violations.raise_if_any(violations, self.support)
             return logs
 
         return checked
@@ -273,11 +286,13 @@ class EvidenceModel(keras.Model, abc.ABC):
             triple = keras.utils.unpack_x_y_sample_weight(validation_data)
             validation_data = (*inputs.check_fit(self, *triple), triple[2])
         num_data = inputs.num_examples(x, kwargs.get("steps_per_epoch"))
-        if num_data != self.num_data:  # a constant of the compiled step
-            self.num_data, self.train_function, self.test_function = num_data, None, None
-        for callback in _callbacks(args, kwargs):
+        callbacks = _callbacks(args, kwargs)
+        guard = next((callback for callback in callbacks if hasattr(callback, "guarded")), None)
+        if num_data != self.num_data or guard is not self.guard:  # constants of the compiled step
+            self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
+        for callback in callbacks:
             if hasattr(callback, "watch"):
-                callback.watch(_callbacks(args, kwargs))
+                callback.watch(callbacks)
         return super().fit(x, y, *args, sample_weight=sample_weight, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:

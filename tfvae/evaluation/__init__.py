@@ -1,1 +1,28 @@
 """What a trained model is worth: likelihood with error bars, latent code, samples, factors."""
+
+from tfvae.evaluation.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
+from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
+from tfvae.evaluation.downstream import Anomaly, Area, LinearProbe, anomaly, linear_probe, roc_auc
+from tfvae.evaluation.factor_scores import Disentanglement, beta_vae_score, disentanglement, factor_vae_score
+from tfvae.evaluation.factors import Score
+from tfvae.evaluation.gaps import Gap, Gaps, inference_gaps
+from tfvae.evaluation.generation import (
+    Discrepancy,
+    PrecisionRecall,
+    TwoSampleTest,
+    classifier_two_sample_test,
+    logistic_regression,
+    maximum_mean_discrepancy,
+    nearest_neighbors,
+    precision_recall,
+)
+from tfvae.evaluation.latents import (
+    AggregatedPosterior,
+    active_units,
+    kl_per_dimension,
+    mutual_information,
+    posterior_means,
+    unit_activity,
+)
+from tfvae.evaluation.report import Bound, Estimate, Report
+from tfvae.evaluation.scoring import evaluate

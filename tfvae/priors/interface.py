@@ -5,6 +5,8 @@ parameters()  plain tensors                distribution(**parameters())  = p(z)
 
 from typing import TYPE_CHECKING, Any
 
+import tensorflow as tf
+
 from tfvae import spaces
 from tfvae.conditional_distribution import ConditionalDistribution
 
@@ -39,6 +41,10 @@ class Prior(ConditionalDistribution):
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
         """Tells the prior which posterior and data it belongs to; the VAE calls it once, before `build`."""
         del posterior, event_shape
+
+    def adapt(self, x: tf.Tensor, seed: int | None = None) -> None:
+        """Starts what the prior takes from preprocessed data, `[N, ...]`: for most priors nothing."""
+        del x, seed
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

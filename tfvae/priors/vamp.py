@@ -123,22 +123,23 @@ class VampPrior(Prior):
         """Returns nothing: the VAE binds and builds a loaded prior."""
 
     def adapt(self, x: np.ndarray | tf.Tensor, seed: int | None = None) -> None:
-        """Sets the pseudo-inputs to K different random rows of preprocessed data.
+        """Sets the pseudo-inputs to K different random rows of preprocessed data; of fewer rows, to all of them.
+
+        The pseudo-inputs that are left over then stay as they are.
 
         Args:
             x: training examples, `[N, ...]`, as `vae.preprocess` returns them.
             seed: of the choice; by default from Python's generator (`keras.utils.set_random_seed`).
 
         Raises:
-            InvalidInput: if x has another shape or fewer than K rows, or the prior belongs to no VAE.
+            InvalidInput: if x has another shape, or the prior belongs to no VAE.
         """
         self.build()
-        expected, shape = (self.num_components, *self.pseudo_inputs.shape[1:]), tuple(x.shape)
-        if shape[1:] != expected[1:] or shape[0] < expected[0]:
-            remedy = "Pass more training examples, or fewer num_components."
-            raise InvalidInput(f"at least {expected[0]} examples of shape {expected[1:]}", f"shape {shape}", remedy)
-        rows = np.random.default_rng(seeds.draw() if seed is None else seed).choice(len(x), expected[0], replace=False)
-        chosen = tf.gather(tf.cast(x, tf.float32), rows)
+        expected, shape = tuple(self.pseudo_inputs.shape[1:]), tuple(x.shape)
+        if shape[1:] != expected:
+            raise InvalidInput(f"x of shape {('N', *expected)}", f"shape {shape}", "Pass what vae.preprocess returns.")
+        rows = np.random.default_rng(seeds.draw() if seed is None else seed).permutation(len(x))[: self.num_components]
+        chosen = tf.concat([tf.gather(tf.cast(x, tf.float32), rows), self.pseudo_inputs[len(rows) :]], axis=0)
         self.pseudo_inputs.assign(chosen if self.constraint is None else self.constraint(chosen))
 
     def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, Any]:

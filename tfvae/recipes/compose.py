@@ -4,12 +4,13 @@ A recipe is a function of at most about ten lines that returns a composed VAE, c
 what makes the paper; `composed` has the rest. What data a recipe wants is its likelihood's support: `vae.support`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import keras
 
-from tfvae import likelihoods, networks, objectives, posteriors, priors
+from tfvae import likelihoods, networks, objectives, posteriors, priors, schedules
 from tfvae.estimators import Estimator
 from tfvae.model import VAE
 
@@ -92,3 +93,8 @@ def composed(
     optimizer = keras.optimizers.Adam(learning_rate)
     vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
     return vae
+
+
+def warmed_up(num_steps: int, beta: float = 1.0) -> objectives.ELBO:
+    """Returns the ELBO whose rate costs nothing at first and its full weight from a tenth of `num_steps` on."""
+    return objectives.ELBO(beta=schedules.LinearWarmup(steps=math.ceil(num_steps / 10), end=beta))

@@ -5,7 +5,7 @@ from typing import Unpack
 
 from tfvae import estimators, flows, objectives, posteriors, priors
 from tfvae.model import VAE
-from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.recipes.compose import Shape, Shared, composed, recipe, warmed_up
 
 
 @recipe
@@ -57,19 +57,20 @@ def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **sha
 
 
 @recipe
-def vamp_prior(event_shape: Shape, num_components: int = 500, **shared: Unpack[Shared]) -> VAE:
-    """VampPrior: the posterior itself, averaged over learned pseudo-inputs in [0, 1].
+def vamp_prior(event_shape: Shape, num_components: int = 500, num_steps: int = 10_000, **shared: Unpack[Shared]) -> VAE:
+    """VampPrior: the posterior itself, averaged over learned pseudo-inputs in [0, 1]; warm-up as in the paper.
 
     Args:
         event_shape: shape of one example.
         num_components: number of pseudo-inputs.
+        num_steps: gradient steps of the whole training, the first tenth of which warms up.
         **shared: see `Shared`.
 
     Reference:
         Tomczak and Welling 2018, "VAE with a VampPrior"
     """
     prior = partial(priors.VampPrior, num_components=num_components, constraint=priors.Interval(0.0, 1.0))
-    return composed(event_shape, prior=prior, **shared)
+    return composed(event_shape, prior=prior, objective=warmed_up(num_steps), **shared)
 
 
 @recipe
@@ -122,31 +123,35 @@ def coupling_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **sh
 
 
 @recipe
-def hyperspherical(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
-    """S-VAE: codes on the unit sphere, a von Mises-Fisher posterior and a uniform prior.
+def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **shared: Unpack[Shared]) -> VAE:
+    """S-VAE: codes on the unit sphere, von Mises-Fisher posterior, uniform prior, warm-up.
 
     Args:
         event_shape: shape of one example.
+        num_steps: gradient steps of the whole training, the first tenth of which warms up.
         **shared: see `Shared`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders"
     """
-    return composed(event_shape, posterior=posteriors.VonMisesFisher, prior=priors.HypersphericalUniform, **shared)
+    sphere = {"posterior": posteriors.VonMisesFisher, "prior": priors.HypersphericalUniform}
+    return composed(event_shape, **sphere, objective=warmed_up(num_steps), **shared)
 
 
 @recipe
-def power_spherical(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
-    """Codes on the unit sphere from a posterior whose sampler rejects nothing.
+def power_spherical(event_shape: Shape, num_steps: int = 10_000, **shared: Unpack[Shared]) -> VAE:
+    """Codes on the unit sphere from a posterior whose sampler rejects nothing, with a warm-up.
 
     Args:
         event_shape: shape of one example.
+        num_steps: gradient steps of the whole training, the first tenth of which warms up.
         **shared: see `Shared`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         De Cao and Aziz 2020, "The Power Spherical Distribution"
     """
-    return composed(event_shape, posterior=posteriors.PowerSpherical, prior=priors.HypersphericalUniform, **shared)
+    sphere = {"posterior": posteriors.PowerSpherical, "prior": priors.HypersphericalUniform}
+    return composed(event_shape, **sphere, objective=warmed_up(num_steps), **shared)
 
 
 @recipe

@@ -5,7 +5,7 @@ from typing import Unpack
 
 from tfvae import objectives, schedules
 from tfvae.model import VAE
-from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.recipes.compose import Shape, Shared, composed, recipe, warmed_up
 
 
 @recipe
@@ -51,8 +51,7 @@ def annealed(event_shape: Shape, beta: float = 1.0, num_steps: int = 10_000, **s
     Reference:
         Sonderby et al. 2016, "Ladder Variational Autoencoders"
     """
-    warm_up = schedules.LinearWarmup(steps=math.ceil(num_steps / 10), end=beta)
-    return composed(event_shape, objective=objectives.ELBO(beta=warm_up), **shared)
+    return composed(event_shape, objective=warmed_up(num_steps, beta), **shared)
 
 
 @recipe

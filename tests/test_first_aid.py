@@ -1,0 +1,306 @@
+"""First aid: stop at the first step that is not finite, go back to the last good weights, name the culprit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from sklearn.datasets import load_digits
+
+import tfvae
+from tfvae import objectives
+from tfvae.callbacks import Checkpoint, Diverged, FirstAid, HistoryFile, read_history
+from tfvae.errors import InvalidInput
+
+tfd = tfp.distributions
+GREY = (load_digits().data[:256] / 16).astype(np.float32)
+BINARY = (GREY > 0.5).astype(np.float32)
+
+
+class WithoutFloor(tfvae.likelihoods.Likelihood):
+    """A user's own likelihood: pixels that are always blank drive its scale to zero, for exp underflows."""
+
+    def head_shapes(self):
+        return {"loc": self.event_shape, "log_scale": self.event_shape}
+
+    def constrain(self, loc, log_scale):
+        return {"loc": tf.nn.relu(loc), "scale": tf.exp(8.0 * log_scale)}
+
+    def distribution(self, loc, scale):
+        return tfd.Independent(tfd.Normal(loc, scale), 1)
+
+
+class WithRoot(WithoutFloor):
+    """A finite density whose gradient is not: the derivative of a square root at zero."""
+
+    def constrain(self, loc, log_scale):
+        return {"loc": loc, "scale": 0.01 + tf.sqrt(tf.nn.relu(log_scale))}
+
+
+for kind in (WithoutFloor, WithRoot):
+    tfvae.likelihoods.Likelihood.kinds.remove(kind)  # a test's own, no parts of the package
+    keras.saving.register_keras_serializable(package="test_first_aid")(kind)
+
+
+def make(likelihood=tfvae.likelihoods.Bernoulli, optimizer=1e-3, **options):
+    keras.utils.set_random_seed(0)
+    optimizer = keras.optimizers.Adam(optimizer) if isinstance(optimizer, float) else optimizer
+    mlp = tfvae.networks.mlp
+    posterior = tfvae.posteriors.DiagonalNormal(4, network=mlp([16]))
+    vae = tfvae.VAE(posterior, likelihood(64, network=mlp([16])), seed=0)
+    vae.compile(optimizer, **options)
+    return vae
+
+
+def state(vae):
+    return [np.array(v.numpy()) for v in [*vae.weights, *vae.optimizer.variables]]
+
+
+def is_same(a, b):
+    return len(a) == len(b) and all(np.array_equal(v, w) for v, w in zip(a, b, strict=True))
+
+
+class Copy(keras.callbacks.Callback):
+    """Copies weights and optimizer at the start and after each epoch that ended."""
+
+    def on_train_begin(self, logs=None):
+        self.last = state(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.last = state(self.model)
+
+
+def fail(vae, data, error=Diverged, folder=None, epochs=60, **options):
+    """Fits until first aid stops it; memory and disk must hold the last good weights, bit for bit."""
+    copy, saving = Copy(), [] if folder is None else [HistoryFile(folder / "history.csv"), Checkpoint(folder / "c")]
+    copy.get_state, copy.set_state = dict, dict
+    options = {"shuffle": False, "verbose": 0, **options}
+    with pytest.raises(error) as caught:
+        vae.fit(data, epochs=epochs, callbacks=[FirstAid(), copy, *saving], **options)
+    print(f"\n{caught.value}")
+    assert is_same(state(vae), copy.last)
+    assert all(np.isfinite(value).all() for value in copy.last)
+    if folder is not None:
+        restored = Checkpoint(folder / "c").restore()
+        if restored is None:
+            assert "before training" in str(caught.value)
+        else:
+            assert is_same(state(restored), copy.last)
+            done = len(read_history(folder / "history.csv"))
+            assert f"as it was after epoch {done}" in str(caught.value)
+        print("weights and optimizer in memory and on disk equal the last good ones bit for bit")
+    return caught.value
+
+
+def stream(x, first_bad_epoch, row, value):
+    """Batches of 32 whose row `row` of batch 3 (from 0) becomes bad in an epoch, from 0."""
+    epochs = iter(range(1000))
+
+    def batches():
+        bad = next(epochs) > first_bad_epoch  # `fit` looks at one batch before it begins
+        for index in range(0, len(x), 32):
+            rows = x[index : index + 32].copy()
+            if bad and index == 96:
+                rows[row, 7] = value
+            yield rows
+
+    return tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([None, 64]))
+
+
+def test_a_nan_row_of_a_stream_is_named(tmp_path):
+    error = fail(make(), stream(BINARY, 2, 5, np.nan), InvalidInput, tmp_path)
+    assert "in epoch 3, batch 4: row 5 (from 0) of 32" in str(error)
+    assert "input from 0 to 1 and 1 nan or infinite, the others from 0 to 1" in str(error)
+    assert "as it was after epoch 2" in str(error)
+
+
+def test_a_value_outside_the_support_is_named(tmp_path):
+    error = fail(make(), stream(BINARY, 1, 9, 7.0), InvalidInput, tmp_path)
+    assert "row 9 (from 0) of 32, input from 0 to 7" in str(error) and "(for example 7)" in str(error)
+
+
+def test_an_exploding_learning_rate_is_named(tmp_path):
+    error = fail(make(optimizer=1e6), BINARY, folder=tmp_path)
+    assert "weights grew since then" in str(error)
+    assert "under a learning rate of 1e+06: lower it" in str(error)
+
+
+@pytest.mark.slow
+def test_a_learning_rate_that_explodes_later_keeps_the_epochs_before(tmp_path):
+    vae = make()
+
+    class Jump(keras.callbacks.Callback):
+        get_state, set_state = dict, dict
+
+        def on_epoch_begin(self, epoch, logs=None):
+            vae.optimizer.learning_rate = 1e7 if epoch == 2 else 1e-3
+
+    copy, jump, checkpoint = Copy(), Jump(), Checkpoint(tmp_path)
+    copy.get_state, copy.set_state = dict, dict
+    with pytest.raises(Diverged, match="as it was after epoch 2") as caught:
+        vae.fit(BINARY, epochs=5, verbose=0, callbacks=[jump, FirstAid(), copy, checkpoint])
+    print(f"\n{caught.value}")
+    assert is_same(state(vae), copy.last) and is_same(state(Checkpoint(tmp_path).restore()), copy.last)
+
+
+def test_a_scale_driven_to_zero_is_named(tmp_path):
+    error = fail(make(WithoutFloor, 0.03), GREY, folder=tmp_path)
+    assert "likelihood.scale fell to 0" in str(error) and "log-likelihood" in str(error)
+
+
+def test_the_scales_of_the_package_have_floors():
+    scale = tfvae.scales.PerDimension()
+    vae = make(lambda *args, **kwargs: tfvae.likelihoods.Normal(*args, scale=scale, **kwargs))
+    scale.raw.assign(np.full(64, -1e4))  # as far as training could drive it
+    history = vae.fit(0 * GREY, epochs=2, verbose=0, callbacks=[FirstAid()]).history  # data without spread
+    smallest = float(tf.reduce_min(scale.value()))
+    print(f"\nsmallest scale {smallest:.3g}, loss {history['loss'][-1]:.4g}")
+    assert smallest == pytest.approx(1e-5) and np.isfinite(history["loss"]).all()
+
+
+def test_an_outlier_is_named_with_its_range(tmp_path):
+    x = GREY.copy()
+    x[100] = 1e25  # finite, so that it is not refused
+    error = fail(make(tfvae.likelihoods.Normal), x, folder=tmp_path)
+    assert "batch 4" in str(error) and "row 4 (from 0) of 32, input from 1e+25 to 1e+25, the others from 0" in str(
+        error
+    )
+    assert "far outside" in str(error)
+    assert list(error.diagnosis.rows) == [4] and "log-likelihood" in error.diagnosis.terms
+
+
+@pytest.mark.parametrize("execution", [{}, {"run_eagerly": True}])
+def test_a_gradient_that_is_not_finite_is_named_before_it_reaches_the_weights(execution):
+    vae = make(WithRoot, **execution)
+    start = state(vae)
+    error = fail(vae, GREY)
+    assert "in epoch 1, batch 1: the gradient is not finite, of log-likelihood" in str(error)
+    assert "(Head) of the likelihood" in error.diagnosis.layer
+    assert is_same(state(vae), start)
+
+
+def test_the_layer_is_the_first_that_is_not_finite():
+    vae = make()
+    network = vae.likelihood.network
+    vae.fit(BINARY[:64], verbose=0)
+    network.layers[-1].kernel.assign(np.full_like(network.layers[-1].kernel, 3e38))
+    error = fail(vae, BINARY)
+    assert network.layers[-1].name in error.diagnosis.layer and "of the likelihood" in error.diagnosis.layer
+    assert error.diagnosis.terms == ("log-likelihood",)
+
+
+def test_a_term_of_the_objective_is_named():
+    class Broken(objectives.MaximumMeanDiscrepancy):
+        name = "broken"
+
+        def penalty(self, evidence):
+            return tf.cond(evidence.step < 3, lambda: 0.0, lambda: float("inf")) if evidence.step is not None else 0.0
+
+    vae = make(objective=Broken(objectives.ELBO()))
+    error = fail(vae, BINARY)
+    assert error.diagnosis.terms == ("term broken",) and "batch 4" in str(error)
+
+
+@pytest.mark.slow
+def test_the_state_of_an_objective_goes_back_too():
+    objective = objectives.GECO(target=10.0)
+    vae = make(optimizer=1e6, objective=objective)
+    fail(vae, BINARY)
+    assert float(objective.controller.value) == 1.0 and float(objective.controller.average) == 0.0
+
+
+def test_the_last_step_of_an_epoch_is_looked_at_before_a_checkpoint(tmp_path):
+    vae = make()
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(vae.optimizer.iterations) == 16:  # as the update of epoch 2's last step might
+                vae.posterior.head.dense.kernel.assign(np.full_like(vae.posterior.head.dense.kernel, 1e38))
+
+    with pytest.raises(Diverged, match="end of epoch 2.*as it was after epoch 1"):
+        vae.fit(BINARY, epochs=4, verbose=0, callbacks=[Spoil(), FirstAid(), Checkpoint(tmp_path)])
+    assert is_same(state(Checkpoint(tmp_path).restore()), state(vae))
+
+
+def test_several_steps_an_execution_stop_at_the_first_that_fails_and_say_what_is_unknown():
+    error = fail(make(steps_per_execution=4), stream(BINARY, 0, 5, np.nan), InvalidInput)
+    assert "batches 1 to 4: row 5" in str(error)  # the last of its block, which is known
+    x = GREY.copy()
+    x[70] = 1e25
+    error = fail(make(tfvae.likelihoods.Normal, steps_per_execution=4), x)
+    assert "steps_per_execution=1 names it" in str(error) and "batches 1 to 4" in str(error)
+
+
+def test_overflow_under_loss_scaling_is_no_failure():
+    keras.config.set_dtype_policy("mixed_float16")
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=2.0**50)
+    vae = make(optimizer=optimizer)
+    vae.fit(BINARY, epochs=8, batch_size=32, verbose=0, callbacks=[FirstAid()])
+    skipped = 64 - int(optimizer.iterations)
+    print(f"\n{skipped} of 64 steps skipped, loss scale 2^50 -> 2^{np.log2(float(optimizer.dynamic_scale)):g}")
+    assert skipped > 10
+
+
+def test_loss_scaling_does_not_skip_for_ever():
+    keras.config.set_dtype_policy("mixed_float16")
+    error = fail(make(WithRoot), GREY, batch_size=16)
+    assert "the gradient is not finite" in str(error) and "batch 16" in str(error)  # 2^15 halved to 1
+
+
+@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 3}])
+def test_a_healthy_run_is_the_same_with_first_aid(options):
+    plain, aided = make(**options), make(**options)
+    histories = [
+        vae.fit(BINARY, validation_data=BINARY, shuffle=False, epochs=2, batch_size=60, verbose=0, callbacks=callbacks)
+        for vae, callbacks in ((plain, []), (aided, [FirstAid()]))
+    ]
+    assert histories[0].history == histories[1].history
+    assert is_same(state(plain), state(aided))
+
+
+def test_the_next_fit_may_do_without_and_with_again():
+    vae, aid = make(), FirstAid()
+    for callbacks in ([aid], [], [aid], [FirstAid()]):
+        vae.fit(BINARY, verbose=0, callbacks=callbacks)
+    vae.optimizer.learning_rate = 1e6
+    fail(vae, BINARY)
+    vae.optimizer.learning_rate = 1e-3
+    assert np.isfinite(vae.fit(BINARY, verbose=0, callbacks=[aid]).history["loss"]).all()
+
+
+def test_savers_before_first_aid_are_refused(tmp_path):
+    for saver in (Checkpoint(tmp_path), keras.callbacks.ModelCheckpoint(tmp_path / "best.keras")):
+        with pytest.raises(InvalidInput, match=r"FirstAid after it|ModelCheckpoint first"):
+            make().fit(BINARY, verbose=0, callbacks=[saver, FirstAid()])
+
+
+@pytest.mark.slow
+def test_xla_has_the_same_guard():
+    error = fail(make(optimizer=1e6, jit_compile=True), BINARY)
+    assert "learning rate of 1e+06" in str(error)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path):
+    vae = make(tfvae.likelihoods.Normal)
+    valid = GREY.copy()
+    valid[3] = 1e25
+    with pytest.raises(Diverged, match="val_loss is not finite.*before training"):
+        vae.fit(GREY, validation_data=valid, verbose=0, callbacks=[FirstAid(), Checkpoint(tmp_path)])
+    assert Checkpoint(tmp_path).restore() is None
+
+
+def test_a_resumed_run_fails_at_the_same_step_again(tmp_path):
+    def options(checkpoint):
+        batches = tfvae.datasets.Split("train", BINARY, None).batches(32, 0, checkpoint.initial_epoch)
+        return {"x": batches, "steps_per_epoch": 8, "epochs": 50, "verbose": 0, "callbacks": [FirstAid(), checkpoint]}
+
+    messages = []
+    vae = make(optimizer=keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([20], [1e-3, 1e9])))
+    for _ in range(2):
+        checkpoint = Checkpoint(tmp_path)
+        vae = checkpoint.restore() or vae
+        with pytest.raises(Diverged, match="as it was after epoch 2") as caught:
+            vae.fit(**options(checkpoint))
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    assert is_same(state(Checkpoint(tmp_path).restore()), state(vae))

@@ -1,0 +1,228 @@
+"""An alarm for posterior collapse: what the latent code carries, measured on a fixed probe batch after every epoch.
+
+    rate = E KL(q(z | x) || p(z))  on the probe         active units = #{d : Var_x E_q(z|x)[z_d] > 0.01}
+
+    collapse   rate < 0.1 nats in 3 epochs, and not on its way up
+    dying      active units < half their own maximum in 3 epochs
+
+Both wait until every schedule of the objective stays at its final value, and 100 gradient steps more. For a healthy run
+dips at its start: the decoder learns the mean of the data first, z is only noise to it then, and rate and units fall
+before they rise (on digits with 50 units to 0.04 nats and none at step 40, 1.3 nats and 47 at step 170). So too the
+maximum of the units is taken from the lowest rate on, and a rate is on its way up if its growth over these epochs would
+lift it over the threshold in twice the time (0.040, 0.034, 0.062 was followed by 0.26: the start grows exponentially).
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tfvae.callbacks.history import HistoryFile
+from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.evaluation import latents
+from tfvae.objectives import ELBO, GECO, Objective
+from tfvae.objectives.terms import Term
+from tfvae.schedules import Schedule
+
+logger = logging.getLogger("tfvae")
+SETTLING = 100  # gradient steps after a warm-up, or from the start, that are not judged
+WARMUP_EPOCHS = 20  # what the remedy proposes
+LOOK_AHEAD = 64  # steps of the rest of the training at which a schedule is looked at
+DIMENSION = "kl_"
+
+
+class Alarm(NamedTuple):
+    """One event, told once.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        message: what happened and what to try, one sentence.
+    """
+
+    epoch: int
+    message: str
+
+
+class CollapseAlarm(keras.callbacks.Callback):
+    """Logs what the latent code carries after every epoch, and says in a sentence when the decoder ignores it.
+
+    The logs `active_units`, `mutual_information` (nats) and, where the KL factorises, `kl_00`, `kl_01`, ... (nats) are
+    there for all callbacks that come later in the list; `ProgressBar` keeps the long ones out of the printed line.
+
+    Args:
+        probe: raw examples, `[N, ...]`, held-out ones if there are; a few hundred. I(x; z) shows up to log N.
+        min_rate: nats under which the decoder counts as ignoring z.
+        patience: epochs for which a state must last before the alarm.
+        seed: of the samples for `mutual_information`.
+
+    Attributes:
+        alarms: the events so far, a list of `Alarm`.
+
+    Raises:
+        InvalidInput: if `min_rate` or `patience` is not positive; in `fit`, if a callback that writes the logs comes
+            before this one, or the probe does not fit the model.
+
+    Reference:
+        Bowman et al. 2016, "Generating Sentences from a Continuous Space", section 3.1; Burda et al. 2016, section 5.2.
+
+    Example:
+        >>> alarm = CollapseAlarm(x)
+        >>> history = vae.fit(x, epochs=2, callbacks=[alarm], verbose=0)
+        >>> len(history.history["active_units"]), alarm.alarms
+        (2, [])
+    """
+
+    def __init__(self, probe: Any, min_rate: float = 0.1, patience: int = 3, seed: int = 0) -> None:
+        super().__init__()
+        self.probe, self.seed = probe, seed
+        self.min_rate, self.patience = positive_number("min_rate", min_rate), positive_integer("patience", patience)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.alarms, self._current = [], ""
+        self._rates, self._counts, self._ever_active = [], [], None  # of the epochs since any warm-up
+        self._warm_from = 0  # the step at which it ended
+
+    def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
+
+        Raises:
+            InvalidInput: if one that writes the logs comes before this one.
+        """
+        writers = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard, HistoryFile)
+        early = [type(c).__name__ for c in callbacks[: callbacks.index(self)] if isinstance(c, writers)]
+        if early:
+            names = ", ".join(early)
+            raise InvalidInput("CollapseAlarm before callbacks that write its logs", f"{names} first", "Move it up.")
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts afresh; a `Checkpoint` then gives back the state of a resumed run."""
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Measures the probe, adds to the logs, and raises the alarm."""
+        vae, logs = self.model, {} if logs is None else logs
+        activity = latents.unit_activity(latents.posterior_means(vae, self.probe, self.seed))
+        aggregated = latents.mutual_information(vae, self.probe, seed=self.seed)
+        dimensions = latents.kl_per_dimension(vae, self.probe)
+        count, rate = latents.active_units(activity), aggregated.mutual_information + aggregated.marginal_kl
+        logs |= {"active_units": float(count), "mutual_information": aggregated.mutual_information}
+        if dimensions is not None:
+            rate, digits = float(dimensions.sum()), max(2, len(str(len(dimensions) - 1)))
+            logs |= {f"{DIMENSION}{d:0{digits}}": float(kl) for d, kl in enumerate(dimensions)}
+        step = int(vae.optimizer.iterations)
+        if not self._warm(step):
+            self._warm_from = step
+        elif math.isfinite(rate):
+            self._remember(rate, count, activity > latents.ACTIVE)
+            if step >= self._warm_from + SETTLING:
+                self._judge(epoch + 1)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Reports the units that were never active, which is no alarm."""
+        if self._ever_active is None or not self._ever_active.any():
+            return
+        never = np.flatnonzero(~self._ever_active)
+        if len(never):
+            named = ", ".join(map(str, never[:10])) + (", ..." if len(never) > 10 else "")
+            text = "tfvae: %d of %d latent units were never active (%s): the data need no more, or %s."
+            logger.warning(text, len(never), len(self._ever_active), named, "the objective prices them too high")
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns what was seen so far."""
+        names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from")
+        return {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes what was seen before a checkpoint."""
+        vars(self).update(state)
+        self.alarms = [Alarm(*alarm) for alarm in self.alarms]
+
+    # The rule.
+
+    def _warm(self, now: int) -> bool:
+        """Tells whether every schedule of the objective stays at its final value for the rest of the training."""
+        end = max(now, self.params.get("epochs", 1) * (self.params.get("steps") or 0))
+        steps = np.unique(np.linspace(now, end, LOOK_AHEAD).astype(int))
+        return all(_stays(schedule, steps) for schedule in self.model.objective.schedules.values())
+
+    def _remember(self, rate: float, count: int, active: np.ndarray) -> None:
+        if not self._rates or rate < min(self._rates):  # the start is not over: the units' maximum counts from here
+            self._counts, self._ever_active = [], np.zeros_like(active)
+        self._rates.append(rate)
+        self._counts.append(count)
+        self._ever_active = self._ever_active | active
+
+    def _judge(self, epoch: int) -> None:
+        rates, counts, peak = self._rates[-self.patience :], self._counts[-self.patience :], max(self._counts)
+        ahead = rates[-1] * (rates[-1] / min(rates)) ** 2 if min(rates) > 0 else 0.0
+        if len(rates) == self.patience and max(*rates, ahead) < self.min_rate:
+            found = f"rate fell to {rates[-1]:.2g} nats at epoch {epoch}: the decoder ignores z"
+            self._tell("collapse", epoch, found)
+        elif len(counts) == self.patience and max(counts) < peak / 2:
+            found = f"active units fell to {counts[-1]} at epoch {epoch}, from {peak}: the decoder drops parts of z"
+            self._tell("dying", epoch, found)
+        elif rates[-1] >= self.min_rate and counts[-1] >= peak / 2:
+            self._current = ""  # over: the next one is a new event
+
+    def _tell(self, event: str, epoch: int, found: str) -> None:
+        if self._current in (event, "collapse"):
+            return
+        self._current = event
+        self.alarms.append(Alarm(epoch, f"{found}; {remedy(self.model.objective, self.params.get('steps'))}"))
+        logger.warning("tfvae: %s.", self.alarms[-1].message)
+
+
+class ProgressBar(keras.callbacks.ProgbarLogger):
+    """Keras' progress bar without the KL of each dimension, which is in the logs of `CollapseAlarm`.
+
+    Give it among the callbacks of `fit`; it obeys `verbose`.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Prints the line of an epoch."""
+        short = {name: value for name, value in (logs or {}).items() if not name.startswith(DIMENSION)}
+        super().on_epoch_end(epoch, short)
+
+
+def remedy(objective: Objective, steps_per_epoch: int | None = None) -> str:
+    """Returns what to try against collapse under an objective, part of a sentence.
+
+    Args:
+        objective: of the model.
+        steps_per_epoch: gradient steps in an epoch, or `None` where that is unknown.
+    """
+    tries = []
+    while isinstance(objective, Term):
+        tries.append(f"less weight for {objective.name}, now {_final(objective.weight):g}")
+        objective = objective.objective
+    if isinstance(objective, GECO):
+        tries.append(f"a target below {objective.target:g}, which the decoder reaches without z")
+    elif not isinstance(objective, ELBO):
+        tries.append("to train with ELBO and a warm-up of beta first, then with " + type(objective).__name__)
+    elif objective.capacity is not None:
+        tries.append(f"a capacity above {_final(objective.capacity):g} nats")
+    else:
+        beta, bits = objective.beta, _final(objective.free_bits)
+        if _final(beta) > 1:
+            tries.append(f"a beta nearer to 1, now {_final(beta):g}")
+        if isinstance(beta, Schedule):
+            tries.append(f"a longer warm-up than {beta!r}")
+        elif beta:
+            steps = f", beta=LinearWarmup(steps={WARMUP_EPOCHS * steps_per_epoch})" if steps_per_epoch else ""
+            tries.append(f"a {WARMUP_EPOCHS}-epoch warm-up{steps}")
+        tries.append(f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5")
+    tries.append("a weaker decoder")
+    return f"try {', '.join(tries[:-1])} or {tries[-1]}"
+
+
+def _final(value: float | Schedule) -> float:
+    return value.final if isinstance(value, Schedule) else value
+
+
+def _stays(schedule: Schedule, steps: np.ndarray) -> bool:
+    values = [float(schedule(np.float32(step))) for step in steps]
+    return np.allclose(values, schedule.final, rtol=0.01, atol=1e-3)

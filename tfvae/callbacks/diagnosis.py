@@ -1,0 +1,154 @@
+"""Diagnosis of a train step that is not finite: the step once more, eagerly, with every layer's output watched.
+
+    forward    log q(z | x), log p(z), KL, log p(x | z), terms, loss      first layer whose output is not finite
+    backward   d loss / d output of each layer, nearest the loss first    first layer whose gradient is not finite
+
+The step is made from the weights it failed at and with its own noise, which is a function of (seed, step), so that what
+is found is what happened. Examples are the rows of these tensors that are not finite.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.conditional_distribution import SCALE_FLOOR
+
+PARTS = ("posterior", "prior_part", "likelihood")
+AT_FLOOR = 1.01 * SCALE_FLOOR
+
+
+@dataclasses.dataclass
+class Diagnosis:
+    """What is not finite in a step, in words; empty where everything is finite.
+
+    Attributes:
+        what: "loss" or "gradient".
+        terms: which parts of the loss, in the order of the computation.
+        layer: the first layer that is not finite, and in which part of the model.
+        rows: of the batch, or `None` where no row can be told from the others.
+        parameters: of the distributions, that are not finite, for example "posterior.loc".
+        vanished: scales of the distributions that are zero or at the floor, name to smallest value.
+    """
+
+    what: str = ""
+    terms: tuple[str, ...] = ()
+    layer: str = ""
+    rows: np.ndarray | None = None
+    parameters: tuple[str, ...] = ()
+    vanished: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> Diagnosis:
+    """Returns what is not finite in the train step of one batch, from the model's present weights.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[B, ...]`.
+        y: reconstruction target, `[B, ...]`, or `None`.
+        weight: of each example, `[B]`.
+    """
+    with _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
+        loss, evidence, bound, terms = vae.step_loss(x, y, weight)
+        values = {
+            "log posterior": evidence.log_posterior,
+            "log prior": evidence.log_prior,
+            **({} if evidence.kl is None else {"rate": evidence.kl}),
+            "log-likelihood": evidence.log_likelihood,
+            **{f"term {name}": value for name, value in terms.items()},
+        }
+        sums = {name: tf.reduce_sum(value) for name, value in values.items()}
+    vae.violations.reset_state()
+    size = tf.shape(x)[0].numpy()
+    if not _finite(loss):
+        bad = [(layer, value) for layer, value in outputs if not _finite(value)]
+        return Diagnosis(
+            "loss",
+            tuple(name for name, value in values.items() if not _finite(value)) or ("bound",),
+            place(vae, bad[0][0]) if bad else "",
+            _rows([*values.values(), bound], size),
+            *_parameters(vae, evidence),
+        )
+    variables = vae.part_variables
+    if all(map(is_finite, tape.gradient(loss, variables))):
+        return Diagnosis()
+    gradients = tape.gradient(loss, [value for _, value in outputs])
+    bad = [(layer, g) for (layer, _), g in zip(outputs, gradients, strict=True) if not is_finite(g)]
+    spoiled = [v for v, g in zip(variables, tape.gradient(loss, variables), strict=True) if not is_finite(g)]
+    guilty = [name for name, value in sums.items() if not all(map(is_finite, tape.gradient(value, variables)))]
+    return Diagnosis(
+        "gradient",
+        tuple(guilty) or ("bound",),
+        place(vae, bad[-1][0] if bad else spoiled[0]),
+        _rows([tf.square(g) for _, g in bad], size),
+        *_parameters(vae, evidence),
+    )
+
+
+@contextlib.contextmanager
+def _recorded(vae: Any) -> Iterator[list]:
+    """Yields a list that fills with each layer that is called and its floating-point outputs, inner layers first."""
+    outputs, layers = [], list(vae._flatten_layers(include_self=False, recursive=True))
+
+    def watched(layer: keras.layers.Layer, call: Callable) -> Callable:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            result = call(*args, **kwargs)
+            tensors = [value for value in tf.nest.flatten(result) if tf.is_tensor(value)]
+            outputs.extend((layer, value) for value in tensors if value.dtype.is_floating)
+            return result
+
+        return wrapper
+
+    for layer in layers:
+        vars(layer)["call"] = watched(layer, layer.call)  # on the object, past Keras' tracking of attributes
+    try:
+        yield outputs
+    finally:
+        for layer in layers:
+            vars(layer).pop("call")
+
+
+def is_finite(gradient: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor:
+    """Tells whether a gradient and its sum of squares are finite, `[]`: optimizers square it, and so does a norm."""
+    return tf.constant(True) if gradient is None else tf.math.is_finite(tf.nn.l2_loss(tf.convert_to_tensor(gradient)))
+
+
+def _finite(value: tf.Tensor) -> bool:
+    return bool(tf.reduce_all(tf.math.is_finite(value)))
+
+
+def _rows(tensors: list[tf.Tensor], size: int) -> np.ndarray | None:
+    """Returns the rows that are not finite in tensors of shape `[B, ...]`, `[S, B, ...]` or `[S * B, ...]`."""
+    found = set()
+    for tensor in tensors:
+        bad = ~np.isfinite(np.asarray(tf.convert_to_tensor(tensor), np.float64))
+        if bad.ndim > 1 and bad.shape[0] % size:
+            bad = np.moveaxis(bad, 1, 0)
+        if bad.ndim and bad.shape[0] % size == 0:
+            found |= set(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)) % size)
+    return np.array(sorted(found)) if found else None
+
+
+def place(vae: Any, thing: keras.layers.Layer | keras.Variable) -> str:
+    """Returns the name of a layer or weight and the part of the model that holds it."""
+    weight = isinstance(thing, keras.Variable)
+    name = "/".join(thing.path.split("/")[-2:]) if weight else f"{thing.name} ({type(thing).__name__})"
+    for part_name in PARTS:
+        part = getattr(vae, part_name)
+        if any(thing is one for one in (part.variables if weight else part._flatten_layers())):
+            return f"{name} of the {part_name.removesuffix('_part')}"
+    return name
+
+
+def _parameters(vae: Any, evidence: Any) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Returns the names of q's and p(x | z)'s parameters that are not finite, and the scales that have vanished."""
+    parts = {"posterior": evidence.posterior.parameters, "likelihood": vae.likelihood.parameters(evidence.z)}
+    named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+    numbers = {name: value for name, value in named.items() if tf.is_tensor(value) and value.dtype.is_floating}
+    lowest = {name: float(tf.reduce_min(value)) for name, value in numbers.items() if "scale" in name}
+    bad = tuple(name for name, value in numbers.items() if not _finite(value))
+    return bad, {name: value for name, value in lowest.items() if value <= AT_FLOOR}

@@ -1,0 +1,269 @@
+"""First aid where training fails: stop at the first step that is not finite, go back to the last good weights, say why.
+
+    update made  <=>  loss and every gradient are finite, in this step and in all before it
+    last good    =    weights and optimizer after the last epoch that ended well, bit for bit; at first the start
+
+The check is one flag of the compiled step. A step that fails changes nothing, so that the diagnosis can take it again
+from the same weights (`tfvae.callbacks.diagnosis`); then the model goes back, and `fit` ends with an error. Under
+float16 a gradient that overflows at a loss scale above 1 is no failure: Keras' `LossScaleOptimizer` skips the step and
+halves the scale.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place
+from tfvae.errors import InvalidInput
+
+CARRIED = "first_aid"
+GROWN = 10.0  # a weight this many times beyond its last good size (at least 1) has exploded
+FAR = 100.0  # values this many times beyond those of all other examples are named
+MOST_ROWS = 10
+
+
+class Diverged(RuntimeError):
+    """Training reached a loss or gradient that is not finite; the model has its last good weights again.
+
+    Attributes:
+        diagnosis: what was found, a `tfvae.callbacks.diagnosis.Diagnosis`.
+    """
+
+    def __init__(self, message: str, diagnosis: Diagnosis | None = None) -> None:
+        super().__init__(message)
+        self.diagnosis = diagnosis
+
+
+class FirstAid(keras.callbacks.Callback):
+    """Stops `fit` at the first loss or gradient that is not finite, restores the last good weights and says why.
+
+    The last good weights are those at the end of the last epoch whose losses and gradients all were finite, together
+    with the optimizer's state: those that a `Checkpoint` later in the list has on disk. The error names the term of the
+    loss, the layer, the examples with their range, and what to do. With `steps_per_execution` above 1, or on several
+    replicas, the batch that failed is not known, and the error says so.
+
+    Raises:
+        Diverged: in `fit`, at such a loss or gradient.
+        InvalidInput: in `fit`, if a stream brings values that must be refused, or a callback that saves the model
+            comes before this one.
+
+    Example:
+        >>> history = vae.fit(x, epochs=2, callbacks=[FirstAid()], verbose=0)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failed = tf.Variable(False, trainable=False, name="failed")
+        self._good, self._batch, self._epoch, self._blocks = None, None, 0, 0
+
+    def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
+
+        Raises:
+            InvalidInput: if one that saves the model comes before this one.
+        """
+        savers = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)  # Checkpoint sees to itself
+        early = [type(c).__name__ for c in callbacks[: callbacks.index(self)] if isinstance(c, savers)]
+        if early:
+            names = ", ".join(early)
+            raise InvalidInput("FirstAid before callbacks that save the model", f"{names} first", "Move it up.")
+
+    # In the compiled step.
+
+    def guarded(self, update: Callable[[], None], loss: tf.Tensor, gradients: list, batch: tuple) -> dict[str, Any]:
+        """Makes the update of a step unless it or one before it has failed.
+
+        Args:
+            update: makes the update.
+            loss: of the step, a scalar.
+            gradients: of the scaled loss, one for each weight.
+            batch: raw x, target or `None`, and weight of each example.
+
+        Returns:
+            What `inspect` needs, to be carried out of the step with the logs.
+        """
+        finite = tf.reduce_all([is_finite(gradient) for gradient in gradients])
+        good = tf.math.is_finite(loss) & (finite | self._is_skipped_by_optimizer())
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            update()
+            return {CARRIED: {"failed": tf.cast(~good, tf.float32)}}
+        failed = self._failed.assign(self._failed | ~good)
+        tf.cond(failed, lambda: None, update)
+        named = zip(("x", "y", "weight"), batch, strict=True)
+        carried = {name: value for name, value in named if value is not None}
+        return {CARRIED: {"failed": tf.cast(failed, tf.float32), **carried}}
+
+    def _is_skipped_by_optimizer(self) -> tf.Tensor:
+        optimizer = self.model.optimizer
+        scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        return tf.constant(scaling) & (optimizer.scale_loss(tf.constant(1.0)) > 1.0)
+
+    # After each call of the compiled function.
+
+    def inspect(self, logs: dict[str, Any], violations: Any) -> None:
+        """Takes out of the logs what the step carried along, and stops training if it failed.
+
+        Raises:
+            Diverged: if loss or gradient were not finite.
+            InvalidInput: if the batch held values that must be refused.
+        """
+        carried = logs.pop(CARRIED, None)
+        if carried is None:  # a test step
+            return
+        failed, self._blocks = carried.pop("failed"), self._blocks + 1
+        self._batch = (carried["x"], carried.get("y"), carried["weight"]) if carried else None
+        if np.any(np.asarray(violations)[:3]):
+            self._refuse(violations)
+        if failed:
+            self._stop(self._where(), self._diagnosis())
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Keeps the weights that training starts from."""
+        self._failed.assign(False)
+        self._epoch = 0
+        self._keep()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Counts."""
+        self._epoch, self._blocks = epoch, 0
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keeps the weights of an epoch that ended well: the losses are finite, and so is one at the new weights."""
+        bad = [name for name, value in (logs or {}).items() if name.endswith("loss") and not math.isfinite(value)]
+        if bad or "val_loss" not in (logs or {}):
+            diagnosis = self._diagnosis()
+            if bad or (diagnosis and diagnosis.what == "loss"):
+                self._stop(f"at the end of epoch {epoch + 1}", diagnosis, bad)
+        self._keep()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Lets go of the kept weights and the last batch."""
+        self._good = self._batch = None
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns no state: what is kept are the weights themselves."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes no state."""
+        del state
+
+    # The last good weights.
+
+    def _variables(self) -> list[keras.Variable]:
+        own = [getattr(layer, "optimizer", None) for layer in self.model.objective_layers]
+        optimizers = [self.model.optimizer, *(optimizer for optimizer in own if optimizer is not None)]
+        return [*self.model.variables, *(v for optimizer in optimizers for v in optimizer.variables)]
+
+    def _keep(self) -> None:
+        self._good = [(variable, np.array(variable.numpy())) for variable in self._variables()]
+
+    def _restore(self) -> None:
+        for variable, value in self._good or ():
+            variable.assign(value)
+        self._good = self._batch = None
+
+    # The report.
+
+    def _diagnosis(self) -> Diagnosis | None:
+        return None if self._batch is None else diagnose(self.model, *self._batch)
+
+    def _where(self) -> str:
+        last, several = self._blocks * self.model.steps_per_execution, self.model.steps_per_execution > 1
+        first = last - self.model.steps_per_execution + 1
+        return f"in epoch {self._epoch + 1}, {f'batches {first} to {last}' if several else f'batch {last}'}"
+
+    def _refuse(self, violations: Any) -> None:
+        """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
+        batch, where = self._batch, self._where()
+        rows = [] if batch is None else _refused_rows(self.model, *batch)
+        self._restore()
+        try:
+            self.model.violations.raise_if_any(violations, self.model.support)
+        except InvalidInput as error:
+            expected, received, remedy = error.parts
+            found = f"{received} {where}" + (f": {_examples(batch, rows)}" if len(rows) else "")
+            raise InvalidInput(expected, found, f"{remedy} {self._gone_back()}") from None
+
+    def _stop(self, where: str, diagnosis: Diagnosis | None, logs: Sequence[str] = ()) -> None:
+        """Goes back, and says what failed: a step, or at the end of an epoch the logs named."""
+        cure = self._cure(diagnosis)
+        if logs and not (diagnosis and diagnosis.what == "loss"):
+            found = f"{', '.join(logs)} is not finite, but the loss of the last training batch is: look at those data"
+        elif diagnosis is None:
+            found = "the batch is not known on several replicas: one replica names it"
+        elif not diagnosis.what and self.model.steps_per_execution > 1:
+            found = "another batch of these failed: steps_per_execution=1 names it"
+        elif not diagnosis.what:
+            found = "taken again without XLA, whose noise is another, the step is finite: jit_compile=False may name it"
+        else:
+            found = f"the {diagnosis.what} is not finite, of {', '.join(diagnosis.terms)}"
+            found += f"; first at {diagnosis.layer}" if diagnosis.layer else ""
+            found += f"; not finite are {', '.join(diagnosis.parameters)}" if diagnosis.parameters else ""
+            rows = diagnosis.rows
+            found += "; no example stands out" if rows is None else f"; {_examples(self._batch, rows)}"
+        self._restore()
+        raise Diverged(f"Training stopped {where}: {found}. {cure} {self._gone_back()}", diagnosis)
+
+    def _cure(self, diagnosis: Diagnosis | None) -> str:
+        """Returns what is to blame and what to do, one sentence: what explains most comes first."""
+        rate = float(self.model.optimizer.learning_rate)
+        sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in self._good if v.trainable]
+        grown = [(v, was, now) for v, was, now in sizes if not now <= GROWN * max(was, 1.0)]
+        exploded = ""
+        if grown:
+            weight, was, now = max(grown, key=lambda item: item[2])
+            largest = f"{place(self.model, weight)} from {was:.2g} to {now:.2g}"
+            remedy = f"lower it, for example to {min(1e-3, rate / 10):g}"
+            found = (
+                f"{len(grown)} of {len(sizes)} weights grew since then, {largest}, under a learning rate of {rate:g}"
+            )
+            exploded = f"{found}: {remedy}."
+        if len(grown) > len(sizes) / 2:
+            return exploded
+        if diagnosis and _are_far(self._batch[0], diagnosis.rows):
+            return "Their values lie far outside those of the other examples: check, clip or rescale them."
+        if diagnosis and diagnosis.vanished:
+            name, lowest = min(diagnosis.vanished.items(), key=lambda item: item[1])
+            remedy = "give it a floor, as tfvae.scales does, or add noise to data without spread"
+            return f"The scale {name} fell to {lowest:.3g}: {remedy}."
+        return exploded or f"Lower the learning rate, now {rate:g}, or give the optimizer clipnorm=1.0."
+
+    def _gone_back(self) -> str:
+        return f"The model is as it was {f'after epoch {self._epoch}' if self._epoch else 'before training'}."
+
+
+def _refused_rows(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> np.ndarray:
+    """Returns the rows of a batch whose values are refused, as the train step refuses them."""
+    seen = vae.preprocess(x)
+    good = tf.math.is_finite(seen) & vae.support.contains(seen if y is None else vae.preprocess(y))
+    good = np.asarray(good).reshape(len(seen), -1).all(axis=1)
+    return np.flatnonzero(~(good & np.isfinite(weight) & (np.asarray(weight) >= 0)))
+
+
+def _examples(batch: tuple, rows: np.ndarray) -> str:
+    """Names rows of a batch, from 0, and their range of values beside that of the others."""
+    x = np.asarray(tf.cast(batch[0], tf.float32))
+    others = np.delete(x, rows, axis=0)
+    if not len(others):
+        return f"all {len(x)} examples, input {_range(x)}"
+    named = ", ".join(map(str, rows[:MOST_ROWS])) + (", ..." if len(rows) > MOST_ROWS else "")
+    one = "row" if len(rows) == 1 else "rows"
+    return f"{one} {named} (from 0) of {len(x)}, input {_range(x[rows])}, the others {_range(others)}"
+
+
+def _range(x: np.ndarray) -> str:
+    finite, bad = x[np.isfinite(x)], int(np.sum(~np.isfinite(x)))
+    text = f"from {finite.min():g} to {finite.max():g}" if len(finite) else "without a finite value"
+    return text + (f" and {bad} nan or infinite" if bad else "")
+
+
+def _are_far(x: tf.Tensor, rows: np.ndarray | None) -> bool:
+    x = np.abs(np.asarray(tf.cast(x, tf.float32)))
+    if rows is None or len(rows) == len(x):
+        return False
+    return x[rows].max() > FAR * max(np.delete(x, rows, axis=0).max(), 1e-6)

@@ -1,0 +1,147 @@
+"""Where the ELBO loses: in the family of q, or in the one network that makes q for all x.
+
+log p(x) - ELBO(q)   =   [log p(x) - ELBO(q*)]   +   [ELBO(q*) - ELBO(q)]         q = encoder's, q* = refined for x
+ variational gap            approximation gap          amortisation gap           (Cremer, Li and Duvenaud 2018)
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import inference, inputs, seeds
+from tfvae.errors import InvalidInput, positive_integer
+
+if TYPE_CHECKING:
+    from tfvae.model import VAE
+
+_REFINE, _MARGINAL = range(2)
+
+
+class Gap(NamedTuple):
+    """One row of the table, in nats.
+
+    Attributes:
+        value: for each example, `[B]`, float64.
+        standard_error: of each value, from the noise of the estimate, `[B]`.
+    """
+
+    value: np.ndarray
+    standard_error: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Mean over examples."""
+        return float(self.value.mean())
+
+    @property
+    def mean_error(self) -> float:
+        """Standard error of the mean from the noise of the estimates, the examples being what they are."""
+        return float(np.sqrt(np.sum(self.standard_error**2)) / len(self.value))
+
+    @property
+    def spread_error(self) -> float:
+        """Standard error of the mean as an average over the population of examples; NaN for a single one."""
+        many = len(self.value) > 1
+        return float(self.value.std(ddof=1) / np.sqrt(len(self.value))) if many else float("nan")
+
+
+class Gaps(NamedTuple):
+    """Log p(x), two bounds and the three gaps between them, of B examples; prints as a table.
+
+    Attributes:
+        log_prob: log p(x), by the estimate named in `method`.
+        elbo: the bound with the encoder's q.
+        refined_elbo: the bound with the refined q.
+        variational_gap: `log_prob - elbo`.
+        approximation_gap: `log_prob - refined_elbo`: what the family of q loses, and what refinement left.
+        amortisation_gap: `refined_elbo - elbo`: what the encoder loses within the family.
+        method: which estimate of log p(x) was used.
+    """
+
+    log_prob: Gap
+    elbo: Gap
+    refined_elbo: Gap
+    variational_gap: Gap
+    approximation_gap: Gap
+    amortisation_gap: Gap
+    method: str
+
+    def __str__(self) -> str:
+        """Returns the table, means over examples in nats."""
+        rows = [f"{'nats, mean over examples':24s}{'mean':>12s}{'s.e. noise':>12s}{'s.e. examples':>15s}"]
+        for name, gap in zip(self._fields, self[:-1], strict=False):
+            label = name.replace("_", " ")
+            rows.append(f"{label:24s}{gap.mean:12.4f}{gap.mean_error:12.4f}{gap.spread_error:15.4f}")
+        return "\n".join([*rows, f"log p(x) of {len(self.elbo.value)} examples by {self.method}"])
+
+
+def inference_gaps(
+    vae: "VAE",
+    x: Any,
+    steps: int = 500,
+    learning_rate: float = 0.05,
+    num_samples: int = 1000,
+    log_prob: Any = None,
+    seed: int | tf.Tensor | None = None,
+    verbose: bool = False,
+) -> Gaps:
+    """Splits log p(x) - ELBO into the gap of the family of q and the gap of the encoder.
+
+        approximation gap = log p(x) - ELBO(q*),    amortisation gap = ELBO(q*) - ELBO(q)
+
+    Both bounds and, unless given, log p(x) take `num_samples` samples; log p(x) is importance sampled with the refined
+    q*, so that a bad encoder does not spoil it. Too few steps count as approximation gap.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[B, ...]`.
+        steps: of `tfvae.inference.refine`.
+        learning_rate: of `tfvae.inference.refine`.
+        num_samples: samples for each example.
+        log_prob: log p(x) of x from elsewhere, with fields `log_prob` and `standard_error`, each `[B]`, for example
+            `annealed_log_prob(vae, x)`.
+        seed: an integer for repeatable noise; `None` draws afresh.
+        verbose: show a progress bar over the blocks of examples.
+
+    Returns:
+        The gaps, for each example and in the mean.
+
+    Raises:
+        InvalidInput: as `tfvae.inference.refine`, or if `log_prob` is of another number of examples.
+
+    Reference:
+        Cremer, Li and Duvenaud 2018, "Inference Suboptimality in Variational Autoencoders", equation 3.
+
+    Example:
+        >>> gaps = inference_gaps(vae, x[:4], steps=10, num_samples=100, seed=0)
+        >>> gaps.amortisation_gap.value.shape
+        (4,)
+    """
+    num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
+    x = inputs.event_batch(x, vae.event_shape)
+    if log_prob is not None and len(log_prob.log_prob) != len(x):
+        received = f"one of {len(log_prob.log_prob)} examples"
+        raise InvalidInput(f"log_prob of the {len(x)} examples in x", received, "Estimate it for the same x.")
+    stream = seeds.fold(seed, _REFINE)
+    refined = inference.refine(
+        vae, x, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose
+    )
+    method = f"the {type(log_prob).__name__} that was passed"
+    if log_prob is None:
+        log_prob = refined.estimate_log_prob(num_samples, seeds.fold(seed, _MARGINAL), verbose)
+        method = f"importance sampling with {num_samples} samples of the refined q"
+    marginal = Gap(_array(log_prob.log_prob), _array(log_prob.standard_error))
+    elbo = Gap(_array(refined.start_elbo), _array(refined.start_standard_error))
+    best = Gap(_array(refined.elbo), _array(refined.standard_error))
+    amortisation = Gap(_array(refined.gain), _array(refined.gain_standard_error))
+    return Gaps(marginal, elbo, best, _minus(marginal, elbo), _minus(marginal, best), amortisation, method)
+
+
+def _minus(first: Gap, second: Gap) -> Gap:
+    """Returns the difference of two independent estimates."""
+    return Gap(first.value - second.value, np.hypot(first.standard_error, second.standard_error))
+
+
+def _array(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float64)

@@ -1,0 +1,205 @@
+"""What the latent code carries: dimensions in use, information about x, and how far q(z) is from the prior.
+
+activity_d = Var_x E_q(z|x)[z_d]                           a unit is active above 0.01         Burda et al. 2016
+I(x; z)    = E log q(z | x) - E log q(z),    q(z) = 1/N sum_n q(z | x_n),    z ~ q(z | x), x of the N examples
+rate       = E KL(q(z | x) || p(z)) = I(x; z) + KL(q(z) || p(z))                          Hoffman and Johnson 2016
+
+q(z) is the mixture over all N examples, z's own among them, so that I(x; z) is the information about *which* of the N
+examples z came from: it cannot exceed log N, and where it comes near, I is larger than N examples can show.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import inputs, seeds
+from tfvae.distributions import kl_per_dimension as dimension_kl
+from tfvae.errors import InvalidInput, positive_integer
+from tfvae.model import VAE
+from tfvae.supports import REAL
+
+ACTIVE = 0.01
+ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # what memory is bounded by
+SAMPLES_FOR_A_MEAN = 1000  # of a posterior without one: a unit that ignores x is seen at Var_q(z_d) / 1000
+
+
+class AggregatedPosterior(NamedTuple):
+    """Mutual information and marginal KL of N examples, in nats; they add up to the rate of the same samples.
+
+    Attributes:
+        mutual_information: I(x; z), at most `ceiling`; by its noise it may fall below zero.
+        mutual_information_error: its standard error over examples; NaN for a single one.
+        marginal_kl: KL(q(z) || p(z)).
+        marginal_kl_error: its standard error over examples; NaN for a single one.
+        num_examples: N.
+    """
+
+    mutual_information: float
+    mutual_information_error: float
+    marginal_kl: float
+    marginal_kl_error: float
+    num_examples: int
+
+    @property
+    def ceiling(self) -> float:
+        """The largest I(x; z) that N examples can show, log N."""
+        return math.log(self.num_examples)
+
+
+def unit_activity(means: np.ndarray) -> np.ndarray:
+    """Returns Var_x E_q(z|x)[z_d], `[D]`, from posterior means, `[N, D]`; NaN from a single example.
+
+    Of vectors, `[N, D, K]`, as one-hot latents are, it is the sum of the variances of their K entries.
+
+    Reference:
+        Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.2.
+
+    Example:
+        >>> unit_activity(np.array([[0.0, 1.0], [2.0, 1.0]]))
+        array([2., 0.])
+    """
+    means = np.asarray(means, dtype=np.float64)
+    if len(means) < 2:
+        return np.full(means.shape[1], math.nan)
+    return means.var(axis=0, ddof=1).reshape(means.shape[1], -1).sum(axis=1)
+
+
+def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
+    """Returns how many units have an activity, `[D]`, above the threshold."""
+    return int(np.sum(np.asarray(activity) > threshold))
+
+
+def posterior_means(vae: VAE, x: Any, seed: int | None = 0) -> np.ndarray:
+    """Returns E_q(z|x)[z], `[N, D]` (`[N, D, K]` for one-hot vectors), of raw x, `[N, ...]`.
+
+    A posterior without a mean in closed form (a flow, relaxed one-hot vectors) gives the mean of 1000 samples: its
+    units then seem more active than they are by Var_q(z_d) / 1000.
+
+    Raises:
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
+    """
+    mean, seed = compiled(vae, posterior_mean), seeds.as_seed(seed)
+    blocks = enumerate(preprocessed_blocks(vae, x))
+    return np.concatenate([mean(rows, seeds.fold(seed, index)) for index, rows in blocks])
+
+
+def kl_per_dimension(vae: VAE, x: Any) -> np.ndarray | None:
+    """Returns the KL of each latent dimension, mean over raw x `[N, ...]`, `[D]`, or `None` if it does not factorise.
+
+    Raises:
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
+    """
+    kl = compiled(vae, _dimension_kl)
+    blocks = [kl(rows) for rows in preprocessed_blocks(vae, x)]
+    return None if blocks[0] is None else np.concatenate(blocks).mean(axis=0, dtype=np.float64)
+
+
+def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None = None) -> AggregatedPosterior:
+    """Estimates I(x; z) and KL(q(z) || p(z)) on N examples, for any posterior and prior; N * N densities in blocks.
+
+        I(x; z)          ~ mean of log q(z | x_n) - log q(z)
+        KL(q(z) || p(z)) ~ mean of log q(z) - log p(z),           z ~ q(z | x_n),  q(z) = 1/N sum_m q(z | x_m)
+
+    The standard errors are over examples and hold for the data that x was drawn from: a change of one example moves
+    log q(z) by a term whose mean is zero, so to first order the summands are independent. What is left is a bias:
+    I(x; z) is too small and the marginal KL too large by the same amount, little where I lies well below log N.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[N, ...]`.
+        num_samples: samples z for each example.
+        seed: an integer for repeatable noise; `None` draws afresh.
+
+    Returns:
+        Both numbers and their standard errors, in nats, and N.
+
+    Raises:
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
+
+    Reference:
+        Hoffman and Johnson 2016, "ELBO surgery".
+
+    Example:
+        >>> mutual_information(vae, x, seed=0).mutual_information < math.log(len(x))
+        True
+    """
+    num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
+    draw, density = compiled(vae, _draw), compiled(vae, _log_density)
+    parameters, *draws = zip(
+        *(
+            draw(rows, tf.constant(num_samples), seeds.fold(seed, index))
+            for index, rows in enumerate(preprocessed_blocks(vae, x))
+        ),
+        strict=True,
+    )
+    z, log_q, log_p = (tf.concat(parts, axis=0) for parts in draws)  # [N * S, ...], example by example
+    rows = min(ROWS_PER_BLOCK, max(1, NUMBERS_PER_BLOCK // (ROWS_PER_BLOCK * math.prod(vae.posterior.latent_shape))))
+    total = np.full(len(z), -math.inf)
+    for components in parameters:
+        blocks = [density(components, z[start : start + rows]) for start in range(0, len(z), rows)]
+        total = np.logaddexp(total, np.concatenate(blocks))
+    num_examples = len(z) // num_samples
+    log_marginal = total - math.log(num_examples)
+    information = (log_q.numpy() - log_marginal).reshape(num_examples, num_samples).mean(axis=1)
+    divergence = (log_marginal - log_p.numpy()).reshape(num_examples, num_samples).mean(axis=1)
+    return AggregatedPosterior(*mean_and_error(information), *mean_and_error(divergence), num_examples)
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Returns the mean of independent values, `[N]`, and its standard error, NaN for a single one."""
+    values = np.asarray(values, dtype=np.float64)
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(values.mean()), float(error)
+
+
+def posterior_mean(vae: VAE, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns E_q(z|x)[z], `[B, D]`, of preprocessed x, `[B, ...]`, inside a graph; see `posterior_means`."""
+    q = vae.posterior(x)
+    return q.mean() if vae.posterior.has_mean else tf.reduce_mean(q.sample(SAMPLES_FOR_A_MEAN, seed=seed), axis=0)
+
+
+def preprocessed_blocks(vae: VAE, x: Any) -> Iterator[tf.Tensor]:
+    """Yields raw x, `[N, ...]`, checked and preprocessed, at most `ROWS_PER_BLOCK` rows at a time."""
+    x = inputs.event_batch(x, vae.event_shape)
+    if len(x) == 0:
+        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        rows = x[start : start + ROWS_PER_BLOCK]
+        inputs.check_values(vae, rows, "x", start, REAL)
+        yield vae.preprocess(rows)
+
+
+def compiled(vae: VAE, function: Callable, **settings: Any) -> Callable:
+    """Returns `function(vae, ..., **settings)` as a graph, made once for each setting; it goes with the model."""
+    functions = vars(vae).setdefault("_evaluation_functions", {})
+    key = function, *settings.items()
+    if key not in functions:
+        bound = functools.partial(function, vae, **settings)
+        functions[key] = tf.function(bound, reduce_retracing=True, autograph=False)
+    return functions[key]
+
+
+def _dimension_kl(vae: VAE, x: tf.Tensor) -> tf.Tensor | None:
+    return dimension_kl(vae.posterior(x), vae.prior)
+
+
+def _draw(vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
+    """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
+    parameters = vae.posterior.parameters(x)
+    z, log_q = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
+    draws = (z, log_q, vae.prior.log_prob(z))
+    return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
+
+
+def _examples_first(values: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
+
+
+def _log_density(vae: VAE, parameters: dict[str, Any], z: tf.Tensor) -> tf.Tensor:
+    """Returns log sum_n q(z | x_n), `[R]`, for z `[R, ...]` and the parameters of a block of examples."""
+    q = vae.posterior.distribution(**parameters)
+    return tf.reduce_logsumexp(q.log_prob(z[:, tf.newaxis]), axis=1)

@@ -1,0 +1,296 @@
+"""The evaluation report: numbers with error bars that print as a table and travel as JSON.
+
+log p(x) = ELBO + variational gap,   ELBO = -distortion - rate,   rate = I(x; z) + KL(q(z) || p(z))
+bits/dim = -nats / (log 2 * dimensions)
+
+`evaluate` (in `tfvae.evaluation`) makes it.
+"""
+
+import dataclasses
+import html
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfvae import files
+from tfvae.errors import InvalidInput
+from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units, mean_and_error
+
+TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance
+NEAR = 1.0  # nats below log N where I(x; z) of N examples says only "at least"
+UNTRUSTED = (
+    "The importance weights of {share:.1%} of the examples cannot be trusted (Pareto k above {threshold:.2f}): there"
+    " log p(x) is likely to be higher, and the error larger, than stated. Take more samples, refine the posterior for"
+    " each example (tfvae.inference.refine), or use annealed importance sampling (tfvae.evaluation.annealed_log_prob)."
+)
+UNTESTED = "Whether the importance weights can be trusted is unknown: that takes 25 samples for each example or more."
+SATURATED = (
+    "I(x; z) is near its ceiling log {examples} = {ceiling:.2f} nats: read it as a lower bound, and KL(q(z) || p(z)) as"
+    " an upper one, or raise mixture_examples."
+)
+COLLAPSED = (
+    "The rate is {rate:.2f} nats: the decoder hardly uses z. Train with a warm-up of beta or with free bits, or with a"
+    " weaker decoder."
+)
+USED = 0.1  # nats of rate below which z is hardly used
+_NOT_FINITE = ("nan", "inf", "-inf")
+
+
+class Estimate(NamedTuple):
+    """A mean over examples, in nats.
+
+    Attributes:
+        mean: the mean.
+        standard_error: of the mean over examples; NaN for a single one.
+    """
+
+    mean: float
+    standard_error: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Estimate":
+        """Returns the mean of one value an example, `[N]`."""
+        return cls(*mean_and_error(values))
+
+
+class Bound(NamedTuple):
+    """The lower bound of k samples on log p(x), a rung of the ladder.
+
+    Attributes:
+        samples: k.
+        groups: how many disjoint groups of k samples it is the mean of, for each example; what fills no group is left
+            out.
+        bound: mean over examples, nats.
+    """
+
+    samples: int
+    groups: int
+    bound: Estimate
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a model is worth on a data set; all means are over examples, in nats.
+
+    Attributes:
+        examples: number of examples N.
+        num_samples: importance samples S for each.
+        seed: of all noise.
+        dimensions: number of elements of one example.
+        discrete: p(x | z) is a mass function, so that bits/dim are a code length; else it is a density, whose nats and
+            bits depend on the unit of the preprocessed data.
+        elbo: mean of log w over the samples.
+        distortion: -E log p(x | z).
+        rate: KL(q(z | x) || p(z)).
+        log_prob: log p(x) by importance sampling; in expectation a lower bound, see `ladder`.
+        variational_gap: log p(x) - ELBO.
+        sampling_error: the part of log p(x)'s standard error that more samples would remove; NaN for a single sample.
+        ladder: the bounds of 1 (the ELBO) to S samples (log p(x)), from the same weights.
+        effective_sample_size: mean over examples, from 1 to S.
+        smallest_effective_sample_size: of all examples.
+        largest_pareto_shape: of all examples; NaN where S is too small, -inf where no weights differ.
+        pareto_threshold: above it, weights cannot be trusted.
+        untrusted: share of examples above it.
+        kl_per_dimension: the rate of each latent dimension, D numbers, or `None` where it does not factorise.
+        unit_activity: Var_x E_q(z|x)[z_d], D numbers; NaN for a single example. Where q has no mean in closed form, of
+            the means of 1000 samples.
+        aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of.
+        per_example: name to one value (or row) for each example, or `None` if they were not kept.
+    """
+
+    examples: int
+    num_samples: int
+    seed: int
+    dimensions: int
+    discrete: bool
+    elbo: Estimate
+    distortion: Estimate
+    rate: Estimate
+    log_prob: Estimate
+    variational_gap: Estimate
+    sampling_error: float
+    ladder: tuple[Bound, ...]
+    effective_sample_size: float
+    smallest_effective_sample_size: float
+    largest_pareto_shape: float
+    pareto_threshold: float
+    untrusted: float
+    kl_per_dimension: tuple[float, ...] | None
+    unit_activity: tuple[float, ...]
+    aggregated: AggregatedPosterior
+    per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def active_units(self) -> int | None:
+        """Number of latent dimensions with an activity above 0.01; `None` for a single example."""
+        return None if math.isnan(self.unit_activity[0]) else active_units(self.unit_activity)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences on what not to believe, and what to do."""
+        aggregated, found = self.aggregated, []
+        if self.rate.mean < USED:
+            found.append(COLLAPSED.format(rate=self.rate.mean))
+        if self.untrusted > TOLERATED:
+            found.append(UNTRUSTED.format(share=self.untrusted, threshold=self.pareto_threshold))
+        if math.isnan(self.untrusted):
+            found.append(UNTESTED)
+        if aggregated.mutual_information > aggregated.ceiling - NEAR and aggregated.num_examples > 1:
+            found.append(SATURATED.format(examples=aggregated.num_examples, ceiling=aggregated.ceiling))
+        return found
+
+    def bits_per_dimension(self, nats: float) -> float:
+        """Returns -nats / (log 2 * dimensions)."""
+        return -nats / (math.log(2) * self.dimensions)
+
+    # As text.
+
+    def __str__(self) -> str:
+        """Returns the table and the warnings."""
+        rows = list(self._rows())
+        width = max(len(label) for label, *_ in rows)
+        lines = [f"{label:{width}s}  {value:>18s}  {note}".rstrip() for label, value, note in rows]
+        return "\n".join([self._title(), *lines, *(f"WARNING: {text}" for text in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        """Returns the same as HTML, which notebooks show."""
+        rows = "".join(
+            f"<tr><td>{html.escape(label.replace('  ', chr(160) * 4))}</td><td style='text-align:right'>"
+            f"{html.escape(value)}</td><td style='text-align:left'>{html.escape(note)}</td></tr>"
+            for label, value, note in self._rows()
+        )
+        warnings = "".join(f"<p><b>Warning:</b> {html.escape(text)}</p>" for text in self.warnings)
+        return f"<table><caption>{html.escape(self._title())}</caption>{rows}</table>{warnings}"
+
+    def _title(self) -> str:
+        examples, samples = _count(self.examples, "example"), _count(self.num_samples, "sample")
+        return f"{examples}, {samples} each, seed {self.seed}; nats +- standard error of the mean"
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
+        yield "log p(x)", _with_error(self.log_prob), self._bits(self.log_prob) + meaning
+        yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
+        yield "  distortion", _with_error(self.distortion), ""
+        yield "  rate", _with_error(self.rate), ""
+        yield "variational gap", _with_error(self.variational_gap), ""
+        yield "  sampling error", _number(self.sampling_error, 4), "of log p(x): what more samples would remove"
+        for samples, groups, bound in self.ladder:
+            yield f"  bound of {samples}", _with_error(bound), f"{_count(groups, 'group')} an example"
+        smallest = f"mean over examples; smallest {_number(self.smallest_effective_sample_size, 1)}"
+        yield "effective sample size", _number(self.effective_sample_size, 1), smallest
+        above = f"largest; above {_number(self.pareto_threshold, 2)} in {_percent(self.untrusted)} of the examples"
+        shape = self.largest_pareto_shape
+        yield "Pareto k", "equal weights" if shape == -math.inf else _number(shape, 2), above
+        aggregated = self.aggregated
+        source = f"from {_count(aggregated.num_examples, 'example')}"
+        information = Estimate(aggregated.mutual_information, aggregated.mutual_information_error)
+        marginal = Estimate(aggregated.marginal_kl, aggregated.marginal_kl_error)
+        yield "I(x; z)", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
+        yield "KL(q(z) || p(z))", _with_error(marginal), source
+        known, active = len(self.unit_activity), self.active_units
+        yield "active units", "unknown" if active is None else str(active), f"of {known}: Var E[z] above {ACTIVE}"
+        if self.kl_per_dimension is not None:
+            largest = sorted(self.kl_per_dimension, reverse=True)
+            shown = " ".join(f"{kl:.2f}" for kl in largest[:10]) + (" ..." if known > 10 else "")
+            yield "KL per dimension", f"{sum(kl > 0.01 for kl in largest)} above 0.01", f"largest first: {shown}"
+
+    def _bits(self, estimate: Estimate) -> str:
+        return f"{_number(self.bits_per_dimension(estimate.mean), 4)} bits/dim"
+
+    # As JSON.
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain numbers, lists and dictionaries; what is not finite is written as a string, "nan" or "inf"."""
+        return _plain({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Report":
+        """Returns the report that `to_dict` described.
+
+        Raises:
+            InvalidInput: if a field is missing or unknown.
+        """
+        try:
+            values = {name: _read(value) for name, value in values.items()}
+            estimates = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
+            kl, per_example = values["kl_per_dimension"], values["per_example"]
+            return cls(
+                **{
+                    **values,
+                    **{name: Estimate(**values[name]) for name in estimates},
+                    "ladder": tuple(Bound(**{**rung, "bound": Estimate(**rung["bound"])}) for rung in values["ladder"]),
+                    "aggregated": AggregatedPosterior(**values["aggregated"]),
+                    "kl_per_dimension": None if kl is None else tuple(kl),
+                    "unit_activity": tuple(values["unit_activity"]),
+                    "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            remedy = "Evaluate again with this version of tfvae."
+            raise InvalidInput("the fields of an evaluation report", f"others ({error})", remedy) from error
+
+    def to_json(self) -> str:
+        """Returns the report as JSON text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Report":
+        """Returns the report that `to_json` wrote; raises `InvalidInput` if it is none."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except ValueError as error:
+            if isinstance(error, InvalidInput):
+                raise
+            raise InvalidInput("a report as JSON text", f"other text ({error})", "Pass what to_json wrote.") from error
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the report as JSON, whole or not at all."""
+        with files.whole_file(path) as temporary:
+            Path(temporary).write_text(self.to_json() + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Report":
+        """Returns the report that `save` wrote; raises `InvalidInput` if the file is missing or none."""
+        return cls.from_dict(files.read_json(path))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _read(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_read(item) for item in value]
+    return float(value) if value in _NOT_FINITE else value
+
+
+def _number(value: float, digits: int) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _with_error(estimate: Estimate) -> str:
+    error = estimate.standard_error
+    return f"{_number(estimate.mean, 3)} +- {'?' if math.isnan(error) else _number(error, 3)}"
+
+
+def _percent(share: float) -> str:
+    return "an unknown share" if math.isnan(share) else f"{share:.1%}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,22 @@
+"""Plotting: the pictures that a person looks at. Each function returns a `matplotlib.figure.Figure`.
+
+    learning_curves         elbo = -(distortion + rate) and the training's health, against the epoch
+    reconstructions         x above the mean of p(x | z) at the z that stands for q(z | x)
+    samples                 means of p(x | z) with z ~ p(z)
+    latent_plane            E q(z | x), projected on its two leading principal components when D > 2
+    latent_traversals       means of p(x | z) while one dimension of z moves over the range of q(z)
+    interpolation           means of p(x | z) on the way from one example to another
+    manifold                means of p(x | z) on a grid of quantiles in a plane of z
+    aggregated_posterior    q(z) = E q(z | x) against p(z), dimension by dimension
+    kl_per_dimension        what each dimension of z costs, from an evaluation report
+    bound_ladder            the lower bounds of k samples on log p(x), from an evaluation report
+
+Images, `(H, W)`, `(H, W, 1)` or `(H, W, 3)`, are shown as such, any other event as a profile over its dimensions. z[d]
+is the dimension that Python calls `z[..., d]`. Of labels, which have no mean, p(x | z)'s mode is drawn. Nothing here
+touches pyplot or a display. matplotlib is imported at the first call: `pip install tfvae[plots]`.
+"""
+
+from tfvae.plotting.codes import aggregated_posterior, latent_plane
+from tfvae.plotting.curves import bound_ladder, kl_per_dimension, learning_curves
+from tfvae.plotting.events import reconstructions, samples
+from tfvae.plotting.walks import interpolation, latent_traversals, manifold

@@ -1,0 +1,93 @@
+"""What the pictures of the latent space are made of: codes of examples, draws, decoded means, names of dimensions.
+
+code = the z that stands for q(z | x)          draw ~ q(z | x)          decoded = mean of p(x | z)
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import inputs, seeds, supports
+from tfvae.errors import InvalidInput
+from tfvae.evaluation import latents
+from tfvae.model import VAE
+
+ROWS_PER_BLOCK = 1024
+
+
+def examples(vae: VAE, x: Any) -> Any:
+    """Returns raw x, `[B, ...]`; raises `InvalidInput` if it is empty or of a wrong shape."""
+    x = inputs.event_batch(x, vae.event_shape)
+    if len(x) == 0:
+        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
+    return x
+
+
+def codes(vae: VAE, x: Any) -> np.ndarray:
+    """Returns the z that stands for each example, `[B, *latent]`."""
+    return _finite(_in_blocks(examples(vae, x), lambda *block: vae.posterior.center(_parameters(vae, *block))))
+
+
+def draws(vae: VAE, x: Any, seed: int | None) -> np.ndarray:
+    """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
+    seed = seeds.as_seed(seed)
+
+    def draw(rows: Any, start: int) -> tf.Tensor:
+        return vae.posterior.sample_and_log_prob(_parameters(vae, rows, start), 1, seeds.fold(seed, start))[0][0]
+
+    return _finite(_in_blocks(examples(vae, x), draw))
+
+
+def prior_draws(vae: VAE, number: int, seed: int | None) -> np.ndarray:
+    """Returns draws from p(z), `[number, *latent]`; in blocks, since a mixture draws from all its components."""
+    seed = seeds.fold(seeds.as_seed(seed), seeds.PRIOR)
+    return _in_blocks(range(number), lambda block, start: vae.prior.sample(len(block), seed=seeds.fold(seed, start)))
+
+
+def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
+    """Returns the mean (of labels, the mode) of p(x | z), `[..., *event]`, for z `[..., *latent]`."""
+    latent = vae.posterior.latent_shape
+    rows = z.reshape(-1, *latent)
+    events = _in_blocks(rows, lambda block, _: vae.likelihood.point(vae.decode(block)))
+    return events.reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape)
+
+
+def activity(vae: VAE, x: Any) -> tuple[np.ndarray, list[str]]:
+    """Returns Var_x E[z_d], `[D]`, and for each dimension its KL in nats or, where that is unknown, this activity."""
+    found = latents.unit_activity(latents.posterior_means(vae, x))
+    kl = latents.kl_per_dimension(vae, x)
+    if kl is not None:
+        return found, [f"KL {value:.2f} nats" for value in kl]
+    return found, [f"Var E[z] {value:.2f}" for value in found]
+
+
+def most_active(found: np.ndarray, limit: int) -> list[int]:
+    """Returns at most `limit` dimensions, those of the largest activity, `[D]`, first."""
+    return np.argsort(-np.nan_to_num(found), kind="stable")[:limit].tolist()
+
+
+def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Returns the two directions of largest variance of z, `[B, D]`, as rows `[2, D]`, and what axes along them are."""
+    z = z.astype(float) - z.mean(axis=0)
+    _, variances, directions = np.linalg.svd(z.T @ z)
+    shares = variances / max(variances.sum(), np.finfo(float).tiny)
+    names = [f"principal component {i + 1} ({shares[i]:.0%} of the variance)" for i in range(2)]
+    return directions[:2], names
+
+
+def _parameters(vae: VAE, rows: Any, first_row: int) -> dict[str, Any]:
+    inputs.check_values(vae, rows, "x", first_row, supports.REAL)
+    return vae.posterior.parameters(vae.preprocess(rows))
+
+
+def _in_blocks(rows: Any, function: Any) -> np.ndarray:
+    starts = range(0, len(rows), ROWS_PER_BLOCK)
+    return np.concatenate([np.asarray(function(rows[start : start + ROWS_PER_BLOCK], start)) for start in starts])
+
+
+def _finite(z: np.ndarray) -> np.ndarray:
+    if not np.all(np.isfinite(z)):
+        remedy = "The model's weights are damaged: train it again, with a lower learning rate."
+        raise InvalidInput("a model with finite posterior means", f"{np.sum(~np.isfinite(z))} that are not", remedy)
+    return z

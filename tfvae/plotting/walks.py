@@ -1,0 +1,225 @@
+"""Walks through the latent space, and what the decoder makes of every step.
+
+traversal       z_d in [m_d - a s_d, m_d + a s_d], m and s mean and deviation of q(z); the rest of z an example's
+interpolation   z(t) = (1 - t) z_0 + t z_1,   on the sphere (sin((1 - t) w) z_0 + sin(t w) z_1) / sin w, cos w = z_0.z_1
+manifold        z on a grid of quantiles (i + 1/2) / n of two coordinates         Kingma and Welling 2014, figure 4
+
+A unit vector stays one: as z_d moves, its other entries keep their proportions, which is a great circle. A one-hot
+vector goes through its categories, one after the other.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfvae import spaces
+from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.model import VAE
+from tfvae.plotting import canvas, latents
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_DIMENSIONS = 10
+PRIOR_DRAWS = 10_000
+NO_ANGLE = 1e-6
+
+
+def latent_traversals(
+    vae: VAE,
+    x: Any,
+    dimensions: Sequence[int] | None = None,
+    example: int = 0,
+    steps: int = 9,
+    spread: float = 2.0,
+    seed: int | None = 0,
+) -> "Figure":
+    """Draws decoded means as one latent dimension moves over the range of q(z) and the others stay.
+
+        z_d in [m_d - spread s_d, m_d + spread s_d],    m_d, s_d: mean and standard deviation of q(z)
+
+    Latents on the sphere keep their length; one-hot vectors go through their categories, one step each.
+
+    Args:
+        vae: the model.
+        x: raw examples that q(z) is taken over, `[B, ...]`.
+        dimensions: which rows to draw, counted from 0; by default at most 10, the largest Var_x E[z_d] first.
+        example: row of x at whose code the other dimensions stay.
+        steps: how many values of z_d.
+        spread: how far to go to either side, in standard deviations of q(z_d).
+        seed: of the draws from q(z).
+
+    Returns:
+        A figure with one row a dimension, named by its KL in nats (or its activity, where the KL does not factorise).
+
+    Raises:
+        InvalidInput: if x is empty, has a wrong shape or values that are not finite, a dimension or the example does
+            not exist, or `steps` or `spread` is not positive.
+
+    Reference:
+        Higgins et al. 2017, "beta-VAE", figure 1.
+
+    Example:
+        >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
+        >>> latent_traversals(vae, np.zeros([3, 8, 8, 1])).savefig("latent_traversals.png")
+    """
+    steps, spread = positive_integer("steps", steps), positive_number("spread", spread)
+    x, space = latents.examples(vae, x), vae.posterior.space
+    found, notes = latents.activity(vae, x)
+    dimensions = latents.most_active(found, MAX_DIMENSIONS) if dimensions is None else list(dimensions)
+    for name, number, size in [("dimension", d, vae.latent_dim) for d in dimensions] + [("example", example, len(x))]:
+        if number not in range(size):
+            raise InvalidInput(f"{name} from 0 to {size - 1}", f"{number!r}", "Pass one that exists.")
+    if not dimensions:
+        raise InvalidInput("at least one dimension", "none", "Leave dimensions out to draw the most active ones.")
+    z = latents.codes(vae, x[example : example + 1])[0]
+    if space in (spaces.ONE_HOT, spaces.SIMPLEX):
+        categories = np.eye(z.shape[-1])
+        walks = np.stack([_replaced(z, d, categories) for d in dimensions])
+        names = [f"z[{d}]\n{notes[d]}" for d in dimensions]
+        titles, xlabel = [str(category) for category in range(len(categories))], "category of z[d]"
+        return canvas.gallery(latents.decoded(vae, walks), names, titles, xlabel, (0, len(categories) - 1))
+    low, high = _range(latents.draws(vae, x, seed), spread, space)
+    move = _turned if space == spaces.SPHERE else _replaced
+    walks = np.stack([move(z, d, np.linspace(low[d], high[d], steps)) for d in dimensions])
+    names = [f"z[{d}]: {low[d]:z.1f} to {high[d]:z.1f}\n{notes[d]}" for d in dimensions]
+    xlabel = f"z[d], {spread:g} standard deviations of q(z[d]) to either side of its mean"
+    return canvas.gallery(latents.decoded(vae, walks), names, (), xlabel, (-spread, spread))
+
+
+def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure":
+    """Draws decoded means on the way between the codes of two examples: a line, on the sphere an arc.
+
+        z(t) = (1 - t) z_0 + t z_1                                        on the sphere, with cos w = z_0.z_1:
+        z(t) = (sin((1 - t) w) z_0 + sin(t w) z_1) / sin w
+
+    Args:
+        vae: the model.
+        x_start: raw examples to start from, `[B, ...]`.
+        x_end: raw examples to end at, `[B, ...]`.
+        steps: how many t from 0 to 1, ends included.
+
+    Returns:
+        A figure with one row a pair; images stand between the two examples themselves.
+
+    Raises:
+        InvalidInput: if the examples are empty, of different numbers, of a wrong shape or not finite, `steps` is below
+            2, or z is one-hot, so that nothing lies between two codes.
+
+    Reference:
+        Shoemake 1985, "Animating Rotation with Quaternion Curves" (slerp).
+
+    Example:
+        >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
+        >>> interpolation(vae, np.zeros([3, 8, 8, 1]), np.ones([3, 8, 8, 1])).savefig("interpolation.png")
+    """
+    if vae.posterior.space == spaces.ONE_HOT:
+        remedy = "Use latent_traversals, which goes through the categories."
+        raise InvalidInput("a latent space with points between two codes", "one-hot vectors", remedy)
+    if positive_integer("steps", steps) < 2:
+        raise InvalidInput("steps of at least 2, the two ends", f"steps={steps}", "Pass for example 9.")
+    start, end = latents.examples(vae, x_start), latents.examples(vae, x_end)
+    if len(start) != len(end):
+        raise InvalidInput("as many ends as starts", f"{len(start)} starts, {len(end)} ends", "Pass pairs.")
+    t = np.linspace(0, 1, steps).reshape(-1, *[1] * len(vae.posterior.latent_shape))
+    between = _arc if vae.posterior.space == spaces.SPHERE else _line
+    pairs = zip(latents.codes(vae, start), latents.codes(vae, end), strict=True)
+    events = latents.decoded(vae, np.stack([between(*pair, t) for pair in pairs]))
+    names, times = [f"pair {pair}" for pair in range(len(events))], [f"{float(value):.2g}" for value in t.flat]
+    if not canvas.is_image(vae.event_shape):
+        return canvas.gallery(events, names, times, "t, from start to end", (0, 1))
+    ends = [vae.preprocess(x).numpy()[:, np.newaxis] for x in (start, end)]
+    events = np.concatenate([ends[0], events, ends[1]], axis=1)
+    return canvas.gallery(events, names, ["start", *times, "end"], "t, between the decoded codes", (0, 1))
+
+
+def manifold(vae: VAE, x: Any = None, steps: int = 15, seed: int | None = 0) -> "Figure":
+    """Draws decoded means on a grid in a plane of z, its lines at quantiles (i + 1/2) / steps.
+
+    For D = 2 the grid is that of the prior's quantiles in z[0] and z[1]: the learned manifold. For D > 2 it spans the
+    plane through the mean of the codes of x along their two principal components, at the codes' own quantiles.
+
+    Args:
+        vae: the model; its latents are real vectors.
+        x: raw examples, `[B, ...]`, for D > 2.
+        steps: quantiles along each axis.
+        seed: of the draws from the prior that its quantiles are taken from, for D = 2.
+
+    Returns:
+        A figure with a grid of images; events that are no images are small profiles at their place in the plane.
+
+    Raises:
+        InvalidInput: if z is not a real vector of two dimensions or more, x is missing for D > 2, is empty, has a wrong
+            shape or values that are not finite, or `steps` is below 1.
+
+    Reference:
+        Kingma and Welling 2014, "Auto-Encoding Variational Bayes", figure 4.
+
+    Example:
+        >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
+        >>> manifold(vae, steps=5).savefig("manifold.png")
+    """
+    steps, dim = positive_integer("steps", steps), vae.latent_dim
+    if vae.posterior.space != spaces.REAL or dim < 2:
+        received = f"{vae.posterior.space.description}, D = {dim}"
+        raise InvalidInput("real latent vectors of two dimensions or more", received, "Use latent_traversals.")
+    if dim == 2:
+        center, directions, names = np.zeros(2), np.eye(2), ["z[0], at quantiles of p(z)", "z[1], at quantiles of p(z)"]
+        points = latents.prior_draws(vae, PRIOR_DRAWS, seed)
+    else:
+        if x is None:
+            remedy = "Pass x: the plane is that of the principal components of its codes."
+            raise InvalidInput(f"examples x for D = {dim}", "none", remedy)
+        z = latents.codes(vae, x)
+        center, (directions, names) = z.mean(axis=0), latents.principal_directions(z)
+        points = (z - center) @ directions.T
+    across, up = np.quantile(points, (np.arange(steps) + 0.5) / steps, axis=0).T
+    plane = np.stack(np.meshgrid(across, up[::-1]), axis=-1)  # rows from the top down, as images stand
+    events = latents.decoded(vae, center + plane @ directions)
+    marked = [index in (0, steps // 2, steps - 1) for index in range(steps)]
+    axes = (across, up[::-1])
+    titles, rows = ([f"{v:z.1f}" if mark else "" for v, mark in zip(axis, marked, strict=True)] for axis in axes)
+    if canvas.is_image(vae.event_shape):
+        images = canvas.grey(events.reshape(-1, *vae.event_shape))
+        return canvas.mosaic(images, steps, rows, titles, *names, tile=min(canvas.TILE, 6.5 / steps))
+    return canvas.glyphs(events.reshape(steps, steps, -1), titles, rows, *names)
+
+
+def _range(z: np.ndarray, spread: float, space: spaces.Space) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where each dimension's walk begins and ends, both `[D]`, from draws from q(z), `[B, D]`."""
+    mean, deviation = z.mean(axis=0), z.std(axis=0)
+    low, high = mean - spread * deviation, mean + spread * deviation
+    return (np.clip(low, -1, 1), np.clip(high, -1, 1)) if space == spaces.SPHERE else (low, high)
+
+
+def _replaced(z: np.ndarray, dimension: int, values: np.ndarray) -> np.ndarray:
+    """Returns z with one entry replaced by each of the values, `[steps, *latent]`."""
+    walk = np.repeat(z[np.newaxis], len(values), axis=0)
+    walk[:, dimension] = values
+    return walk
+
+
+def _turned(z: np.ndarray, dimension: int, values: np.ndarray) -> np.ndarray:
+    """Returns unit vectors, `[steps, D]`: one entry is each of the values, the others are in proportion as in z."""
+    rest = np.delete(z, dimension)
+    length = np.linalg.norm(rest)
+    rest = rest / length if length > NO_ANGLE else np.full(len(rest), len(rest) ** -0.5)
+    others = np.sqrt(np.clip(1 - values**2, 0, None))[:, np.newaxis] * rest
+    return np.insert(others, dimension, values, axis=1)
+
+
+def _line(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return (1 - t) * start + t * end
+
+
+def _arc(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Returns the shorter great circle between unit vectors; of opposite ones, any."""
+    start, end = start.astype(float), end.astype(float)
+    cosine = np.clip(start @ end, -1, 1)
+    aside = end - cosine * start
+    if np.linalg.norm(aside) < NO_ANGLE:
+        axis = np.eye(len(start))[np.argmin(np.abs(start))]
+        aside = axis - (axis @ start) * start
+    aside, angle = aside / np.linalg.norm(aside), np.arccos(cosine)
+    return np.cos(t * angle) * start + np.sin(t * angle) * aside
