@@ -53,8 +53,8 @@ def read_history(folder):
 def test_run_folder_holds_every_file(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
-        "config.json", "history.csv", "metrics.json", "scores.npz", "report.html", "model.keras", "saved_model",
-        "pictures", "card.md",
+        "config.json", "history.csv", "alarms.json", "metrics.json", "scores.npz", "report.html", "model.keras",
+        "saved_model", "pictures", "card.md",
     }  # fmt: skip
     assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
@@ -90,27 +90,30 @@ def test_figures_are_means_over_the_test_examples(trained):
     assert report.variational_gap.mean == pytest.approx(report.log_prob.mean - report.elbo.mean, abs=1e-5)
 
 
-def test_evaluate_prints_the_report_of_a_split_and_saves_it(trained, tmp_path, capsys):
-    assert main(["evaluate", str(trained)]) == 0
-    report = Report.from_dict(json.loads((trained / "metrics.json").read_text())["test"])
-    assert capsys.readouterr().out == f"test: {report}\npage in {trained / 'report.html'}\n"
+def test_evaluate_prints_the_report_of_a_split_and_saves_it(copy, tmp_path, capsys):
+    assert main(["evaluate", str(copy)]) == 0
+    report = Report.from_dict(json.loads((copy / "metrics.json").read_text())["test"])
+    assert capsys.readouterr().out == f"test: {report}\npage in {copy / 'report-test-20-0.html'}\n"
 
     saved = tmp_path / "report.json"
     words = ["--split", "valid", "--num-samples", "3", "--seed", "1", "--out", str(saved)]
-    assert main(["evaluate", str(trained), *words]) == 0
+    assert main(["evaluate", str(copy), *words]) == 0
     assert capsys.readouterr().out == (
-        f"valid: {Report.load(saved)}\npage in {trained / 'report-valid.html'}\nreport in {saved}\n"
+        f"valid: {Report.load(saved)}\npage in {copy / 'report-valid-3-1.html'}\nreport in {saved}\n"
     )
     assert Report.load(saved).num_samples == 3
-    assert main(["evaluate", str(trained), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
+    assert main(["evaluate", str(copy), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
 
 
 def test_train_prints_held_out_figures_and_where_the_files_are(copy, capsys):
-    (copy / "card.md").unlink()  # the last step is missing, and done again
+    for gone in ("card.md", "scores.npz", "report.html"):
+        (copy / gone).unlink()  # steps that are missing, and done again
+    metrics = (copy / "metrics.json").read_text()
     assert main(["train", "--resume", str(copy)]) == 0
     printed = capsys.readouterr().out
     assert "ELBO" in printed and "log p(x)" in printed and "+-" in printed and str(copy) in printed
-    assert (copy / "card.md").exists()
+    assert (copy / "card.md").exists() and (copy / "report.html").exists()
+    assert (copy / "metrics.json").read_text() == metrics
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])

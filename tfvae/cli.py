@@ -180,7 +180,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         raise InvalidInput(f"an existing folder {Path(arguments.out).parent}", "none", "Create it first.")
     report = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
     _say(f"{arguments.split}: {report}")
-    _say(f"page in {Path(arguments.run, run.page_name(arguments.split))}")
+    _say(f"page in {Path(arguments.run, run.page_name(arguments.split, report.num_samples, report.seed))}")
     if arguments.out is not None:
         report.save(arguments.out)
         _say(f"report in {arguments.out}")

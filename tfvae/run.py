@@ -2,6 +2,7 @@
 
     config.json          options, data protocol, seed, versions, git revision, command: enough to repeat the run
     history.csv          the logs of every epoch, nats an example
+    alarms.json          what the collapse alarm said
     scores.npz           log p(x) and more of each test example
     metrics.json         the report of the test split, scored once at the end
     report.html          the same with pictures, for a person to open
@@ -119,7 +120,7 @@ def evaluate(
     vae, data = load_model(folder), _load_data(options)
     seed = options.seed if seed is None else seed
     report = evaluation.evaluate(vae, getattr(data, split).x, num_samples, seed, per_example=True, verbose=verbose)
-    _write_page(Path(folder), options, data, vae, report, split)
+    _write_page(Path(folder, page_name(split, num_samples, seed)), options, data, vae, report, split)
     return report
 
 
@@ -183,10 +184,11 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
         if model.exists():
             vae = load_model(folder)
         else:
-            vae = _fit(folder, options, data, vae, verbose)
+            vae, alarms = _fit(folder, options, data, vae, verbose)
+            files.write_json(folder / "alarms.json", [alarm.message for alarm in alarms])
             with files.whole_file(model) as temporary:
                 vae.save(temporary)
-        if not (folder / "metrics.json").exists():
+        if not all((folder / name).exists() for name in ("scores.npz", "metrics.json")):
             report = evaluation.evaluate(
                 vae, data.test.x, options.eval_samples, options.seed, per_example=True, verbose=verbose == 1
             )
@@ -202,7 +204,8 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
         report = Report.from_dict(metrics["test"])
         if not (folder / "report.html").exists():
             with np.load(folder / "scores.npz") as scores:
-                _write_page(folder, options, data, vae, dataclasses.replace(report, per_example=dict(scores)), "test")
+                scored = dataclasses.replace(report, per_example=dict(scores))
+            _write_page(folder / "report.html", options, data, vae, scored, "test")
         if not (folder / "pictures").exists():
             if importlib.util.find_spec("matplotlib"):
                 _draw(folder, options, data, vae)
@@ -217,12 +220,13 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
     return report
 
 
-def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> VAE:
+def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> tuple[VAE, list]:
     checkpoint = Checkpoint(folder / "checkpoints")
     restored = checkpoint.restore()
     if restored is None:
         vae.adapt(_some(data.train.x, options.seed), options.seed)
     vae = restored or vae
+    collapse = CollapseAlarm(data.valid.x[:ROWS_TO_WATCH])
     early = keras.callbacks.EarlyStopping(
         "val_elbo", mode="max", patience=options.patience or 0, restore_best_weights=True
     )
@@ -235,14 +239,14 @@ def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> V
         verbose=verbose,
         callbacks=[
             FirstAid(),
-            CollapseAlarm(data.valid.x[:ROWS_TO_WATCH]),
+            collapse,
             ProgressBar(),
             *([early] if options.patience else []),
             HistoryFile(folder / "history.csv"),
             checkpoint,
         ],
     )
-    return vae
+    return vae, collapse.alarms
 
 
 def _grey(options: Options, data: Any) -> Any:
@@ -267,17 +271,18 @@ def _draw(folder: Path, options: Options, data: Any, vae: VAE) -> None:
             figure.savefig(temporary / f"{name}.png")
 
 
-def page_name(split: str) -> str:
-    """Returns the file of a split's report in the run folder."""
-    return "report.html" if split == "test" else f"report-{split}.html"
+def page_name(split: str, num_samples: int, seed: int) -> str:
+    """Returns the file, in the run folder, of an evaluation other than the one of the training's end."""
+    return f"report-{split}-{num_samples}-{seed}.html"
 
 
-def _write_page(folder: Path, options: Options, data: Any, vae: VAE, report: Report, split: str) -> None:
-    part, config = getattr(data, split), record.read_config(folder)[0]
-    shown = getattr(_grey(options, data), split).x
+def _write_page(path: Path, options: Options, data: Any, vae: VAE, report: Report, split: str) -> None:
+    folder, part = path.parent, getattr(data, split)
+    said = folder / "alarms.json"
     report_page.write(
-        folder / page_name(split), vae, report, part.x, labels=part.y, shown=shown, split=split,
-        history=_history(folder), config=config,
+        path, vae, report, part.x, labels=part.y, shown=getattr(_grey(options, data), split).x, split=split,
+        history=_history(folder), config=record.read_config(folder)[0],
+        alarms=files.read_json(said) if said.exists() else (),
     )  # fmt: skip
 
 
