@@ -100,7 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "recipes", _recipes, "list the papers that `tfvae train --recipe NAME` repeats")
 
     evaluate = _command(
-        commands, "evaluate", _evaluate, "score a trained model in nats: ELBO, distortion, rate, log p(x)"
+        commands,
+        "evaluate",
+        _evaluate,
+        "score a trained model in nats: log p(x), bounds, codes; as a table and a page",
     )
     evaluate.add_argument("run", metavar="RUN", help="run folder")
     evaluate.add_argument("--num-samples", type=int, metavar="K", help="importance samples each (default: the run's)")
@@ -178,9 +181,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     verbose = sys.stdout.isatty()
     if arguments.out is not None and not Path(arguments.out).parent.is_dir():
         raise InvalidInput(f"an existing folder {Path(arguments.out).parent}", "none", "Create it first.")
-    report = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
+    report, page = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
     _say(f"{arguments.split}: {report}")
-    _say(f"page in {Path(arguments.run, run.page_name(arguments.split, report.num_samples, report.seed))}")
+    if page:
+        _say(f"page in {page}")
     if arguments.out is not None:
         report.save(arguments.out)
         _say(f"report in {arguments.out}")

@@ -5,6 +5,7 @@ POSIX makes atomic. A folder may carry a seal, the size and SHA-256 of every fil
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         The path to write to, with the suffix of `path`.
 
     Raises:
-        OSError: if the disk is full or read-only; `path` is then as it was.
+        OSError: if there is no such folder, or the disk is full or read-only; `path` is then as it was.
 
     Example:
         >>> with whole_file("notes.txt") as temporary:
@@ -40,6 +41,8 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
     temporary = _temporary(path)
     try:
         yield temporary

@@ -100,8 +100,8 @@ def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2
 
 def evaluate(
     folder: str, split: str = "test", num_samples: int | None = None, seed: int | None = None, verbose: bool = False
-) -> Report:
-    """Scores the model of a run on one split of its data, as `tfvae.evaluation.evaluate` does.
+) -> tuple[Report, Path | None]:
+    """Scores the model of a run on one split of its data, as `tfvae.evaluation.evaluate` does, and draws a page.
 
     Args:
         folder: the run folder.
@@ -109,6 +109,9 @@ def evaluate(
         num_samples: importance samples for each example; by default the run's.
         seed: of the importance samples; by default the run's.
         verbose: whether to show a progress bar.
+
+    Returns:
+        The report, and the page in the run folder; `None` with a warning if that cannot be written.
 
     Raises:
         InvalidInput: if it is no run folder with a model, or for a split or number of samples that cannot be.
@@ -120,8 +123,13 @@ def evaluate(
     vae, data = load_model(folder), _load_data(options)
     seed = options.seed if seed is None else seed
     report = evaluation.evaluate(vae, getattr(data, split).x, num_samples, seed, per_example=True, verbose=verbose)
-    _write_page(Path(folder, page_name(split, num_samples, seed)), options, data, vae, report, split)
-    return report
+    page = Path(folder, f"report-{split}-{num_samples}-{seed}.html")
+    try:
+        _write_page(page, options, data, vae, report, split)
+    except (OSError, InvalidInput) as error:
+        logger.warning("tfvae: no page of this evaluation: %s", error)
+        page = None
+    return report, page
 
 
 def sample(folder: str, out: str, count: int = 64, seed: int = 0) -> None:
@@ -188,24 +196,20 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
             files.write_json(folder / "alarms.json", [alarm.message for alarm in alarms])
             with files.whole_file(model) as temporary:
                 vae.save(temporary)
-        if not all((folder / name).exists() for name in ("scores.npz", "metrics.json")):
+        report = _scored(folder)
+        if report is None:
             report = evaluation.evaluate(
                 vae, data.test.x, options.eval_samples, options.seed, per_example=True, verbose=verbose == 1
             )
             with files.whole_file(folder / "scores.npz") as temporary:
                 np.savez(temporary, **report.per_example)
-            epochs = len(read_history(folder / "history.csv"))
-            summary = dataclasses.replace(report, per_example=None)
-            files.write_json(folder / "metrics.json", {"epochs": epochs, "test": summary.to_dict()})
+            summary = {"test": dataclasses.replace(report, per_example=None).to_dict()}
+            files.write_json(folder / "metrics.json", summary)
         if not (folder / "saved_model").exists():
             with files.whole_folder(folder / "saved_model") as temporary:
                 export_model(vae, temporary / "1")
-        metrics = files.read_json(folder / "metrics.json")
-        report = Report.from_dict(metrics["test"])
         if not (folder / "report.html").exists():
-            with np.load(folder / "scores.npz") as scores:
-                scored = dataclasses.replace(report, per_example=dict(scores))
-            _write_page(folder / "report.html", options, data, vae, scored, "test")
+            _write_page(folder / "report.html", options, data, vae, report, "test")
         if not (folder / "pictures").exists():
             if importlib.util.find_spec("matplotlib"):
                 _draw(folder, options, data, vae)
@@ -215,9 +219,21 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
         if not (folder / "card.md").exists():
             with files.whole_file(folder / "card.md") as temporary:
                 config, _ = record.read_config(folder)
-                temporary.write_text(record.card(config, report, metrics["epochs"], vae.count_params()))
+                temporary.write_text(
+                    record.card(config, report, len(read_history(folder / "history.csv")), vae.count_params())
+                )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return report
+
+
+def _scored(folder: Path) -> Report | None:
+    """Returns the report of the test split as the files hold it; `None` if they do not, or another version's."""
+    try:
+        report = Report.from_dict(files.read_json(folder / "metrics.json")["test"])
+        with np.load(folder / "scores.npz") as scores:
+            return dataclasses.replace(report, per_example=dict(scores))
+    except (InvalidInput, OSError, ValueError, KeyError):
+        return None
 
 
 def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> tuple[VAE, list]:
@@ -256,6 +272,8 @@ def _grey(options: Options, data: Any) -> Any:
 
 def _history(folder: Path) -> dict[str, list[float]]:
     rows = read_history(folder / "history.csv")
+    if not rows:
+        raise InvalidInput("a row an epoch in history.csv", "none", "Restore the file from a copy.")
     return {name: [row[name] for row in rows if name in row] for name in rows[0]}
 
 
@@ -269,11 +287,6 @@ def _draw(folder: Path, options: Options, data: Any, vae: VAE) -> None:
     with files.whole_folder(folder / "pictures") as temporary:
         for name, figure in figures.items():
             figure.savefig(temporary / f"{name}.png")
-
-
-def page_name(split: str, num_samples: int, seed: int) -> str:
-    """Returns the file, in the run folder, of an evaluation other than the one of the training's end."""
-    return f"report-{split}-{num_samples}-{seed}.html"
 
 
 def _write_page(path: Path, options: Options, data: Any, vae: VAE, report: Report, split: str) -> None:
