@@ -216,6 +216,43 @@ def test_rows_that_share_a_value():
         assert scipy.stats.chisquare(counts[group]).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("rows", [2, 5, 20])
+def test_noise_is_at_chance_however_few_rows_a_value_has(rows):
+    """Factor 0 has so many rows a value, factor 1 half of all: a pair at distance zero would name factor 0.
+
+    Mean of three seeds. The classifier is fitted and scored on the same 20000 rows, so that it learns by how much the
+    mean distance of one factor's pairs differs by chance: with 2 rows a value that is worth 0.03.
+    """
+    rng, n, scores = np.random.default_rng(14), 20_000, []
+    for seed in range(3):
+        factors = np.stack([rng.permutation(np.arange(n) // rows), rng.integers(0, 2, n)], axis=1)
+        scores.append([score(rng.normal(size=(n, 5)), factors, seed) for score in (beta_vae_score, factor_vae_score)])
+    beta_vae, factor_vae = np.mean([[float(score) for score in pair] for pair in scores], axis=0)
+    print(f"\nnoise, {rows} rows a value: BetaVAE {beta_vae:.3f}, FactorVAE {factor_vae:.3f}, chance 0.5")
+    assert beta_vae == pytest.approx(0.5, abs=0.06) and factor_vae == pytest.approx(0.5, abs=0.04)
+
+
+def test_values_of_one_row_are_not_drawn():
+    """Of 4000 rows, half have a value of factor 0 of their own: alone, they vary in no dimension."""
+    rng, n = np.random.default_rng(15), 4000
+    factors = np.stack([np.where(np.arange(n) < n // 2, np.arange(n), n), rng.integers(0, 2, n)], axis=1)
+    for score in (beta_vae_score, factor_vae_score):
+        assert float(score(rng.normal(size=(n, 5)), factors)) == pytest.approx(0.5, abs=0.15), score.__name__
+    shared = factored_codes(np.zeros([n, 1]), factors).shared_rows(0, 1000, rng)
+    assert shared.min() >= n // 2
+
+
+def test_partners_are_other_rows_of_the_same_value():
+    """Uniform over them: chi-square at 1e-4."""
+    factors = np.random.default_rng(16).permutation(np.repeat([0, 5, 9], [2, 20, 30]))
+    data, rng = factored_codes(np.zeros([52, 1]), factors), np.random.default_rng(0)
+    for row in (np.flatnonzero(factors == value)[0] for value in (0, 5, 9)):
+        group = np.setdiff1d(np.flatnonzero(factors == factors[row]), row)
+        counts = np.bincount(data.partners(np.full(20_000, row), 0, rng), minlength=52)
+        assert counts.sum() == counts[group].sum()
+        assert scipy.stats.chisquare(counts[group]).pvalue > 1e-4 or len(group) == 1
+
+
 def test_constant_factor_is_left_out(perfect):
     """Every score is what it is without that factor, whose own part is NaN."""
     factors = np.insert(FACTORS, 1, 7, axis=1)

@@ -14,8 +14,12 @@ from parts import LIKELIHOODS, POSTERIORS, examples, make_vae, randomise
 import tfvae
 from tfvae import importance, seeds
 from tfvae.evaluation import Report, evaluate, mutual_information, trust
-from tfvae.evaluation.latents import active_units, kl_per_dimension, posterior_means, unit_activity
-from tfvae.evaluation.scoring import _is_discrete, _RandomRows
+from tfvae.evaluation.latents import (
+    kl_per_dimension,
+    posterior_means,
+    relative_activity,
+)
+from tfvae.evaluation.scoring import _is_discrete
 
 ESTIMATES = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
 
@@ -48,6 +52,7 @@ def test_every_posterior_has_a_report(name, prior):
     assert 0 < report.rate.mean and aggregated.mutual_information <= aggregated.ceiling + 1e-5
     assert aggregated.num_examples == 4 and np.all(np.isfinite(aggregated))
     assert len(report.unit_activity) == vae.latent_dim
+    np.testing.assert_allclose(report.unit_activity, relative_activity(vae, values["latent_mean"]), rtol=1e-6)
     assert Report.from_json(report.to_json()).to_json() == report.to_json()
     assert str(Report.from_json(report.to_json())) == str(report)
     parameters = vae.posterior.parameters(tf.constant(x))
@@ -298,57 +303,3 @@ def test_pareto_shape_of_weights():
     assert trust.pareto_shape(np.full(50, -7.0)) == -math.inf
     assert math.isnan(trust.pareto_shape(np.zeros(5))) and math.isnan(trust.pareto_shape(np.full(50, -np.inf)))
     assert trust.share_untrusted(np.array([0.1, 0.8, np.nan, -np.inf]), 10_000) == 0.5
-
-
-# Latents.
-
-
-def test_unit_activity_and_active_units():
-    means = np.array([[0.0, 1.0, 0.1], [2.0, 1.0, 0.3]])
-    np.testing.assert_allclose(unit_activity(means), [2.0, 0.0, 0.02])
-    assert active_units(unit_activity(means)) == 2 and active_units(np.array([0.02, 0.03]), threshold=0.025) == 1
-    one_hot = np.eye(2)[[[0, 0], [1, 0]]]  # the first vector always changes, the second never
-    np.testing.assert_allclose(unit_activity(one_hot), [1.0, 0.0])
-    assert np.all(np.isnan(unit_activity(means[:1])))
-
-
-def test_means_of_a_posterior_without_one():
-    """The mean of 1000 samples: within 5 standard errors of the base's moved by a flow that does nothing much."""
-    vae, x = make_vae("Flow-RealNVP"), examples("Normal")
-    means = posterior_means(vae, x)
-    q = vae.encode(x)
-    z = q.sample(20_000, seed=[1, 2]).numpy()
-    assert np.all(np.abs(means - z.mean(0)) < 5 * z.std(0) * math.sqrt(1 / 1000 + 1 / 20_000))
-    np.testing.assert_array_equal(means, posterior_means(vae, x))
-    assert kl_per_dimension(vae, x) is None
-
-
-def test_information_adds_up_and_is_repeatable(vae):
-    x = data(300, seed=39)
-    found = mutual_information(vae, x, num_samples=3, seed=2)
-    assert found == mutual_information(vae, x, num_samples=3, seed=2) != mutual_information(vae, x, 3, seed=3)
-    rate = kl_per_dimension(vae, x).sum()
-    assert abs(found.mutual_information + found.marginal_kl - rate) < 5 * math.sqrt(1 / 900)
-    single = mutual_information(vae, x[:1], seed=0)
-    assert single.mutual_information == pytest.approx(0, abs=1e-6) and single.ceiling == 0
-    assert math.isnan(single.mutual_information_error)
-    for wrong in (x[:0], x[:, :4], np.where(np.arange(300)[:, None] == 280, np.nan, x)):
-        with pytest.raises(tfvae.InvalidInput):
-            mutual_information(vae, wrong)
-    with pytest.raises(tfvae.InvalidInput, match=r"nan at x\[280, 0\]"):
-        posterior_means(vae, np.where(np.arange(300)[:, None] == 280, np.nan, x))
-
-
-def test_random_rows_are_fair():
-    """Each of 40 rows is among 10 with chance 1/4: 2000 draws, 5 standard errors, false alarms 40 x 6e-7."""
-    counts = np.zeros(40)
-    for seed in range(2000):
-        sample = _RandomRows(10, seed)
-        for batch in np.split(np.arange(40), [3, 25]):
-            sample.add(batch)
-        counts[sample.rows] += 1
-        assert len(set(sample.rows)) == 10
-    assert np.all(np.abs(counts / 2000 - 0.25) < 5 * math.sqrt(0.25 * 0.75 / 2000))
-    whole = _RandomRows(40, 0)
-    whole.add(np.arange(30))
-    assert whole.rows == list(range(30))

@@ -63,16 +63,26 @@ def test_where_the_standard_error_is_wrong(vae):
 
 
 def test_trust_warning_fires_where_weights_have_infinite_variance(vae):
-    """True Pareto shape of the weights: 1 - stretch^2, exactly Pareto in two dimensions. Threshold 0.67 at 1000."""
-    x = data(100, seed=21)
-    print("\nstretch  true shape  examples above the threshold  warning  mean error of log p(x)")
-    for stretch in (0.2, 0.3, 0.4, 0.5, 0.8, 1.0, 1.3, 2.0):
-        report = evaluate(set_exact(vae, stretch), x, 1000, verbose=False, mixture_examples=2)
+    """True Pareto shape of the weights: 1 - stretch^2, exactly Pareto in two dimensions. Threshold 0.67 at 1000.
+
+    The shape is estimated, so that some examples are above the threshold before the true shape is, and the warning
+    (more than 5% of them) starts between stretch 0.75 and 0.7. There the error bars are a little short already: 98.8%
+    of 1000 examples within 3 standard errors, where it is still silent, for the 99.7% of a right one. The warning fires
+    wherever fewer than 98% are; at 0.75 that would be so by chance once in 80 seeds, which is why the seed is fixed.
+    """
+    x = data(1000, seed=21)
+    truth = exact_log_prob(x)
+    print("\nstretch  true shape  examples above the threshold  warning  within 3 s.e.  mean error of log p(x)")
+    for stretch in (0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 1.0, 1.3, 2.0):
+        report = evaluate(set_exact(vae, stretch), x, 1000, verbose=False, mixture_examples=2, per_example=True)
         fires = any("cannot be trusted" in text for text in report.warnings)
-        error = report.log_prob.mean - exact_log_prob(x).mean()
-        print(f"{stretch:7.2f}  {1 - stretch**2:10.2f}  {report.untrusted:28.1%}  {fires!s:7s}  {error:+22.4f}")
-        assert fires == (stretch <= 0.5)
-        assert abs(error) < 0.002 or fires or stretch == 0.8
+        error, bar = report.per_example["log_prob"] - truth, report.per_example["standard_error"]
+        within = np.mean(np.abs(error) <= 3 * bar + ROUNDING)
+        numbers = f"{report.untrusted:28.1%}  {fires!s:7s}  {within:13.1%}  {error.mean():+22.4f}"
+        print(f"{stretch:7.2f}  {1 - stretch**2:10.2f}  {numbers}")
+        assert fires or within >= 0.98, stretch
+        assert fires == (stretch <= 0.7), stretch
+        assert fires or abs(error.mean()) < 0.002, stretch
     assert math.isinf(evaluate(set_exact(vae), x, 1000, verbose=False).largest_pareto_shape)
 
 

@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 import tfvae
 from tfvae import objectives
-from tfvae.callbacks import Checkpoint, Diverged, FirstAid, HistoryFile, read_history
+from tfvae.callbacks import Checkpoint, Diverged, FirstAid, HistoryFile, first_aid, read_history
+from tfvae.callbacks.diagnosis import Diagnosis, diagnose
 from tfvae.errors import InvalidInput
 
 tfd = tfp.distributions
@@ -256,6 +257,89 @@ def test_a_healthy_run_is_the_same_with_first_aid(options):
     ]
     assert histories[0].history == histories[1].history
     assert is_same(state(plain), state(aided))
+
+
+def make_noisy():
+    """A model whose forward pass in training changes it: BatchNorm's averages, Dropout's generator."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    noisy = keras.Sequential([layers.Dense(16, "relu"), layers.BatchNormalization(), layers.Dropout(0.3)])
+    posterior = tfvae.posteriors.DiagonalNormal(4, network=noisy)
+    vae = tfvae.VAE(posterior, tfvae.likelihoods.Bernoulli(64, network=tfvae.networks.mlp([16])), seed=0)
+    vae.compile(keras.optimizers.Adam(1e-3))
+    return vae
+
+
+@pytest.mark.parametrize("validation", [None, BINARY[:60]])
+def test_a_healthy_run_with_batchnorm_and_dropout_is_the_same_with_first_aid(validation):
+    plain, aided = make_noisy(), make_noisy()
+    options = {"validation_data": validation, "shuffle": False, "epochs": 3, "batch_size": 60, "verbose": 0}
+    histories = [vae.fit(BINARY, callbacks=calls, **options) for vae, calls in ((plain, []), (aided, [FirstAid()]))]
+    assert histories[0].history == histories[1].history
+    pairs = zip(plain.variables, aided.variables, strict=True)
+    assert all(np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)  # metrics and generators too
+    assert is_same(state(plain), state(aided))
+
+
+def test_an_epoch_of_a_healthy_run_takes_no_diagnosis(monkeypatch):
+    monkeypatch.setattr(first_aid, "diagnose", lambda *_: pytest.fail("an eager step at the end of an epoch"))
+    make().fit(BINARY, epochs=2, verbose=0, callbacks=[FirstAid()])
+
+
+def test_a_diagnosis_changes_nothing_of_the_model():
+    vae = make_noisy()
+    vae.fit(BINARY, verbose=0)
+    before = [np.array(v.numpy()) for v in vae.variables]
+    diagnose(vae, tf.constant(BINARY), None, tf.ones(len(BINARY)))
+    assert is_same([v.numpy() for v in vae.variables], before)
+
+
+def test_a_step_that_is_finite_when_taken_again_names_dropout(monkeypatch):
+    monkeypatch.setattr(first_aid, "diagnose", lambda *_: Diagnosis())
+    assert "dropout" in str(fail(make(optimizer=1e6), BINARY))
+
+
+def test_the_batch_is_carried_out_of_the_step_as_it_was_given():
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.carried = aid._batch
+
+    weight = np.linspace(0, 1, len(BINARY))
+    for given in ({}, {"sample_weight": weight}, {"y": BINARY}, {"y": BINARY, "sample_weight": weight}):
+        aid, look = FirstAid(), Look()
+        make().fit(BINARY, verbose=0, callbacks=[aid, look], **given)
+        x, y, carried_weight = (value is not None for value in look.carried)
+        assert x and y == bool(given) and carried_weight == ("sample_weight" in given)  # Keras makes y=x for a weight
+
+
+def test_a_sample_weight_reaches_the_diagnosis():
+    x, weight = GREY.copy(), np.ones(len(GREY))
+    x[100], x[200], weight[100] = 1e25, 1e25, 0.0  # 0 * inf: the loss fails all the same
+    error = fail(make(tfvae.likelihoods.Normal), x, sample_weight=weight)
+    assert "batch 4" in str(error) and list(error.diagnosis.rows) == [4]
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e6])
+def test_training_goes_on_without_the_guard_after_a_fit(rate):
+    vae, aid = make(optimizer=rate), FirstAid()
+    if rate > 1:
+        fail(vae, BINARY)
+        with pytest.raises(Diverged):
+            vae.fit(BINARY, epochs=60, verbose=0, callbacks=[aid])
+    else:
+        vae.fit(BINARY, verbose=0, callbacks=[aid])
+    vae.optimizer.learning_rate = 1e-3
+    step = int(vae.optimizer.iterations)
+    assert np.isfinite(vae.train_on_batch(BINARY[:32])).all()
+    assert vae.guard is None and aid._batch is None and not bool(aid._failed)
+    assert np.isfinite(vae.fit(BINARY, verbose=0).history["loss"]).all()
+    assert int(vae.optimizer.iterations) == step + 9  # each step was made
+    assert aid._cure(None).startswith("Lower the learning rate")
+
+
+def test_two_guards_are_refused():
+    with pytest.raises(InvalidInput, match="at most one.*FirstAid, FirstAid"):
+        make().fit(BINARY, verbose=0, callbacks=[FirstAid(), FirstAid()])
 
 
 def test_the_next_fit_may_do_without_and_with_again():

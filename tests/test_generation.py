@@ -14,11 +14,10 @@ from tfvae.errors import InvalidInput
 from tfvae.evaluation.downstream import anomaly, linear_probe, roc_auc
 from tfvae.evaluation.generation import (
     classifier_two_sample_test,
-    logistic_regression,
     maximum_mean_discrepancy,
-    nearest_neighbors,
     precision_recall,
 )
+from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
 
 REPEATS = 300
 
@@ -127,7 +126,7 @@ def test_bandwidth_is_the_median_distance():
     distances = scipy.spatial.distance.pdist(np.concatenate([x, y]))
     assert maximum_mean_discrepancy(x, y).bandwidth == pytest.approx(np.median(distances))
     same = maximum_mean_discrepancy(np.ones([9, 2]), np.ones([9, 2]))
-    assert same.squared_mmd == 0 and same.p_value == 1
+    assert same.squared_mmd == 0 and same.p_value == 1 and same.bandwidth == 1.0  # that of the kernel, not the median's
 
 
 # Precision and recall.
@@ -233,6 +232,17 @@ def test_roc_auc_on_known_scores():
         roc_auc([0.0, np.nan], [1.0, 2.0])
 
 
+def test_no_standard_error_where_the_scores_show_none(caplog):
+    """Separated scores, and equal ones: each example says the same, so nothing is known of the spread."""
+    for inliers, outliers in (([0, 1, 2], [3, 4, 5]), ([3, 4], [1, 2]), ([1, 1, 1], [1, 1])):
+        assert math.isnan(roc_auc(inliers, outliers).standard_error)
+    assert roc_auc([0, 1, 3], [2, 4, 5]).standard_error > 0
+    vae = linear_gaussian.set_exact(linear_gaussian.linear_vae())
+    far = linear_gaussian.data(5, seed=1) + np.float32(100.0)
+    table = str(anomaly(vae, linear_gaussian.data(5, seed=0), far, num_samples=5))
+    assert "1.0000       ?" in table and "0.0000" not in table.splitlines()[1]
+
+
 def test_standard_error_of_the_area():
     """Two normals one apart: area Phi(1 / sqrt 2); the stated error against the spread of 300 repeats (13% band)."""
     areas = [roc_auc(normal(60, 1, 2 * s)[:, 0], normal(90, 1, 2 * s + 1, shift=1.0)[:, 0]) for s in range(300)]
@@ -265,3 +275,11 @@ def test_caveat_where_likelihood_fails(caplog):
         result = anomaly(vae, linear_gaussian.data(100, seed=0), outliers, num_samples=10)
     assert max(result.elbo.value, result.log_prob.value) < 0.1
     assert "Likelihood fails here: by elbo and by log_prob" in caplog.text and "Nalisnick" in str(result)
+
+
+def test_mmd_of_one_example_or_of_infinite_distances_is_refused():
+    """Neither has an unbiased estimate; a p-value of zero for NaN would be the strongest claim of all."""
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 3))
+    for arguments in ((x, y, {"max_rows": 1}), (x * 1e200, y * 1e200, {})):
+        with pytest.raises(InvalidInput, match="finite distances"):
+            maximum_mean_discrepancy(*arguments[:2], **arguments[2])

@@ -91,10 +91,48 @@ def test_gaps_add_up_and_print():
     total = gaps.approximation_gap.value + gaps.amortisation_gap.value
     np.testing.assert_allclose(gaps.variational_gap.value, total, atol=1e-4)
     np.testing.assert_allclose(gaps.variational_gap.value, gaps.log_prob.value - gaps.elbo.value)
-    assert all(gap.value.shape == gap.standard_error.shape == (5,) for gap in gaps[:-1])
+    assert all(gap.value.shape == gap.standard_error.shape == (5,) for gap in gaps[:6])
     assert len(str(gaps).splitlines()) == 8
     one = evaluation.inference_gaps(correlated_vae(), data(1, 4), steps=20, num_samples=50, seed=0)
     assert np.isnan(one.elbo.spread_error) and np.isfinite(one.elbo.mean_error)
+
+
+def test_no_approximation_gap_is_negative_by_noise():
+    """Log p(x) and ELBO(q*) of the same weights: Jensen's inequality holds for each example, if of 20 samples only."""
+    gaps = evaluation.inference_gaps(correlated_vae(), data(60, 4), steps=100, num_samples=20, seed=0)
+    assert gaps.approximation_gap.value.min() > -1e-5
+    exact = set_exact(linear_vae(), 2.0)  # the family holds the posterior: next to no gap
+    gaps = evaluation.inference_gaps(exact, data(60, 4), num_samples=20, seed=0)
+    assert -1e-5 < gaps.approximation_gap.value.min() and gaps.approximation_gap.value.max() < 5e-3
+
+
+def test_standard_errors_of_the_gaps_are_their_spread():
+    """200 copies of one example: the spread is known to 5%, the window is 4 of these and a bias of the delta method.
+
+    The approximation gap's error is a bound.
+    """
+    gaps = evaluation.inference_gaps(
+        correlated_vae(), np.tile(data(1, 4), [200, 1]), steps=100, num_samples=200, seed=0
+    )
+    print()
+    for name in ("log_prob", "elbo", "refined_elbo", "variational_gap", "amortisation_gap", "approximation_gap"):
+        values, errors = getattr(gaps, name)
+        spread, stated = values.std(ddof=1), np.sqrt(np.mean(errors**2))
+        print(f"{name:18s} stated {stated:.4f}, spread {spread:.4f} nats")
+        assert spread < 1.25 * stated and ("gap" in name or stated < 1.25 * spread)
+
+
+def test_gaps_say_where_log_p_cannot_be_trusted():
+    """Almost parallel columns of W: along the ridge the best diagonal q has 1/20 of the posterior's variance."""
+    vae, x = correlated_vae(), data(30, 4)
+    gaps = evaluation.inference_gaps(vae, x, steps=200, num_samples=1000, seed=0)
+    assert gaps.untrusted < 0.1 and "cannot be trusted" in str(gaps)
+    ridge = np.outer([1, 1], MIXED[:, 0] / np.linalg.norm(MIXED[:, 0]) * 2.2) + 0.05 * MIXED.T
+    vae.likelihood.head.dense.set_weights([ridge, B])
+    gaps = evaluation.inference_gaps(vae, x, steps=500, num_samples=1000, seed=0)
+    print(f"\n{gaps}")
+    assert gaps.untrusted > 0.5 and f"weights of {gaps.untrusted:.1%} cannot be trusted" in str(gaps)
+    assert np.isnan(evaluation.inference_gaps(vae, x, steps=2, num_samples=20, seed=0).untrusted)
 
 
 def test_log_prob_of_other_examples_is_refused():

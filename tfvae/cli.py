@@ -109,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--num-samples", type=int, metavar="K", help="importance samples each (default: the run's)")
     evaluate.add_argument("--split", choices=run.SPLITS, default="test", help="which data (default: test)")
     evaluate.add_argument("--seed", type=int, help="of the importance samples (default: the run's)")
+    evaluate.add_argument(
+        "--gaps", type=int, default=0, metavar="K",
+        help="split the variational gap of K random examples into approximation and amortisation gap (default: none)",
+    )  # fmt: skip
     evaluate.add_argument("--out", metavar="FILE", help="write the report as JSON, too")
 
     sample = _command(commands, "sample", _sample, "draw from a trained model")
@@ -181,7 +185,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     verbose = sys.stdout.isatty()
     if arguments.out is not None and not Path(arguments.out).parent.is_dir():
         raise InvalidInput(f"an existing folder {Path(arguments.out).parent}", "none", "Create it first.")
-    report, page = run.evaluate(arguments.run, arguments.split, arguments.num_samples, arguments.seed, verbose)
+    chosen = (arguments.split, arguments.num_samples, arguments.seed, arguments.gaps)
+    report, page = run.evaluate(arguments.run, *chosen, verbose=verbose)
     _say(f"{arguments.split}: {report}")
     if page:
         _say(f"page in {page}")

@@ -9,7 +9,7 @@ a posterior shares among examples (a flow's) stay. (Cremer, Li and Duvenaud 2018
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,18 +86,42 @@ class Refined:
         Raises:
             InvalidInput: if `num_samples` is not a whole number of at least 1.
         """
+        return self.accumulate([importance.Marginal()], num_samples, seed, verbose)[0]
+
+    def accumulate(
+        self,
+        accumulators: Sequence[importance.Accumulator],
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        verbose: bool = False,
+    ) -> list[Any]:
+        """Returns what each accumulator makes of the same importance weights, with the refined q as the proposal.
+
+        Args:
+            accumulators: the statistics of log w, see `tfvae.importance`.
+            num_samples: samples k for each example; exactly as many are used.
+            seed: an integer for repeatable noise; `None` draws afresh.
+            verbose: show a progress bar over the blocks of examples.
+
+        Raises:
+            InvalidInput: if `num_samples` is not a whole number of at least 1.
+        """
         num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
 
-        def estimate(x: tf.Tensor, raw: Raw, seed: tf.Tensor) -> MarginalEstimate:
-            draw, chunk = _log_weight(self.vae, x, raw), importance.chunk_size(num_samples)
-            return importance.estimate(draw, x.shape[0], num_samples, chunk, seed)
+        def statistics(x: tf.Tensor, raw: Raw, seed: tf.Tensor) -> list[Any]:
+            log_weight, size = _log_weight(self.vae, x, raw), importance.chunk_size(num_samples)
 
-        compiled, results = blocks.compiled(estimate), []
+            def draw(chunk: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
+                return (log_weight(chunk, stream),)
+
+            return importance.accumulate(draw, accumulators, x.shape[0], num_samples, size, seed)
+
+        compiled, results = blocks.compiled(statistics), []
         for block in blocks.of_examples(self.vae, self.x, ROWS_PER_BLOCK, verbose):
             raw = {name: tf.gather(value, block.where) for name, value in self.raw.items()}
             found = compiled(block.x, raw, seeds.fold(seed, block.index))
-            results.append([value[: block.rows] for value in found])
-        return MarginalEstimate(*(tf.concat(values, axis=0) for values in zip(*results, strict=True)))
+            results.append(tf.nest.map_structure(lambda value, rows=block.rows: value[:rows], found))
+        return tf.nest.map_structure(lambda *values: tf.concat(values, axis=0), *results)
 
 
 def refine(
@@ -144,12 +168,7 @@ def refine(
         >>> refined.distribution.batch_shape
         TensorShape([2])
     """
-    if not vae.posterior.reparameterized:
-        raise InvalidInput(
-            "a posterior whose samples carry gradients to its parameters, which refinement follows",
-            f"{type(vae.posterior).__name__}, whose samples do not",
-            "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x).",
-        )
+    check_posterior(vae)
     steps, num_samples = positive_integer("steps", steps), positive_integer("num_samples", num_samples)
     rate = positive_number("learning_rate", learning_rate)
     evaluation_samples = positive_integer("evaluation_samples", evaluation_samples)
@@ -175,6 +194,16 @@ def refine(
     history /= len(elbo)
     _warn_if_rising(history)
     return Refined(vae, x, raw, elbo, errors[1], start, errors[0], gain, errors[2], history)
+
+
+def check_posterior(vae: "VAE") -> None:
+    """Raises `InvalidInput` unless the posterior's samples carry gradients."""
+    if not vae.posterior.reparameterized:
+        raise InvalidInput(
+            "a posterior whose samples carry gradients to its parameters, which refinement follows",
+            f"{type(vae.posterior).__name__}, whose samples do not",
+            "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x).",
+        )
 
 
 def _climb(

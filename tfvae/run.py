@@ -99,7 +99,12 @@ def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2
 
 
 def evaluate(
-    folder: str, split: str = "test", num_samples: int | None = None, seed: int | None = None, verbose: bool = False
+    folder: str,
+    split: str = "test",
+    num_samples: int | None = None,
+    seed: int | None = None,
+    gap_examples: int = 0,
+    verbose: bool = False,
 ) -> tuple[Report, Path | None]:
     """Scores the model of a run on one split of its data, as `tfvae.evaluation.evaluate` does, and draws a page.
 
@@ -108,6 +113,7 @@ def evaluate(
         split: "train", "valid" or "test".
         num_samples: importance samples for each example; by default the run's.
         seed: of the importance samples; by default the run's.
+        gap_examples: of how many random examples to split the variational gap; that takes minutes.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -122,7 +128,9 @@ def evaluate(
     num_samples = positive_integer("num_samples", options.eval_samples if num_samples is None else num_samples)
     vae, data = load_model(folder), _load_data(options)
     seed = options.seed if seed is None else seed
-    report = evaluation.evaluate(vae, getattr(data, split).x, num_samples, seed, per_example=True, verbose=verbose)
+    report = evaluation.evaluate(
+        vae, getattr(data, split).x, num_samples, seed, per_example=True, verbose=verbose, gap_examples=gap_examples
+    )
     page = Path(folder, f"report-{split}-{num_samples}-{seed}.html")
     try:
         _write_page(page, options, data, vae, report, split)

@@ -154,7 +154,7 @@ class EvidenceModel(keras.Model, abc.ABC):
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             self.objective.update(evidence)
 
-        guarded = self.guard.guarded(update, loss, gradients, batch) if self.guard else update()
+        guarded = self.guard.guarded(update, loss, gradients, data) if self.guard else update()
         return {**self._log(evidence, bound, terms), **(guarded or {})}
 
     def step_loss(self, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> tuple:
@@ -250,7 +250,7 @@ class EvidenceModel(keras.Model, abc.ABC):
             logs = dict(function(iterator))
             violations = logs.pop("violations")
             if self.guard:
-                self.guard.inspect(logs, violations)
+                violations = self.guard.inspect(logs, violations)
             self.violations.raise_if_any(violations, self.support)
             return logs
 
@@ -287,13 +287,17 @@ class EvidenceModel(keras.Model, abc.ABC):
             validation_data = (*inputs.check_fit(self, *triple), triple[2])
         num_data = inputs.num_examples(x, kwargs.get("steps_per_epoch"))
         callbacks = _callbacks(args, kwargs)
-        guard = next((callback for callback in callbacks if hasattr(callback, "guarded")), None)
-        if num_data != self.num_data or guard is not self.guard:  # constants of the compiled step
+        guard = _guard(callbacks)
+        if num_data != self.num_data or guard:  # constants of the compiled step
             self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
-        for callback in callbacks:
-            if hasattr(callback, "watch"):
-                callback.watch(callbacks)
-        return super().fit(x, y, *args, sample_weight=sample_weight, validation_data=validation_data, **kwargs)
+        try:
+            for callback in callbacks:
+                if hasattr(callback, "watch"):
+                    callback.watch(callbacks)
+            return super().fit(x, y, *args, sample_weight=sample_weight, validation_data=validation_data, **kwargs)
+        finally:
+            if guard:  # it guards this fit alone
+                self.guard = self.train_function = None
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
@@ -334,3 +338,11 @@ def _callbacks(args: tuple, kwargs: dict) -> list:
     given = args[3] if len(args) > 3 else kwargs.get("callbacks")
     given = getattr(given, "callbacks", given) or []
     return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _guard(callbacks: list) -> Any:
+    guards = [callback for callback in callbacks if hasattr(callback, "guarded")]
+    if len(guards) > 1:
+        names = ", ".join(type(guard).__name__ for guard in guards)
+        raise InvalidInput("at most one callback that guards the steps", names, "Keep one of them.")
+    return guards[0] if guards else None

@@ -8,8 +8,9 @@
 Both wait until every schedule of the objective stays at its final value, and 100 gradient steps more. For a healthy run
 dips at its start: the decoder learns the mean of the data first, z is only noise to it then, and rate and units fall
 before they rise (on digits with 50 units to 0.04 nats and none at step 40, 1.3 nats and 47 at step 170). So too the
-maximum of the units is taken from the lowest rate on, and a rate is on its way up if its growth over these epochs would
-lift it over the threshold in twice the time (0.040, 0.034, 0.062 was followed by 0.26: the start grows exponentially).
+maximum of the units is taken from the lowest rate of the first 300 steps on, and a rate is on its way up if its growth
+over these epochs would lift it over the threshold in twice the time (0.040, 0.034, 0.062 was followed by 0.26: the
+start grows exponentially). Whoever trains too short a time to be judged is told so at the end.
 """
 
 import logging
@@ -30,7 +31,9 @@ from tfvae.schedules import Schedule
 logger = logging.getLogger("tfvae")
 SETTLING = 100  # gradient steps after a warm-up, or from the start, that are not judged
 WARMUP_EPOCHS = 20  # what the remedy proposes
+START = 3 * SETTLING  # gradient steps in which rate and units may dip
 LOOK_AHEAD = 64  # steps of the rest of the training at which a schedule is looked at
+FAR = 10**6  # gradient steps that the rest of the training is taken to have where their number is unknown
 DIMENSION = "kl_"
 
 
@@ -85,6 +88,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.alarms, self._current = [], ""
         self._rates, self._counts, self._ever_active = [], [], None  # of the epochs since any warm-up
         self._warm_from = 0  # the step at which it ended
+        self._judged = False
 
     def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
@@ -105,7 +109,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures the probe, adds to the logs, and raises the alarm."""
         vae, logs = self.model, {} if logs is None else logs
-        activity = latents.unit_activity(latents.posterior_means(vae, self.probe, self.seed))
+        activity = latents.relative_activity(vae, latents.posterior_means(vae, self.probe, self.seed))
         aggregated = latents.mutual_information(vae, self.probe, seed=self.seed)
         dimensions = latents.kl_per_dimension(vae, self.probe)
         count, rate = latents.active_units(activity), aggregated.mutual_information + aggregated.marginal_kl
@@ -114,15 +118,18 @@ class CollapseAlarm(keras.callbacks.Callback):
             rate, digits = float(dimensions.sum()), max(2, len(str(len(dimensions) - 1)))
             logs |= {f"{DIMENSION}{d:0{digits}}": float(kl) for d, kl in enumerate(dimensions)}
         step = int(vae.optimizer.iterations)
-        if not self._warm(step):
+        if not self._warm(step, epoch):
             self._warm_from = step
         elif math.isfinite(rate):
-            self._remember(rate, count, activity > latents.ACTIVE)
+            self._remember(rate, count, activity > latents.ACTIVE, step < self._warm_from + START)
             if step >= self._warm_from + SETTLING:
                 self._judge(epoch + 1)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Reports the units that were never active, which is no alarm."""
+        """Says if collapse was never judged, and which units were never active, which is no alarm."""
+        if not self._judged:
+            logger.warning("tfvae: collapse was never judged: %s.", self._why_not_judged())
+            return
         if self._ever_active is None or not self._ever_active.any():
             return
         never = np.flatnonzero(~self._ever_active)
@@ -131,9 +138,18 @@ class CollapseAlarm(keras.callbacks.Callback):
             text = "tfvae: %d of %d latent units were never active (%s): the data need no more, or %s."
             logger.warning(text, len(never), len(self._ever_active), named, "the objective prices them too high")
 
+    def _why_not_judged(self) -> str:
+        step, schedules = int(self.model.optimizer.iterations), self.model.objective.schedules
+        if schedules and self._warm_from == step:
+            moving = ", ".join(f"{name}={schedule!r}" for name, schedule in schedules.items())
+            return f"at step {step}, the last, the objective still had to change ({moving}); train on after it has"
+        start = f"step {self._warm_from}, where the warm-up ended" if self._warm_from else "the start"
+        took = f"{step - self._warm_from} steps and {len(self._rates)} epochs with a finite rate"
+        return f"that takes {SETTLING} steps and {self.patience} such epochs from {start}, and there were {took}"
+
     def get_state(self) -> dict[str, Any]:
         """Returns what was seen so far."""
-        names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from")
+        names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from", "_judged")
         return {name: getattr(self, name) for name in names}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -143,14 +159,16 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     # The rule.
 
-    def _warm(self, now: int) -> bool:
+    def _warm(self, now: int, epoch: int) -> bool:
         """Tells whether every schedule of the objective stays at its final value for the rest of the training."""
-        end = max(now, self.params.get("epochs", 1) * (self.params.get("steps") or 0))
-        steps = np.unique(np.linspace(now, end, LOOK_AHEAD).astype(int))
+        steps = self.params.get("steps")
+        left = (self.params.get("epochs", 1) - 1 - epoch) * steps if steps else FAR
+        offsets = np.geomspace(1, 1 + max(0, left), LOOK_AHEAD).astype(int) - 1  # a cycle rises soon: dense near now
+        steps = now + np.unique(offsets)
         return all(_stays(schedule, steps) for schedule in self.model.objective.schedules.values())
 
-    def _remember(self, rate: float, count: int, active: np.ndarray) -> None:
-        if not self._rates or rate < min(self._rates):  # the start is not over: the units' maximum counts from here
+    def _remember(self, rate: float, count: int, active: np.ndarray, starting: bool) -> None:
+        if not self._rates or (starting and rate < min(self._rates)):  # the units' maximum counts from here
             self._counts, self._ever_active = [], np.zeros_like(active)
         self._rates.append(rate)
         self._counts.append(count)
@@ -158,6 +176,7 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     def _judge(self, epoch: int) -> None:
         rates, counts, peak = self._rates[-self.patience :], self._counts[-self.patience :], max(self._counts)
+        self._judged = self._judged or len(rates) == self.patience
         ahead = rates[-1] * (rates[-1] / min(rates)) ** 2 if min(rates) > 0 else 0.0
         if len(rates) == self.patience and max(*rates, ahead) < self.min_rate:
             found = f"rate fell to {rates[-1]:.2g} nats at epoch {epoch}: the decoder ignores z"

@@ -4,7 +4,8 @@
     backward   d loss / d output of each layer, nearest the loss first    first layer whose gradient is not finite
 
 The step is made from the weights it failed at and with its own noise, which is a function of (seed, step), so that what
-is found is what happened. Examples are the rows of these tensors that are not finite.
+is found is what happened; only layers with noise of their own, as dropout, draw anew. Moving averages and generators
+are put back afterwards. Examples are the rows of these tensors that are not finite.
 """
 
 import contextlib
@@ -52,7 +53,7 @@ def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> 
         y: reconstruction target, `[B, ...]`, or `None`.
         weight: of each example, `[B]`.
     """
-    with _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
+    with unchanged(vae), _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
         loss, evidence, bound, terms = vae.step_loss(x, y, weight)
         values = {
             "log posterior": evidence.log_posterior,
@@ -62,7 +63,6 @@ def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> 
             **{f"term {name}": value for name, value in terms.items()},
         }
         sums = {name: tf.reduce_sum(value) for name, value in values.items()}
-    vae.violations.reset_state()
     size = tf.shape(x)[0].numpy()
     if not _finite(loss):
         bad = [(layer, value) for layer, value in outputs if not _finite(value)]
@@ -74,12 +74,12 @@ def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> 
             *_parameters(vae, evidence),
         )
     variables = vae.part_variables
-    if all(map(is_finite, tape.gradient(loss, variables))):
+    if is_finite(*tape.gradient(loss, variables)):
         return Diagnosis()
     gradients = tape.gradient(loss, [value for _, value in outputs])
     bad = [(layer, g) for (layer, _), g in zip(outputs, gradients, strict=True) if not is_finite(g)]
     spoiled = [v for v, g in zip(variables, tape.gradient(loss, variables), strict=True) if not is_finite(g)]
-    guilty = [name for name, value in sums.items() if not all(map(is_finite, tape.gradient(value, variables)))]
+    guilty = [name for name, value in sums.items() if not is_finite(*tape.gradient(value, variables))]
     return Diagnosis(
         "gradient",
         tuple(guilty) or ("bound",),
@@ -87,6 +87,17 @@ def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> 
         _rows([tf.square(g) for _, g in bad], size),
         *_parameters(vae, evidence),
     )
+
+
+@contextlib.contextmanager
+def unchanged(vae: Any) -> Iterator[None]:
+    """Puts all that is no trainable weight back as it was: moving averages, seed generators, metrics, counts."""
+    before = [(variable, np.array(variable.numpy())) for variable in vae.non_trainable_variables]
+    try:
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)
 
 
 @contextlib.contextmanager
@@ -112,9 +123,10 @@ def _recorded(vae: Any) -> Iterator[list]:
             vars(layer).pop("call")
 
 
-def is_finite(gradient: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor:
-    """Tells whether a gradient and its sum of squares are finite, `[]`: optimizers square it, and so does a norm."""
-    return tf.constant(True) if gradient is None else tf.math.is_finite(tf.nn.l2_loss(tf.convert_to_tensor(gradient)))
+def is_finite(*gradients: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor:
+    """Tells whether gradients and their sum of squares are finite, `[]`: optimizers square them, and so does a norm."""
+    halves = [tf.nn.l2_loss(tf.convert_to_tensor(gradient)) for gradient in gradients if gradient is not None]
+    return tf.math.is_finite(tf.add_n([tf.zeros([]), *(tf.cast(half, tf.float32) for half in halves)]))
 
 
 def _finite(value: tf.Tensor) -> bool:

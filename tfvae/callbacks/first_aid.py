@@ -17,10 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place
+from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
 from tfvae.errors import InvalidInput
 
 CARRIED = "first_aid"
+NAMES = ("x", "y", "weight")
 GROWN = 10.0  # a weight this many times beyond its last good size (at least 1) has exploded
 FAR = 100.0  # values this many times beyond those of all other examples are named
 MOST_ROWS = 10
@@ -58,7 +59,7 @@ class FirstAid(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self._failed = tf.Variable(False, trainable=False, name="failed")
-        self._good, self._batch, self._epoch, self._blocks = None, None, 0, 0
+        self._good, self._batch, self._test, self._epoch, self._blocks = None, None, None, 0, 0
 
     def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
@@ -74,28 +75,31 @@ class FirstAid(keras.callbacks.Callback):
 
     # In the compiled step.
 
-    def guarded(self, update: Callable[[], None], loss: tf.Tensor, gradients: list, batch: tuple) -> dict[str, Any]:
+    def guarded(self, update: Callable[[], None], loss: tf.Tensor, gradients: list, data: Any) -> dict[str, Any]:
         """Makes the update of a step unless it or one before it has failed.
 
         Args:
             update: makes the update.
             loss: of the step, a scalar.
             gradients: of the scaled loss, one for each weight.
-            batch: raw x, target or `None`, and weight of each example.
+            data: of the step, as Keras hands it over.
 
         Returns:
-            What `inspect` needs, to be carried out of the step with the logs.
+            What `inspect` needs, to be carried out of the step with the logs: the batch, and behind the violations
+            whether the step failed, one thing to read.
         """
-        finite = tf.reduce_all([is_finite(gradient) for gradient in gradients])
-        good = tf.math.is_finite(loss) & (finite | self._is_skipped_by_optimizer())
+        good = tf.math.is_finite(loss) & (is_finite(*gradients) | self._is_skipped_by_optimizer())
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             update()
-            return {CARRIED: {"failed": tf.cast(~good, tf.float32)}}
+            return {CARRIED: {}, "violations": self._beside_violations(~good)}
         failed = self._failed.assign(self._failed | ~good)
         tf.cond(failed, lambda: None, update)
-        named = zip(("x", "y", "weight"), batch, strict=True)
-        carried = {name: value for name, value in named if value is not None}
-        return {CARRIED: {"failed": tf.cast(failed, tf.float32), **carried}}
+        batch = zip(NAMES, keras.utils.unpack_x_y_sample_weight(data), strict=True)
+        given = {name: value for name, value in batch if value is not None}
+        return {CARRIED: given, "violations": self._beside_violations(failed)}
+
+    def _beside_violations(self, failed: tf.Tensor) -> tf.Tensor:
+        return tf.concat([self.model.violations.result(), [tf.cast(failed, tf.float32)]], axis=0)
 
     def _is_skipped_by_optimizer(self) -> tf.Tensor:
         optimizer = self.model.optimizer
@@ -104,8 +108,11 @@ class FirstAid(keras.callbacks.Callback):
 
     # After each call of the compiled function.
 
-    def inspect(self, logs: dict[str, Any], violations: Any) -> None:
+    def inspect(self, logs: dict[str, Any], violations: Any) -> Any:
         """Takes out of the logs what the step carried along, and stops training if it failed.
+
+        Returns:
+            The violations alone.
 
         Raises:
             Diverged: if loss or gradient were not finite.
@@ -113,17 +120,20 @@ class FirstAid(keras.callbacks.Callback):
         """
         carried = logs.pop(CARRIED, None)
         if carried is None:  # a test step
-            return
-        failed, self._blocks = carried.pop("failed"), self._blocks + 1
-        self._batch = (carried["x"], carried.get("y"), carried["weight"]) if carried else None
-        if np.any(np.asarray(violations)[:3]):
+            return violations
+        *violations, failed = np.asarray(violations).tolist()
+        self._blocks += 1
+        self._batch = tuple(carried.get(name) for name in NAMES) if carried else None
+        if any(violations[:3]):
             self._refuse(violations)
         if failed:
             self._stop(self._where(), self._diagnosis())
+        return violations
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Keeps the weights that training starts from."""
         self._failed.assign(False)
+        self._test = self.model.test_step if self.model.run_eagerly else tf.function(self.model.test_step)
         self._epoch = 0
         self._keep()
 
@@ -133,16 +143,24 @@ class FirstAid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keeps the weights of an epoch that ended well: the losses are finite, and so is one at the new weights."""
-        bad = [name for name, value in (logs or {}).items() if name.endswith("loss") and not math.isfinite(value)]
-        if bad or "val_loss" not in (logs or {}):
+        logs = logs or {}
+        bad = [name for name, value in logs.items() if name.endswith("loss") and not math.isfinite(value)]
+        if bad or ("val_loss" not in logs and not self._is_finite_without_training()):
             diagnosis = self._diagnosis()
             if bad or (diagnosis and diagnosis.what == "loss"):
                 self._stop(f"at the end of epoch {epoch + 1}", diagnosis, bad)
         self._keep()
 
+    def _is_finite_without_training(self) -> bool:
+        """Tells whether the last batch has a finite loss at the present weights; nothing of the model changes."""
+        if self._batch is None:
+            return True
+        with unchanged(self.model):
+            return bool(tf.math.is_finite(self._test(self._batch)["loss"]))
+
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Lets go of the kept weights and the last batch."""
-        self._good = self._batch = None
+        self._good = self._batch = self._test = None
 
     def get_state(self) -> dict[str, Any]:
         """Returns no state: what is kept are the weights themselves."""
@@ -165,12 +183,13 @@ class FirstAid(keras.callbacks.Callback):
     def _restore(self) -> None:
         for variable, value in self._good or ():
             variable.assign(value)
-        self._good = self._batch = None
+        self._failed.assign(False)
+        self._good = self._batch = self._test = None
 
     # The report.
 
     def _diagnosis(self) -> Diagnosis | None:
-        return None if self._batch is None else diagnose(self.model, *self._batch)
+        return None if self._batch is None else diagnose(self.model, *self.model._unpacked(self._batch))
 
     def _where(self) -> str:
         last, several = self._blocks * self.model.steps_per_execution, self.model.steps_per_execution > 1
@@ -180,7 +199,7 @@ class FirstAid(keras.callbacks.Callback):
     def _refuse(self, violations: Any) -> None:
         """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
         batch, where = self._batch, self._where()
-        rows = [] if batch is None else _refused_rows(self.model, *batch)
+        rows = [] if batch is None else _refused_rows(self.model, *self.model._unpacked(batch))
         self._restore()
         try:
             self.model.violations.raise_if_any(violations, self.model.support)
@@ -193,13 +212,15 @@ class FirstAid(keras.callbacks.Callback):
         """Goes back, and says what failed: a step, or at the end of an epoch the logs named."""
         cure = self._cure(diagnosis)
         if logs and not (diagnosis and diagnosis.what == "loss"):
-            found = f"{', '.join(logs)} is not finite, but the loss of the last training batch is: look at those data"
+            found = f"{', '.join(logs)} is not finite, but the loss of the last training batch is"
+            cure = "Look at those data, for values far outside the others' range for example."
         elif diagnosis is None:
             found = "the batch is not known on several replicas: one replica names it"
         elif not diagnosis.what and self.model.steps_per_execution > 1:
             found = "another batch of these failed: steps_per_execution=1 names it"
         elif not diagnosis.what:
-            found = "taken again without XLA, whose noise is another, the step is finite: jit_compile=False may name it"
+            found = "taken again without XLA the step is finite, for dropout, or XLA, drew other noise: "
+            found += "jit_compile=False, or no dropout, may name it"
         else:
             found = f"the {diagnosis.what} is not finite, of {', '.join(diagnosis.terms)}"
             found += f"; first at {diagnosis.layer}" if diagnosis.layer else ""
@@ -212,7 +233,8 @@ class FirstAid(keras.callbacks.Callback):
     def _cure(self, diagnosis: Diagnosis | None) -> str:
         """Returns what is to blame and what to do, one sentence: what explains most comes first."""
         rate = float(self.model.optimizer.learning_rate)
-        sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in self._good if v.trainable]
+        kept = [(v, was) for v, was in self._good or () if v.trainable]
+        sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in kept]
         grown = [(v, was, now) for v, was, now in sizes if not now <= GROWN * max(was, 1.0)]
         exploded = ""
         if grown:

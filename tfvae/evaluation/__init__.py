@@ -11,9 +11,7 @@ from tfvae.evaluation.generation import (
     PrecisionRecall,
     TwoSampleTest,
     classifier_two_sample_test,
-    logistic_regression,
     maximum_mean_discrepancy,
-    nearest_neighbors,
     precision_recall,
 )
 from tfvae.evaluation.latents import (
@@ -22,7 +20,10 @@ from tfvae.evaluation.latents import (
     kl_per_dimension,
     mutual_information,
     posterior_means,
+    prior_variance,
+    relative_activity,
     unit_activity,
 )
-from tfvae.evaluation.report import Bound, Estimate, Report
+from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
+from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
 from tfvae.evaluation.scoring import evaluate

@@ -16,12 +16,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.tree import DecisionTreeClassifier
 
 from tfvae.errors import positive_integer
+from tfvae.evaluation import learners
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes
 
 NUM_TREES = 50
@@ -135,8 +132,8 @@ def sap(codes: Any, factors: Any, seed: int | None = 0, ordered: Sequence[int] =
         code, values = data.standardized[:, dimension], data.factors[:, factor]
         if factor in ordered:
             return np.corrcoef(code, values)[0, 1] ** 2
-        tree = DecisionTreeClassifier(max_leaf_nodes=data.num_values[factor], class_weight="balanced", random_state=0)
-        right = tree.fit(code[fit, np.newaxis], values[fit]).predict(code[score, np.newaxis]) == values[score]
+        tree = learners.tree(data.num_values[factor]).fit(code[fit, np.newaxis], values[fit])
+        right = tree.predict(code[score, np.newaxis]) == values[score]
         return np.mean([right[values[score] == value].mean() for value in np.unique(values[score])])
 
     scores = np.zeros([data.codes.shape[1], len(data.varying)])
@@ -172,8 +169,7 @@ def dci(codes: Any, factors: Any, seed: int | None = 0) -> DCI:
     importance, accuracy, guess = [], [], []
     for factor in data.varying:
         values = data.factors[:, factor]
-        forest = RandomForestClassifier(NUM_TREES, max_features=None, random_state=int(rng.integers(2**31)))
-        forest.fit(data.standardized[fit], values[fit])
+        forest = learners.forest(NUM_TREES, int(rng.integers(2**31))).fit(data.standardized[fit], values[fit])
         importance.append(forest.feature_importances_)
         accuracy.append(np.mean(forest.predict(data.standardized[score]) == values[score]))
         guess.append(np.bincount(values).max() / len(values))
@@ -212,14 +208,16 @@ def explicitness(codes: Any, factors: Any, seed: int | None = 0) -> Score:
     Reference:
         Ridgeway and Mozer 2018, "Learning Deep Disentangled Embeddings With the F-Statistic Loss", section 3.
     """
+    from sklearn.metrics import roc_auc_score
+
     data = factored_codes(codes, factors)
     fit, score = data.halves(np.random.default_rng(seed))
 
     def area(values: np.ndarray) -> float:
         if len(np.unique(values[fit])) < 2:
             return 0.5
-        classifier = LogisticRegression(max_iter=1000).fit(data.standardized[fit], values[fit])
-        probability = classifier.predict_proba(data.standardized[score])
+        classifier = learners.logistic_regression().fit(data.codes[fit], values[fit])
+        probability = classifier.predict_proba(data.codes[score])
         present = [0 < np.sum(values[score] == value) < len(score) for value in classifier.classes_]
         columns = zip(classifier.classes_[present], probability[:, present].T, strict=True)
         areas = [roc_auc_score(values[score] == value, column) for value, column in columns]

@@ -12,12 +12,9 @@ import logging
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tfvae.errors import InvalidInput
+from tfvae.evaluation import learners
 from tfvae.evaluation.report import Report
 from tfvae.evaluation.scoring import evaluate
 from tfvae.model import VAE
@@ -48,7 +45,8 @@ class Area(NamedTuple):
 
     Attributes:
         value: 1 if every outlier scores above every inlier, 1/2 by chance.
-        standard_error: of the value, over examples (DeLong et al. 1988).
+        standard_error: of the value, over examples (DeLong et al. 1988); NaN where no example differs from the others
+            of its kind, as at an area of 1 or 0: how near to it the population's area is, these scores do not show.
     """
 
     value: float
@@ -91,7 +89,8 @@ class Anomaly:
         lines = [f"{'score':10s}{'ROC-AUC':>9s}{'s.e.':>8s}{'inliers':>11s}{'outliers':>11s}   mean, nats"]
         for name in ("elbo", "log_prob"):
             area, means = getattr(self, name), [getattr(report, name).mean for report in (self.inliers, self.outliers)]
-            lines.append(f"{name:10s}{area.value:9.4f}{area.standard_error:8.4f}{means[0]:11.2f}{means[1]:11.2f}")
+            error = "?" if np.isnan(area.standard_error) else f"{area.standard_error:.4f}"
+            lines.append(f"{name:10s}{area.value:9.4f}{error:>8s}{means[0]:11.2f}{means[1]:11.2f}")
         shares = f"{self.inliers.untrusted:11.1%}{self.outliers.untrusted:11.1%}"
         lines.append(f"{'untrusted':27s}{shares}   log p(x) of so many is likely to be higher than stated")
         return "\n".join([*lines, self.caveat])
@@ -115,6 +114,8 @@ def linear_probe(codes: Any, labels: Any, test_share: float = 0.2, seed: int | N
     Reference:
         Alain and Bengio 2017, "Understanding Intermediate Layers Using Linear Classifier Probes".
     """
+    from sklearn.model_selection import train_test_split
+
     codes, labels = np.asarray(codes, np.float64), np.asarray(labels)
     if codes.ndim != 2 or labels.shape != codes.shape[:1] or not np.all(np.isfinite(codes)):
         received = f"codes of shape {codes.shape}, labels of shape {labels.shape}"
@@ -122,7 +123,7 @@ def linear_probe(codes: Any, labels: Any, test_share: float = 0.2, seed: int | N
     try:
         parts = train_test_split(codes, labels, test_size=test_share, random_state=seed, stratify=labels)
         train, test, train_labels, test_labels = parts
-        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(train, train_labels)
+        probe = learners.logistic_regression().fit(train, train_labels)
     except ValueError as error:
         raise InvalidInput(
             "at least two labels that can be split", str(error), "Pass more examples a label."
@@ -143,6 +144,8 @@ def roc_auc(inliers: Any, outliers: Any) -> Area:
 
         area = 1/(N M) sum_ij [s_j > s_i] + [s_j = s_i] / 2
         variance = Var_i(mean_j [...]) / N + Var_j(mean_i [...]) / M
+
+    A variance of zero, as at an area of 1, is no certainty: the standard error is then NaN.
 
     Args:
         inliers: scores, `[N]`.
@@ -167,7 +170,7 @@ def roc_auc(inliers: Any, outliers: Any) -> Area:
     above = _share_below(inliers, outliers)
     below = 1 - _share_below(outliers, inliers)
     variance = above.var(ddof=1) / len(outliers) + below.var(ddof=1) / len(inliers)
-    return Area(float(above.mean()), float(np.sqrt(variance)))
+    return Area(float(above.mean()), float(np.sqrt(variance)) if variance > 0 else float("nan"))
 
 
 def _share_below(reference: np.ndarray, values: np.ndarray) -> np.ndarray:

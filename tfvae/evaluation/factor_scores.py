@@ -3,9 +3,10 @@
     BetaVAE     (1/L sum_l |c(x_l) - c(x'_l)|, k)           x_l, x'_l share factor k; accuracy of a linear classifier
     FactorVAE   (argmin_d Var_l c_d(x_l) / Var c_d, k)      all x_l share one value of k; accuracy of a majority vote
 
-Both draw their examples from the given rows (`tfvae.evaluation.factors`), with replacement: factors that depend on
-each other in the data depend on each other here. The scores from information and prediction are in
-`tfvae.evaluation.code_scores`.
+Both draw their examples from the given rows (`tfvae.evaluation.factors`): factors that depend on each other in the data
+depend on each other here. Rows whose value no other row has are not drawn, and a pair is of two rows, never of one and
+itself, at distance zero: else both would name a factor of many rare values whatever the codes. The scores from
+information and prediction are in `tfvae.evaluation.code_scores`.
 """
 
 import dataclasses
@@ -13,11 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tfvae.errors import InvalidInput, positive_integer
+from tfvae.evaluation import learners
 from tfvae.evaluation.code_scores import dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes
 
@@ -107,9 +106,11 @@ def disentanglement(
 def beta_vae_score(codes: Any, factors: Any, seed: int | None = 0, num_pairs: int = 64) -> Score:
     """Returns how well a linear classifier names the factor that pairs of examples share.
 
-        feature = 1/L sum_l |c(x_l) - c(x'_l)|,    label = k,    the pairs x_l, x'_l having the same factor k
+        feature = 1/L sum_l |c(x_l) - c(x'_l)|,    label = k,    x_l and x'_l being two examples of one factor k
 
-    The classifier is logistic regression on standardised features, fitted on 10000 and scored on 5000 of them.
+    The classifier is logistic regression on standardised features, fitted on 10000 and scored on 5000 of them. Both are
+    drawn from the same rows: where a factor has few pairs, their mean distance is its own even for noise, and is
+    learned. Noise on 2000 rows, 2 a value, scores up to 0.6 where chance is 0.5; on 20000 rows, 0.53.
 
     Args:
         codes: `[N, D]`.
@@ -130,15 +131,14 @@ def beta_vae_score(codes: Any, factors: Any, seed: int | None = 0, num_pairs: in
     num_pairs = positive_integer("num_pairs", num_pairs)
 
     def feature(factor: int, count: int) -> np.ndarray:
-        rows = rng.integers(0, len(data.codes), size=count * num_pairs)
-        partners = data.rows_like(rows, factor, 1, rng)[:, 0]
-        distance = np.abs(data.codes[rows] - data.codes[partners])
+        rows = data.shared_rows(factor, count * num_pairs, rng)
+        distance = np.abs(data.codes[rows] - data.codes[data.partners(rows, factor, rng)])
         return distance.reshape(count, num_pairs, -1).mean(axis=1)
 
     (train, labels), (test, truth) = (_votes(data, feature, n, num_pairs, rng) for n in (NUM_TRAIN, NUM_TEST))
     if len(data.varying) == 1:
         return _accuracy(data, truth, truth)
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(train, labels)
+    classifier = learners.logistic_regression().fit(train, labels)
     return _accuracy(data, classifier.predict(test), truth)
 
 
@@ -176,7 +176,7 @@ def factor_vae_score(
     scaled = data.standardized[:, active]
 
     def least_varying(factor: int, count: int) -> np.ndarray:
-        rows = rng.integers(0, len(scaled), size=count)
+        rows = data.shared_rows(factor, count, rng)
         return scaled[data.rows_like(rows, factor, num_rows, rng)].var(axis=1).argmin(axis=1)
 
     (train, labels), (test, truth) = (_votes(data, least_varying, n, num_rows, rng) for n in (NUM_TRAIN, NUM_TEST))

@@ -2,9 +2,11 @@
 
 codes [N, D], factors [N, F]        code i of an example, for example the mean of q(z | x); factor k, a whole number
 rows(k, n)  ~  uniform over the rows m with factors[m, k] == factors[n, k]          stands for a simulator
+partner(k, n)  ~  the same, of m != n
 
 Papers draw fresh images with one factor fixed from a simulator; here rows are drawn, with replacement, from the data
-set itself, so that "all other factors at random" means: as the data set has them.
+set itself, so that "all other factors at random" means: as the data set has them. A simulator never makes an example
+that is its own partner; the fewer rows a value has, the more often a draw from the data set would.
 """
 
 import dataclasses
@@ -72,7 +74,7 @@ class FactoredCodes:
 
     @functools.cached_property
     def _by_value(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each factor: rows sorted by value, where each value's rows start, and how many they are."""
+        """For each factor: rows sorted by value, where each value's rows start, and how many there are."""
         counts = [np.bincount(values) for values in self.factors.T]
         starts = [np.concatenate([[0], np.cumsum(count)[:-1]]) for count in counts]
         return [(np.argsort(v, kind="stable"), s, c) for v, s, c in zip(self.factors.T, starts, counts, strict=True)]
@@ -92,6 +94,18 @@ class FactoredCodes:
         order, start, count = self._by_value[factor]
         value = self.factors[rows, factor][:, np.newaxis]
         return order[start[value] + rng.integers(0, count[value], size=(len(rows), size))]
+
+    def shared_rows(self, factor: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns rows, `[size]`, drawn with replacement among those whose value of a factor another row has, too."""
+        count = self._by_value[factor][2]
+        return rng.choice(np.flatnonzero(count[self.factors[:, factor]] > 1), size)
+
+    def partners(self, rows: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns for each of `shared_rows` another row of the same value, `[n]`, each with the same chance."""
+        order, start, count = self._by_value[factor]
+        value, place = self.factors[rows, factor], np.argsort(order)[rows]
+        rank = place - start[value] + rng.integers(1, count[value])  # a step of 1 ... count - 1 around the circle
+        return order[start[value] + rank % count[value]]
 
     def halves(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Returns two disjoint random halves of the rows: to fit on, and to score on."""

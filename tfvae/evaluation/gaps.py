@@ -4,13 +4,16 @@ log p(x) - ELBO(q)   =   [log p(x) - ELBO(q*)]   +   [ELBO(q*) - ELBO(q)]       
  variational gap            approximation gap          amortisation gap           (Cremer, Li and Duvenaud 2018)
 """
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae import inference, inputs, seeds
+from tfvae import importance, inference, inputs, seeds
 from tfvae.errors import InvalidInput, positive_integer
+from tfvae.evaluation import trust
+from tfvae.evaluation.latents import mean_and_error
 
 if TYPE_CHECKING:
     from tfvae.model import VAE
@@ -42,8 +45,7 @@ class Gap(NamedTuple):
     @property
     def spread_error(self) -> float:
         """Standard error of the mean as an average over the population of examples; NaN for a single one."""
-        many = len(self.value) > 1
-        return float(self.value.std(ddof=1) / np.sqrt(len(self.value))) if many else float("nan")
+        return mean_and_error(self.value)[1]
 
 
 class Gaps(NamedTuple):
@@ -57,6 +59,9 @@ class Gaps(NamedTuple):
         approximation_gap: `log_prob - refined_elbo`: what the family of q loses, and what refinement left.
         amortisation_gap: `refined_elbo - elbo`: what the encoder loses within the family.
         method: which estimate of log p(x) was used.
+        untrusted: share of examples whose importance weights cannot be trusted (Pareto k, `tfvae.evaluation.trust`):
+            there log p(x), and with it the approximation gap, is likely to be larger than stated. NaN where log p(x)
+            was passed, or the samples are too few to tell.
     """
 
     log_prob: Gap
@@ -66,14 +71,17 @@ class Gaps(NamedTuple):
     approximation_gap: Gap
     amortisation_gap: Gap
     method: str
+    untrusted: float
 
     def __str__(self) -> str:
         """Returns the table, means over examples in nats."""
         rows = [f"{'nats, mean over examples':24s}{'mean':>12s}{'s.e. noise':>12s}{'s.e. examples':>15s}"]
-        for name, gap in zip(self._fields, self[:-1], strict=False):
-            label = name.replace("_", " ")
-            rows.append(f"{label:24s}{gap.mean:12.4f}{gap.mean_error:12.4f}{gap.spread_error:15.4f}")
-        return "\n".join([*rows, f"log p(x) of {len(self.elbo.value)} examples by {self.method}"])
+        for name, gap in self._asdict().items():
+            if isinstance(gap, Gap):
+                label = name.replace("_", " ")
+                rows.append(f"{label:24s}{gap.mean:12.4f}{gap.mean_error:12.4f}{gap.spread_error:15.4f}")
+        trusted = "" if math.isnan(self.untrusted) else f"; weights of {self.untrusted:.1%} cannot be trusted"
+        return "\n".join([*rows, f"log p(x) of {len(self.elbo.value)} examples by {self.method}{trusted}"])
 
 
 def inference_gaps(
@@ -91,7 +99,9 @@ def inference_gaps(
         approximation gap = log p(x) - ELBO(q*),    amortisation gap = ELBO(q*) - ELBO(q)
 
     Both bounds and, unless given, log p(x) take `num_samples` samples; log p(x) is importance sampled with the refined
-    q*, so that a bad encoder does not spoil it. Too few steps count as approximation gap.
+    q*, so that a bad encoder does not spoil it, and from the same weights as ELBO(q*), so that no approximation gap is
+    negative but for rounding. (Its standard error is then an upper bound: both go up with the weights.) The
+    amortisation gap is from pairs of samples with common noise. Too few steps count as approximation gap.
 
     Args:
         vae: the model.
@@ -127,19 +137,23 @@ def inference_gaps(
     refined = inference.refine(
         vae, x, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose
     )
-    method = f"the {type(log_prob).__name__} that was passed"
+    method, bound, untrusted = f"the {type(log_prob).__name__} that was passed", refined.elbo, math.nan
     if log_prob is None:
-        log_prob = refined.estimate_log_prob(num_samples, seeds.fold(seed, _MARGINAL), verbose)
         method = f"importance sampling with {num_samples} samples of the refined q"
+        kept = importance.Marginal(), importance.GroupBound(1), importance.Largest(trust.tail_size(num_samples) + 1)
+        stream = seeds.fold(seed, _MARGINAL)
+        log_prob, bound, largest = refined.accumulate(kept, num_samples, stream, verbose)
+        shapes = [trust.pareto_shape(row) for row in largest.numpy()]
+        untrusted = trust.share_untrusted(shapes, num_samples)
     marginal = Gap(_array(log_prob.log_prob), _array(log_prob.standard_error))
-    elbo = Gap(_array(refined.start_elbo), _array(refined.start_standard_error))
-    best = Gap(_array(refined.elbo), _array(refined.standard_error))
+    best = Gap(_array(bound), _array(refined.standard_error))
     amortisation = Gap(_array(refined.gain), _array(refined.gain_standard_error))
-    return Gaps(marginal, elbo, best, _minus(marginal, elbo), _minus(marginal, best), amortisation, method)
+    elbo = _minus(best, amortisation)
+    return Gaps(marginal, elbo, best, _minus(marginal, elbo), _minus(marginal, best), amortisation, method, untrusted)
 
 
 def _minus(first: Gap, second: Gap) -> Gap:
-    """Returns the difference of two independent estimates."""
+    """Returns a difference; its error is exact for independent estimates and too large for ones that rise together."""
     return Gap(first.value - second.value, np.hypot(first.standard_error, second.standard_error))
 
 

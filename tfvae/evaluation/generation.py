@@ -10,20 +10,17 @@ more than 50 (of both sets together, so that the tests stay valid). Each result 
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 import scipy.stats
-from sklearn.base import ClassifierMixin, clone
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import pairwise_distances
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.evaluation.learners import logistic_regression
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 Features = Callable[[np.ndarray], Any] | keras.Model | None
 NUM_COMPONENTS = 50
@@ -52,7 +49,7 @@ class Discrepancy(NamedTuple):
     Attributes:
         squared_mmd: unbiased, so that it may be negative.
         p_value: share of permutations of the pooled examples with at least this value, itself counted.
-        bandwidth: of the kernel, h.
+        bandwidth: of the kernel, h; 1 where the median is 0, so that half of all pairs or more are equal examples.
         features: what the kernel saw.
     """
 
@@ -79,7 +76,7 @@ class PrecisionRecall(NamedTuple):
 
 
 def classifier_two_sample_test(
-    x: Any, y: Any, classifier: ClassifierMixin | None = None, features: Features = None, seed: int | None = 0
+    x: Any, y: Any, classifier: "ClassifierMixin | None" = None, features: Features = None, seed: int | None = 0
 ) -> TwoSampleTest:
     """Tests whether two sets come from one distribution, by the held-out accuracy of a classifier.
 
@@ -108,6 +105,8 @@ def classifier_two_sample_test(
         >>> classifier_two_sample_test(x, y + 1).p_value < 0.001
         True
     """
+    from sklearn.base import clone
+
     x, y, described = _embedded(x, y, features)
     rng, size = np.random.default_rng(seed), min(len(x), len(y))
     x, y = x[rng.permutation(len(x))[:size]], y[rng.permutation(len(y))[:size]]
@@ -117,16 +116,6 @@ def classifier_two_sample_test(
     right = int(np.sum(classifier.predict(x[fit:]) == 0) + np.sum(classifier.predict(y[fit:]) == 1))
     p_value = float(scipy.stats.binom.sf(right - 1, num_test, 0.5))
     return TwoSampleTest(right / num_test, p_value, num_test, described)
-
-
-def logistic_regression() -> ClassifierMixin:
-    """Returns logistic regression on standardised features."""
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-
-
-def nearest_neighbors(num_train: int) -> ClassifierMixin:
-    """Returns the vote of about sqrt(num_train) neighbours, an odd number, in standardised features."""
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(int(np.sqrt(num_train)) // 2 * 2 + 1))
 
 
 def maximum_mean_discrepancy(
@@ -146,7 +135,7 @@ def maximum_mean_discrepancy(
     Args:
         x: one set, `[N, ...]`.
         y: the other, `[M, ...]`.
-        bandwidth: h; by default the median distance between two of the pooled examples.
+        bandwidth: h; by default the median distance between two of the pooled examples, or 1 if that is 0.
         features: see the module.
         num_permutations: of the labels, for the p-value, which cannot be below 1 / (1 + num_permutations).
         max_rows: at most so many random examples of each set are used; memory is 4 max_rows^2 numbers.
@@ -158,13 +147,18 @@ def maximum_mean_discrepancy(
     Reference:
         Gretton et al. 2012, "A Kernel Two-Sample Test", equation 3.
     """
+    from sklearn.metrics import pairwise_distances
+
     x, y, described = _embedded(x, y, features)
     rng, max_rows = np.random.default_rng(seed), positive_integer("max_rows", max_rows)
     x, y = x[rng.permutation(len(x))[:max_rows]], y[rng.permutation(len(y))[:max_rows]]
     squared = pairwise_distances(np.concatenate([x, y]), metric="sqeuclidean")
+    if min(len(x), len(y)) < 2 or not np.all(np.isfinite(squared)):
+        received = f"{len(x)} and {len(y)} examples with squared distances up to {squared.max():g}"
+        raise InvalidInput("two examples of each set or more, at finite distances", received, "Rescale or add some.")
     pairs = squared[np.triu_indices_from(squared, 1)]
-    h = np.sqrt(np.median(pairs)) if bandwidth is None else positive_number("bandwidth", bandwidth)
-    kernel = np.exp(-squared / (2 * (h or 1.0) ** 2))  # a median of 0: equal examples, whatever the bandwidth
+    h = np.sqrt(np.median(pairs)) or 1.0 if bandwidth is None else positive_number("bandwidth", bandwidth)
+    kernel = np.exp(-squared / (2 * h**2))
     np.fill_diagonal(kernel, 0.0)
     is_x = np.zeros([len(kernel), 1 + positive_integer("num_permutations", num_permutations)])
     is_x[: len(x)] = 1.0
@@ -209,6 +203,9 @@ def precision_recall(real: Any, generated: Any, num_neighbors: int = 3, features
 
 def _covered(points: np.ndarray, centres: np.ndarray, num_neighbors: int) -> float:
     """Returns the share of the points that lie in a ball, which reaches from its centre to its k-th neighbour."""
+    from sklearn.metrics import pairwise_distances
+    from sklearn.neighbors import NearestNeighbors
+
     # "+ 1": the nearest neighbour of a centre is itself
     radius = NearestNeighbors(n_neighbors=num_neighbors + 1).fit(centres).kneighbors(centres)[0][:, -1]
     blocks = [points[start : start + ROWS_PER_BLOCK] for start in range(0, len(points), ROWS_PER_BLOCK)]
@@ -232,6 +229,8 @@ def _embedded(x: Any, y: Any, features: Features) -> tuple[np.ndarray, np.ndarra
     raw = f"raw values [N, {a.shape[1]}]"
     if min(a.shape[1], len(a) + len(b)) <= NUM_COMPONENTS:
         return a, b, raw
+    from sklearn.decomposition import PCA
+
     pca = PCA(NUM_COMPONENTS, svd_solver="covariance_eigh").fit(np.concatenate([a, b]))
     return pca.transform(a), pca.transform(b), f"{NUM_COMPONENTS} principal components of {raw}"
 

@@ -1,8 +1,11 @@
 """What the latent code carries: dimensions in use, information about x, and how far q(z) is from the prior.
 
-activity_d = Var_x E_q(z|x)[z_d]                           a unit is active above 0.01         Burda et al. 2016
+activity_d = Var_x E_q(z|x)[z_d] / Var_p(z_d)             a unit is active above 0.01         Burda et al. 2016
 I(x; z)    = E log q(z | x) - E log q(z),    q(z) = 1/N sum_n q(z | x_n),    z ~ q(z | x), x of the N examples
 rate       = E KL(q(z | x) || p(z)) = I(x; z) + KL(q(z) || p(z))                          Hoffman and Johnson 2016
+
+The prior's variance, 1 for N(0, I) and so not in Burda et al., makes the threshold one for all: of unit vectors in D
+dimensions no more than 1/D is left for each entry, and a code in full use would count as none.
 
 q(z) is the mixture over all N examples, z's own among them, so that I(x; z) is the information about *which* of the N
 examples z came from: it cannot exceed log N, and where it comes near, I is larger than N examples can show.
@@ -24,6 +27,7 @@ from tfvae.supports import REAL
 
 ACTIVE = 0.01
 ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # what memory is bounded by
+DRAWS_FOR_A_VARIANCE = 10_000  # of a prior without one: its standard error is 1.4% for a normal
 SAMPLES_FOR_A_MEAN = 1000  # of a posterior without one: a unit that ignores x is seen at Var_q(z_d) / 1000
 
 
@@ -68,8 +72,32 @@ def unit_activity(means: np.ndarray) -> np.ndarray:
     return means.var(axis=0, ddof=1).reshape(means.shape[1], -1).sum(axis=1)
 
 
+def prior_variance(vae: VAE) -> np.ndarray:
+    """Returns Var_p(z_d), `[D]`, in closed form or, where the prior has none (a flow), of 10 000 draws.
+
+    Of one-hot vectors, `[D, K]`, it is the sum of the variances of their K entries, as in `unit_activity`.
+    """
+    return compiled(vae, _prior_variance)().numpy().astype(np.float64)
+
+
+def relative_activity(vae: VAE, means: np.ndarray) -> np.ndarray:
+    """Returns Var_x E_q(z|x)[z_d] / Var_p(z_d), `[D]`, from posterior means, `[N, D]`; NaN from a single example.
+
+    By the law of total variance it lies between 0 and 1 where q(z) is the prior, whatever its space and scale; for a
+    standard normal prior it is the activity of Burda et al. itself.
+
+    Example:
+        >>> active_units(relative_activity(vae, posterior_means(vae, x))) <= vae.latent_dim
+        True
+    """
+    return unit_activity(means) / prior_variance(vae)
+
+
 def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
-    """Returns how many units have an activity, `[D]`, above the threshold."""
+    """Returns how many units have an activity, `[D]`, above the threshold; pass `relative_activity`.
+
+    The threshold is meant for a prior of unit variance: `unit_activity` alone serves where the prior is N(0, I).
+    """
     return int(np.sum(np.asarray(activity) > threshold))
 
 
@@ -143,6 +171,7 @@ def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None 
         blocks = [density(components, z[start : start + rows]) for start in range(0, len(z), rows)]
         total = np.logaddexp(total, np.concatenate(blocks))
     num_examples = len(z) // num_samples
+    total = np.maximum(total, log_q)  # q(z) holds q(z | x_n) itself, which float32 may lose where it is narrow and far
     log_marginal = total - math.log(num_examples)
     information = (log_q.numpy() - log_marginal).reshape(num_examples, num_samples).mean(axis=1)
     divergence = (log_marginal - log_p.numpy()).reshape(num_examples, num_samples).mean(axis=1)
@@ -181,6 +210,15 @@ def compiled(vae: VAE, function: Callable, **settings: Any) -> Callable:
         bound = functools.partial(function, vae, **settings)
         functions[key] = tf.function(bound, reduce_retracing=True, autograph=False)
     return functions[key]
+
+
+def _prior_variance(vae: VAE) -> tf.Tensor:
+    prior = vae.prior
+    try:
+        variance = prior.variance()
+    except NotImplementedError:
+        variance = tf.math.reduce_variance(prior.sample(DRAWS_FOR_A_VARIANCE, seed=seeds.as_seed(0)), axis=0)
+    return tf.reduce_sum(tf.reshape(variance, [vae.latent_dim, -1]), axis=1)
 
 
 def _dimension_kl(vae: VAE, x: tf.Tensor) -> tf.Tensor | None:

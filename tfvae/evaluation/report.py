@@ -58,6 +58,24 @@ class Estimate(NamedTuple):
         return cls(*mean_and_error(values))
 
 
+class GapMeans(NamedTuple):
+    """The variational gap and its two parts, `tfvae.evaluation.inference_gaps`, as means over some of the examples.
+
+    Attributes:
+        examples: how many.
+        variational_gap: log p(x) - ELBO(q), log p(x) from the refined q.
+        approximation_gap: log p(x) - ELBO(q*), what the family of q loses.
+        amortisation_gap: ELBO(q*) - ELBO(q), what the encoder loses within the family.
+        untrusted: share of these examples whose weights with the refined q cannot be trusted.
+    """
+
+    examples: int
+    variational_gap: Estimate
+    approximation_gap: Estimate
+    amortisation_gap: Estimate
+    untrusted: float
+
+
 class Bound(NamedTuple):
     """The lower bound of k samples on log p(x), a rung of the ladder.
 
@@ -97,9 +115,10 @@ class Report:
         pareto_threshold: above it, weights cannot be trusted.
         untrusted: share of examples above it.
         kl_per_dimension: the rate of each latent dimension, D numbers, or `None` where it does not factorise.
-        unit_activity: Var_x E_q(z|x)[z_d], D numbers; NaN for a single example. Where q has no mean in closed form, of
-            the means of 1000 samples.
+        unit_activity: Var_x E_q(z|x)[z_d] / Var_p(z_d), D numbers, for a prior N(0, I) that of Burda et al.; NaN for a
+            single example. Where q has no mean in closed form, of the means of 1000 samples.
         aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of.
+        gaps: the variational gap split into approximation and amortisation gap, or `None` if that was not asked for.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -123,11 +142,12 @@ class Report:
     kl_per_dimension: tuple[float, ...] | None
     unit_activity: tuple[float, ...]
     aggregated: AggregatedPosterior
+    gaps: GapMeans | None = None
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def active_units(self) -> int | None:
-        """Number of latent dimensions with an activity above 0.01; `None` for a single example."""
+        """Number of latent dimensions with a (relative) activity above 0.01; `None` for a single example."""
         return None if math.isnan(self.unit_activity[0]) else active_units(self.unit_activity)
 
     @property
@@ -181,6 +201,12 @@ class Report:
         yield "  sampling error", _number(self.sampling_error, 4), "of log p(x): what more samples would remove"
         for samples, groups, bound in self.ladder:
             yield f"  bound of {samples}", _with_error(bound), f"{_count(groups, 'group')} an example"
+        if self.gaps is not None:
+            gaps, untrusted = self.gaps, f"log p(x) of {_percent(self.gaps.untrusted)} of them cannot be trusted"
+            yield f"gaps of {_count(gaps.examples, 'example')}", "", untrusted
+            yield "  variational gap", _with_error(gaps.variational_gap), "the sum of both"
+            yield "  approximation gap", _with_error(gaps.approximation_gap), "what the family of q loses"
+            yield "  amortisation gap", _with_error(gaps.amortisation_gap), "what the encoder loses within the family"
         smallest = f"mean over examples; smallest {_number(self.smallest_effective_sample_size, 1)}"
         yield "effective sample size", _number(self.effective_sample_size, 1), smallest
         above = f"largest; above {_number(self.pareto_threshold, 2)} in {_percent(self.untrusted)} of the examples"
@@ -193,7 +219,8 @@ class Report:
         yield "I(x; z)", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
         yield "KL(q(z) || p(z))", _with_error(marginal), source
         known, active = len(self.unit_activity), self.active_units
-        yield "active units", "unknown" if active is None else str(active), f"of {known}: Var E[z] above {ACTIVE}"
+        above = f"of {known}: Var E[z] above {ACTIVE} of the prior's variance"
+        yield "active units", "unknown" if active is None else str(active), above
         if self.kl_per_dimension is not None:
             largest = sorted(self.kl_per_dimension, reverse=True)
             shown = " ".join(f"{kl:.2f}" for kl in largest[:10]) + (" ..." if known > 10 else "")
@@ -218,13 +245,14 @@ class Report:
         try:
             values = {name: _read(value) for name, value in values.items()}
             estimates = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
-            kl, per_example = values["kl_per_dimension"], values["per_example"]
+            kl, gaps, per_example = values["kl_per_dimension"], values.get("gaps"), values["per_example"]
             return cls(
                 **{
                     **values,
                     **{name: Estimate(**values[name]) for name in estimates},
                     "ladder": tuple(Bound(**{**rung, "bound": Estimate(**rung["bound"])}) for rung in values["ladder"]),
                     "aggregated": AggregatedPosterior(**values["aggregated"]),
+                    "gaps": None if gaps is None else _gap_means(gaps),
                     "kl_per_dimension": None if kl is None else tuple(kl),
                     "unit_activity": tuple(values["unit_activity"]),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
@@ -257,6 +285,10 @@ class Report:
     def load(cls, path: str | os.PathLike) -> "Report":
         """Returns the report that `save` wrote; raises `InvalidInput` if the file is missing or none."""
         return cls.from_dict(files.read_json(path))
+
+
+def _gap_means(values: dict[str, Any]) -> GapMeans:
+    return GapMeans(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in values.items()})
 
 
 def _plain(value: Any) -> Any:

@@ -18,12 +18,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import importance, inputs, seeds
+from tfvae import importance, inference, inputs, seeds
 from tfvae.distributions import closed_form_kl
 from tfvae.distributions import kl_per_dimension as dimension_kl
 from tfvae.errors import InvalidInput, positive_integer
 from tfvae.evaluation import latents, trust
-from tfvae.evaluation.report import Bound, Estimate, Report
+from tfvae.evaluation.gaps import inference_gaps
+from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
 from tfvae.model import VAE
 
 LADDER = (1, 10, 100, 1000, 5000)
@@ -59,6 +60,7 @@ def evaluate(
     per_example: bool = False,
     verbose: bool = True,
     mixture_examples: int = 2000,
+    gap_examples: int = 0,
 ) -> Report:
     """Scores a model on a data set: likelihood with error bars, whether to trust it, and what the latents carry.
 
@@ -73,13 +75,16 @@ def evaluate(
         verbose: show a progress bar over blocks of examples.
         mixture_examples: I(x; z) and KL(q(z) || p(z)) are taken of at most so many examples, drawn at random, since
             they need the density of each one's z under each one's posterior. I(x; z) cannot exceed the log of it.
+        gap_examples: at most so many random examples get a posterior of their own, refined in 500 steps, which splits
+            their variational gap into approximation and amortisation gap (`inference_gaps`); 0 leaves that out.
 
     Returns:
         The report: `print(report)`, `report.log_prob.mean`, `report.save("report.json")`.
 
     Raises:
         InvalidInput: if the data are empty or endless, have a wrong shape, or values that are not finite or outside
-            the likelihood's support (the row is named), or a number is not a whole number of at least 1.
+            the likelihood's support (the row is named), or a number is not a whole number of at least 1; if gaps are
+            asked for and the posterior is not reparameterised.
 
     Example:
         >>> report = evaluate(vae, x, num_samples=1000)
@@ -92,6 +97,9 @@ def evaluate(
     rungs = sorted({1, num_samples, *(min(positive_integer("ladder", k), num_samples) for k in ladder)})
     seed = seeds.draw() if seed is None else seeds.integer(seed)
     sample = _RandomRows(positive_integer("mixture_examples", mixture_examples), seed)
+    refined = _RandomRows(positive_integer("gap_examples", gap_examples) if gap_examples else 0, seed)
+    if refined.limit:
+        inference.check_posterior(vae)
     chunk, groups, tail = importance.chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
     if _is_array(data):
         inputs.check_arrays(vae, data)  # before the first sample, not after the last
@@ -105,6 +113,7 @@ def evaluate(
         scores = score(x, tf.constant(num_samples), block_seed)
         parts.append({**_per_example(scores, num_samples), "latent_mean": mean(x, block_seed).numpy()})
         sample.add(rows)
+        refined.add(rows)
         if bar:
             bar.update(index + 1)
     if bar and bar.target is None:
@@ -130,8 +139,9 @@ def evaluate(
         pareto_threshold=trust.threshold(num_samples),
         untrusted=trust.share_untrusted(values["pareto_shape"], num_samples),
         kl_per_dimension=_means(values.get("kl_per_dimension")),
-        unit_activity=tuple(latents.unit_activity(values["latent_mean"]).tolist()),
+        unit_activity=tuple(latents.relative_activity(vae, values["latent_mean"]).tolist()),
         aggregated=mixture,
+        gaps=_gap_means(vae, refined.rows, num_samples, seed, verbose) if refined.limit else None,
         per_example=values if per_example else None,
     )
 
@@ -209,6 +219,12 @@ def _per_example(scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
         "kl_per_dimension": scores.kl_per_dimension,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _gap_means(vae: VAE, rows: list[np.ndarray], num_samples: int, seed: int, verbose: bool) -> GapMeans:
+    gaps = inference_gaps(vae, np.stack(rows), num_samples=num_samples, seed=seed, verbose=verbose)
+    means = (Estimate.of(gap.value) for gap in (gaps.variational_gap, gaps.approximation_gap, gaps.amortisation_gap))
+    return GapMeans(len(rows), *means, gaps.untrusted)
 
 
 def _batches(data: Any) -> Iterable[Any]:
