@@ -146,8 +146,8 @@ class Script:
         self.alarm.set_params({"epochs": epochs, "steps": steps})
         self.alarm.on_train_begin()
         self.steps, self.epoch = steps, 0
-        names = ("posterior_means", "mutual_information", "kl_per_dimension", "unit_activity")
-        results = (lambda *_: None, self.information, lambda *_: np.array([self.rate]), lambda _: self.activity)
+        names = ("posterior_means", "mutual_information", "kl_per_dimension", "relative_activity")
+        results = (lambda *_: None, self.information, lambda *_: np.array([self.rate]), lambda *_: self.activity)
         for name, result in zip(names, results, strict=True):
             monkeypatch.setattr(f"tfvae.evaluation.latents.{name}", result)
 
