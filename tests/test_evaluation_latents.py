@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from linear_gaussian import SIGMA, M, data, linear_vae, set_exact
+from linear_gaussian import SIGMA, D, M, data, linear_vae, set_exact
 from parts import POSTERIORS, PRIORS, examples, make_vae, partner, randomise
 
 import tfvae
@@ -166,3 +166,14 @@ def test_random_rows_are_fair():
     whole = _RandomRows(40, 0)
     whole.add(np.arange(30))
     assert whole.rows == list(range(30))
+
+
+def test_information_stays_below_its_ceiling_where_q_is_narrow_and_far():
+    """At |loc| / scale of 1e6 float32 loses q(z | x_n) when it is evaluated again; the mixture must still hold it."""
+    vae = set_exact(linear_vae())
+    kernel, bias = vae.posterior.head.dense.get_weights()
+    kernel[:, :D], bias[D:] = 30 * kernel[:, :D], -30.0  # far apart; the scale at its floor of 1e-5
+    vae.posterior.head.dense.set_weights([kernel, bias])
+    found = mutual_information(vae, data(60, seed=1), seed=0)
+    assert found.mutual_information <= found.ceiling + 1e-6
+    assert found.mutual_information > found.ceiling - 0.01  # 60 codes that never meet

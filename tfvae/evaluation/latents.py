@@ -171,7 +171,7 @@ def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None 
         blocks = [density(components, z[start : start + rows]) for start in range(0, len(z), rows)]
         total = np.logaddexp(total, np.concatenate(blocks))
     num_examples = len(z) // num_samples
-    total = np.maximum(total, log_q)  # q(z) holds q(z | x_n) itself, which float32 may lose where it is narrow and far
+    total = np.maximum(total, log_q)  # q(z) holds q(z | x_n): rounding must not lose it
     log_marginal = total - math.log(num_examples)
     information = (log_q.numpy() - log_marginal).reshape(num_examples, num_samples).mean(axis=1)
     divergence = (log_marginal - log_p.numpy()).reshape(num_examples, num_samples).mean(axis=1)
@@ -228,7 +228,8 @@ def _dimension_kl(vae: VAE, x: tf.Tensor) -> tf.Tensor | None:
 def _draw(vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
     parameters = vae.posterior.parameters(x)
-    z, log_q = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
+    z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
+    log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
     draws = (z, log_q, vae.prior.log_prob(z))
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
 
