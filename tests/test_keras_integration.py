@@ -352,7 +352,7 @@ REPLICAS = """
     one = run(tf.distribute.get_strategy())
     strategy = tf.distribute.MirroredStrategy(tf.config.list_logical_devices("CPU"))
     two = run(strategy)
-    seeds = strategy.experimental_local_results(strategy.run(lambda: two[3]._step_seed(0)))
+    seeds = strategy.experimental_local_results(strategy.run(lambda: two[3]._step_seed(tfvae.seeds.TRAINING, 0)))
     assert len(seeds) == 2 and np.any(seeds[0] != seeds[1])
     worst = max(np.abs(a - b).max() for a, b in zip(one[2], two[2]))
     print("largest difference of weights", worst, one[0], two[0], one[1], two[1], sep="\\n")

@@ -72,8 +72,8 @@ MUTANTS = [
     Mutant(
         "a mean of batch means",
         "training.py",
-        "self.logs[name].update_state(value, sample_weight=evidence.weight)",
-        "self.logs[name].update_state(tf.reduce_mean(value))",
+        "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}",
+        "{name: tf.reduce_sum(evidence.weight) * tf.reduce_mean(value) for name, value in of_examples.items()}",
         "tests/test_training.py",
     ),
     Mutant(
@@ -93,8 +93,8 @@ MUTANTS = [
     Mutant(
         "training on the test set",
         "run.py",
-        "data.train.batches(options.batch_size, shuffle_seed=options.seed, first_epoch=checkpoint.initial_epoch),",
-        "data.test.batches(options.batch_size, shuffle_seed=options.seed, first_epoch=checkpoint.initial_epoch),",
+        "        data.train.x,\n        batch_size",
+        "        data.test.x,\n        batch_size",
         "tests/test_cli.py",
     ),
     Mutant(

@@ -80,7 +80,7 @@ def reference(vae, x, target=None, weight=None, step=0, batch=4, evaluation=Fals
     rows, loss = [], 0.0
     for i, start in enumerate(range(0, len(x), batch)):
         part = slice(start, start + batch)
-        eps = noise(vae, x[part], *((float(start), seeds.EVALUATION) if evaluation else (step + i,)))
+        eps = noise(vae, x[part], *((seeds.EVALUATION, start) if evaluation else (seeds.TRAINING, step + i)))
         rows.append(terms(vae.objective, weights, x[part], target[part], eps))
         loss += np.sum(weight[part] * -rows[-1]["objective"])
     logs = {name: np.concatenate([row[name] for row in rows]) @ weight / np.sum(weight) for name in rows[0]}
@@ -164,7 +164,7 @@ def test_iwae_of_one_sample_is_the_elbo_without_closed_form(linear_vae, binary):
     vae.compile(optimizer="sgd", objective=objectives.ELBO())
     assert_logs(vae.evaluate(binary, batch_size=4, verbose=0, return_dict=True), iwae)
     weights = [w.astype(np.float64) for w in vae.get_weights()]
-    eps = noise(vae, binary[:4], 0.0, seeds.EVALUATION)
+    eps = noise(vae, binary[:4], seeds.EVALUATION, 0)
     _, log_prior, log_posterior, _ = densities(weights, binary[:4], binary[:4], eps)
     logs = vae.evaluate(binary[:4], verbose=0, return_dict=True)
     assert logs["rate"] == pytest.approx(np.mean(log_posterior - log_prior), rel=RELATIVE)
@@ -180,7 +180,7 @@ def test_one_sgd_step_is_the_gradient_of_the_loss(linear_vae, binary, objective)
     """Central differences of the NumPy loss, float64: right to about 1e-8; the float32 step to about 1e-6."""
     vae = linear_vae(optimizer=keras.optimizers.SGD(1.0), objective=objective)
     before = [w.astype(np.float64) for w in vae.get_weights()]
-    eps, h = noise(vae, binary, 0), 1e-5
+    eps, h = noise(vae, binary, seeds.TRAINING, 0), 1e-5
 
     def loss():
         return np.sum(WEIGHTS * -terms(objective, before, binary, binary, eps)["objective"]) / len(binary)

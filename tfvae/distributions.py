@@ -21,6 +21,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import seeds
+
 tfd = tfp.distributions
 
 
@@ -31,7 +33,7 @@ class MultivariateNormalDiag(tfd.MultivariateNormalDiag):
         loc, scale = self.loc, self.parameters["scale_diag"]
         shape = tf.broadcast_dynamic_shape(tf.shape(loc), tf.shape(scale))
         shape = tf.concat([tf.reshape(tf.cast(sample_shape, tf.int32), [-1]), shape], axis=0)
-        eps = tf.random.stateless_normal(shape, seed=tfp.random.sanitize_seed(seed), dtype=self.dtype)
+        eps = seeds.normal(shape, tfp.random.sanitize_seed(seed), self.dtype)
         return tf.ensure_shape(loc + scale * eps, [None] * (shape.shape[0] - 1) + [loc.shape[-1]]), eps
 
     def _call_sample_n(self, sample_shape: tf.Tensor, seed: tf.Tensor, **kwargs: Any):

@@ -150,14 +150,14 @@ def check_fit(
     """
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
-    is_stream = _is_stream(x)
-    first, x = _peek(x) if is_stream else ((x, y, sample_weight), x)
+    streams = is_stream(x)
+    first, x = _peek(x) if streams else ((x, y, sample_weight), x)
     first_x, first_y, weight = keras.utils.unpack_x_y_sample_weight(first)
     if class_weight is not None and (first_y is None or is_target(first_y, vae.event_shape)):
         remedy = "Pass the labels as y, or weigh examples by sample_weight."
         raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)
     check_arrays(vae, first_x, first_y, weight, support)
-    return x, (x if y is None and sample_weight is not None and not is_stream else y)
+    return x, (x if y is None and sample_weight is not None and not streams else y)
 
 
 def num_examples(x: Any, steps_per_epoch: int | None = None) -> int | None:
@@ -167,7 +167,7 @@ def num_examples(x: Any, steps_per_epoch: int | None = None) -> int | None:
         x: an array, or a stream of batches; of a stream the first batch's size stands for all.
         steps_per_epoch: batches that count as one pass over an endless stream.
     """
-    if not _is_stream(x):
+    if not is_stream(x):
         return len(x)
     batches = steps_per_epoch or (x.num_batches if isinstance(x, keras.utils.PyDataset) else None)
     if isinstance(x, tf.data.Dataset):
@@ -175,6 +175,28 @@ def num_examples(x: Any, steps_per_epoch: int | None = None) -> int | None:
     if not batches or isinstance(x, Iterator):
         return None
     return batches * len(keras.utils.unpack_x_y_sample_weight(_peek(x)[0])[0])
+
+
+def split_for_validation(call: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `fit` with the last `validation_split` of arrays as `validation_data`, as Keras has it.
+
+    Raises:
+        InvalidInput: if x is a stream, or one side would be empty.
+    """
+    share, x = call["validation_split"], call["x"]
+    remedy = "Pass validation_data."
+    if is_stream(x):
+        raise InvalidInput("arrays, to split off validation data", f"a {type(x).__name__}", remedy)
+    rows = int(len(x) * (1.0 - share))
+    if not 0 < rows < len(x):
+        raise InvalidInput("validation_split to leave rows on both sides", f"{share} of {len(x)} rows", remedy)
+    parts = [call[name] for name in ("x", "y", "sample_weight")]
+    train, held = (
+        [None if part is None else part[side] for part in parts] for side in (slice(rows), slice(rows, None))
+    )
+    return {
+        "x": train[0], "y": train[1], "sample_weight": train[2], "validation_data": tuple(held), "validation_split": 0.0
+    }  # fmt: skip
 
 
 class Violations(keras.metrics.Metric):
@@ -217,17 +239,16 @@ class Violations(keras.metrics.Metric):
 
 def note_dropped_labels(vae: Any) -> None:
     """Says once for a model that the labels of its stream are not used."""
-    _note_once(
-        vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this."
-    )
+    note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")
 
 
 def _note_integers(vae: Any, x: Any) -> None:
     if not vae.preprocessing and not np.issubdtype(_numpy_dtype(x), np.floating):
-        _note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
+        note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
 
 
-def _note_once(vae: Any, key: str, text: str) -> None:
+def note_once(vae: Any, key: str, text: str) -> None:
+    """Says something once for a model."""
     if key not in vae.notes:
         vae.notes.add(key)
         logger.warning("tfvae: %s", text)
@@ -260,7 +281,8 @@ def _check_inside(
     )
 
 
-def _is_stream(x: Any) -> bool:
+def is_stream(x: Any) -> bool:
+    """Tells whether x brings batches, and is no array."""
     return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)) or not (
         hasattr(x, "__array__") or tf.is_tensor(x) or isinstance(x, (list, tuple, dict))
     )

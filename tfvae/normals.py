@@ -13,6 +13,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import seeds
+
 tfd = tfp.distributions
 
 
@@ -41,9 +43,9 @@ class MultivariateNormalLowRank(tfd.MultivariateNormalDiagPlusLowRankCovariance)
         self.scale_diag, self.factor = scale_diag, factor
 
     def _call_sample_n(self, sample_shape: tf.Tensor, seed: tf.Tensor, **kwargs: Any):
-        seeds = tfp.random.split_seed(seed)
-        moved, _ = _linear_noise(self.factor, sample_shape, seeds[0])
-        eps = tf.random.stateless_normal(tf.shape(moved), seed=seeds[1])
+        first, second = tf.unstack(tfp.random.split_seed(seed))
+        moved, _ = _linear_noise(self.factor, sample_shape, first)
+        eps = seeds.normal(tf.shape(moved), second)
         return self.loc + self.scale_diag * eps + moved
 
     def _scaled_factor(self):
@@ -80,7 +82,7 @@ def _linear_noise(factor: tf.Tensor, sample_shape: tf.Tensor, seed: tf.Tensor) -
     """Returns factor @ eps and eps, `[*sample, *batch, D]` and `[*sample, *batch, R]`, one product a batch member."""
     sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
     shape = tf.concat([sample_shape, tf.shape(factor)[:-2], tf.shape(factor)[-1:]], axis=0)
-    eps = tf.random.stateless_normal(shape, seed=tfp.random.sanitize_seed(seed))
+    eps = seeds.normal(shape, tfp.random.sanitize_seed(seed))
     batch = factor.shape.rank - 2
     flat = tf.reshape(eps, tf.concat([[tf.reduce_prod(sample_shape)], tf.shape(eps)[-batch - 1 :]], axis=0))
     columns = tf.transpose(flat, [*range(1, batch + 2), 0])  # [*batch, R, S]

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfvae import supports
 from tfvae.errors import positive_integer
-from tfvae.seeds import as_seed, integer
+from tfvae.seeds import ALGORITHM, as_seed, integer, uniform
 
 
 class RandomPreprocessing(keras.layers.Layer, abc.ABC):
@@ -36,7 +36,7 @@ class RandomPreprocessing(keras.layers.Layer, abc.ABC):
     def call(self, x: tf.Tensor, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns x, `[B, ...]`, transformed; values outside the support become NaN, which no likelihood accepts."""
         if training:
-            u = tf.random.stateless_uniform(tf.shape(x), seed=as_seed() if seed is None else seed)
+            u = uniform(tf.shape(x), as_seed() if seed is None else seed)
         else:
             u = noise_of(x, as_seed(self.seed))
         return tf.where(self.support.contains(x), self.transform(x, u), float("nan"))
@@ -112,7 +112,7 @@ def noise_of(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     u_bi = hash(key_i + sum_j hash(x_bj xor key'_j)) / 2^24,    keys drawn with the seed
     """
     rows = tf.reshape(x, [tf.shape(x)[0], math.prod(x.shape[1:])])
-    keys = tf.random.stateless_uniform([2, rows.shape[1]], seed, minval=None, maxval=None, dtype=tf.int32)
+    keys = tf.random.stateless_uniform([2, rows.shape[1]], seed, None, None, tf.int32, alg=ALGORITHM)
     keys = tf.bitcast(keys, tf.uint32)
     row_hash = tf.reduce_sum(_mixed(tf.bitwise.bitwise_xor(tf.bitcast(rows, tf.uint32), keys[0])), 1, keepdims=True)
     bits = tf.bitwise.right_shift(_mixed(row_hash + keys[1]), tf.constant(8, tf.uint32))

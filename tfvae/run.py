@@ -255,11 +255,10 @@ def _fit(folder: Path, options: Options, data: Any, vae: VAE, verbose: int) -> t
         "val_elbo", mode="max", patience=options.patience or 0, restore_best_weights=True
     )
     vae.fit(
-        data.train.batches(options.batch_size, shuffle_seed=options.seed, first_epoch=checkpoint.initial_epoch),
-        steps_per_epoch=data.train.num_batches(options.batch_size),
-        validation_data=data.valid.batches(options.batch_size),
+        data.train.x,
+        batch_size=options.batch_size,
+        validation_data=data.valid.x,
         epochs=options.epochs,
-        shuffle=False,
         verbose=verbose,
         callbacks=[
             FirstAid(),

@@ -13,6 +13,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import seeds
+
 tfd = tfp.distributions
 
 LOG_SMALLEST = -80.0  # exp of it, and of its negative, are normal float32 numbers
@@ -25,7 +27,7 @@ class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
         logits = self.logits
         shape = tf.concat([tf.reshape(tf.cast(sample_shape, tf.int32), [-1]), tf.shape(logits)], axis=0)
         seed = tfp.random.sanitize_seed(seed)
-        uniform = tf.random.stateless_uniform(shape, seed=seed, minval=1e-20, maxval=1.0)
+        uniform = tf.maximum(seeds.uniform(shape, seed), 1e-20)
         gumbel = -tf.math.log(-tf.math.log(uniform))
         log_z = tf.nn.log_softmax((logits + gumbel) / self.temperature[..., tf.newaxis])
         return tf.exp(tf.maximum(log_z, LOG_SMALLEST))

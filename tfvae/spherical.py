@@ -29,6 +29,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import seeds
+
 tfd = tfp.distributions
 
 PROPOSALS = (
@@ -126,7 +128,7 @@ class _Angular:
         a = 0.5 * (dim - 1)
         b = self._tangent(a, kappa)
         shape = tf.concat([[3, PROPOSALS], [n], tf.shape(kappa)], axis=0)
-        first, second, third = tf.unstack(tf.random.stateless_uniform(shape, seed=seed))
+        first, second, third = tf.unstack(seeds.uniform(shape, seed))
         radius = tf.sqrt(1 - first ** (2 / (dim - 2))) if dim > 2 else 1.0
         cosine = radius * tf.cos(2 * math.pi * second)  # symmetric beta variables on [-1, 1] (Devroye 1986, IX.3)
         odds = (1 + cosine) / (1 - cosine)
@@ -176,7 +178,7 @@ def unit(raw: tf.Tensor) -> tf.Tensor:
 def rotated(direction: tf.Tensor, angle: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns unit vectors `[S, ..., D]` at `angle` `[S, ...]` from `direction` `[..., D]`, uniformly around it."""
     dim = direction.shape[-1]
-    noise = tf.random.stateless_normal(tf.concat([tf.shape(angle), [dim - 1]], axis=0), seed=seed)
+    noise = seeds.normal(tf.concat([tf.shape(angle), [dim - 1]], axis=0), seed)
     around = tf.math.l2_normalize(tf.ensure_shape(noise, [*angle.shape, dim - 1]), axis=-1)
     angle = angle[..., tf.newaxis]
     z = tf.concat([tf.cos(angle), tf.sin(angle) * around], axis=-1)

@@ -9,15 +9,17 @@ evaluation draws the same noise every time.
 """
 
 import abc
+import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvae import inputs, seeds
+from tfvae import inputs, resident, seeds
 from tfvae.errors import InvalidInput
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.evidence import Evidence
+from tfvae.logs import Log, LogTable
 from tfvae.objectives import ELBO, Objective
 from tfvae.schedules import at
 from tfvae.supports import REAL, Support
@@ -34,8 +36,11 @@ class EvidenceModel(keras.Model, abc.ABC):
         self.objective, self.estimator = ELBO(), Pathwise()
         self.objective_layers, self.num_data = [], None
         self.notes = set()
-        self.logs = {name: keras.metrics.Mean(name) for name in LOGS}
+        self._log_names(LOGS)
         self.violations = inputs.Violations()
+        self.programs = {}
+        self.trusting = False  # while a step is traced for arrays, which are checked whole before training
+        self.validation = None  # the resident epochs that take the place of the test function in a fit's validation
         self.guard = None  # a callback that decides whether a step's update is made (tfvae.callbacks.FirstAid)
 
     @property
@@ -88,8 +93,10 @@ class EvidenceModel(keras.Model, abc.ABC):
             objective: the bound to maximise; by default `tfvae.objectives.ELBO()`.
             estimator: of its gradient; by default `tfvae.estimators.Pathwise()`.
             run_eagerly: run steps without `tf.function`, for debugging.
-            steps_per_execution: steps in one compiled call.
-            jit_compile: compile steps with XLA; Keras' "auto" means on a GPU only.
+            steps_per_execution: steps in one compiled call of a stream; arrays, unless a callback watches every
+                batch, have as many as fit into half a second.
+            jit_compile: compile steps with XLA; "auto" means on a GPU, and on a CPU for long fits of arrays without
+                convolutions.
             auto_scale_loss: scale the loss under `mixed_float16`.
             **refused: Keras' `loss` and `metrics` have no meaning here.
 
@@ -122,11 +129,21 @@ class EvidenceModel(keras.Model, abc.ABC):
         )
         self.objective, self.estimator = objective, estimator
         self.objective_layers = list(objective.layers)
-        self.logs = {name: keras.metrics.Mean(name) for name in (*LOGS, *objective.term_names, *objective.schedules)}
+        self._log_names((*LOGS, *objective.term_names, *objective.schedules))
         self.optimizer.build(self.part_variables)
+        self.programs = {}
         self._execution = {
             "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
         }  # fmt: skip
+
+    def _log_names(self, names: tuple[str, ...]) -> None:
+        self.log_table = LogTable(names)
+        self.logs = {name: Log(name, self.log_table) for name in names}
+
+    @property
+    def jit_is_automatic(self) -> bool:
+        """Whether `jit_compile` was left to us."""
+        return self._execution["jit_compile"] == "auto"
 
     @property
     def part_variables(self) -> list[keras.Variable]:
@@ -155,11 +172,13 @@ class EvidenceModel(keras.Model, abc.ABC):
             self.objective.update(evidence)
 
         guarded = self.guard.guarded(update, loss, gradients, data) if self.guard else update()
-        return {**self._log(evidence, bound, terms), **(guarded or {})}
+        self._log(evidence, bound, terms)
+        return {**self._read(training=True), **(guarded or {})}
 
     def step_loss(self, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> tuple:
         """Returns the loss that a train step differentiates, with the evidence, bound and terms that make it."""
-        evidence = self._observed(x, y, weight, self._step_seed(self.optimizer.iterations), training=True)
+        seed = self._step_seed(seeds.TRAINING, self.optimizer.iterations)
+        evidence = self._observed(x, y, weight, seed, training=True)
         bound, terms = self.objective(evidence), self.objective.terms(evidence)
         gain = self.estimator.surrogate(self.objective, evidence, bound)
         examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
@@ -170,9 +189,10 @@ class EvidenceModel(keras.Model, abc.ABC):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
         x, y, weight = self._unpacked(data)
-        seed = self._step_seed(self.logs["loss"].count, seeds.EVALUATION)
+        seed = self._step_seed(seeds.EVALUATION, self.log_table.weight("loss"))
         evidence = self._observed(x, y, weight, seed, training=False)
-        return self._log(evidence, self.objective(evidence), self.objective.terms(evidence))
+        self._log(evidence, self.objective(evidence), self.objective.terms(evidence))
+        return self._read(training=False)
 
     def _unpacked(self, data: Any) -> tuple:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -186,20 +206,11 @@ class EvidenceModel(keras.Model, abc.ABC):
 
     def _observed(self, x: Any, y: Any, weight: tf.Tensor, seed: tf.Tensor, training: bool) -> Evidence:
         """Returns the evidence of a batch; examples with refused values are counted and get weight zero."""
-        noise = seeds.fold(seed, seeds.PREPROCESSING)
-        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (x, x if y is None else y))
+        noise, raw = seeds.fold(seed, seeds.PREPROCESSING), (x, y)
         x = self.preprocess(x, noise, training)
         target = x if y is None else self.preprocess(y, noise, training)
-        finite, inside = tf.math.is_finite(x), self.support.contains(target)
-        good_weight = tf.math.is_finite(weight) & (weight >= 0)
-        axes = list(range(1, x.shape.rank))
-        good = tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes) & good_weight
-        weight = tf.where(good, weight, 0.0)
-        raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
-        self.violations.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
-        x = tf.where(finite, x, 0.0)
-        target = x if y is None else target
-        target = tf.where(inside, target, self.support.inner)
+        if not self.trusting:
+            x, target, weight = self._checked(*raw, x, target, weight)
         return self.evidence(
             x,
             target,
@@ -212,49 +223,113 @@ class EvidenceModel(keras.Model, abc.ABC):
             num_data=self.num_data,
         )
 
-    def _log(self, evidence: Evidence, bound: tf.Tensor, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Updates the logs: means over examples by weight, the loss as Keras has it; carries violations along."""
+    def _checked(
+        self, raw_x: tf.Tensor, raw_y: tf.Tensor | None, x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns x, target and weight without what must be refused, which is counted."""
+        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (raw_x, raw_x if raw_y is None else raw_y))
+        finite, inside = tf.math.is_finite(x), self.support.contains(target)
+        good_weight = tf.math.is_finite(weight) & (weight >= 0)
+        axes = list(range(1, x.shape.rank))
+        good = tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes) & good_weight
+        weight = tf.where(good, weight, 0.0)
+        raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
+        self.violations.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
+        x = tf.where(finite, x, 0.0)
+        target = x if raw_y is None else target
+        return x, tf.where(inside, target, self.support.inner), weight
+
+    def _log(self, evidence: Evidence, bound: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
+        """Updates the logs: means over examples by weight, the loss as Keras has it."""
         examples = tf.cast(tf.shape(bound)[0], tf.float32)
         loss = tf.reduce_sum(evidence.weight * -bound) / tf.maximum(examples, 1.0) + _total(terms, self.losses)
         scheduled = {name: at(value, evidence.step) for name, value in self.objective.schedules.items()}
-        for name, value in {"loss": loss, **terms, **scheduled}.items():
-            self.logs[name].update_state(value, sample_weight=examples)
-        for name, value in (
-            ("objective", bound),
-            ("elbo", evidence.elbo),
-            ("distortion", evidence.distortion),
-            ("rate", evidence.rate),
-        ):
-            self.logs[name].update_state(value, sample_weight=evidence.weight)
-        return {**{name: log.result() for name, log in self.logs.items()}, "violations": self.violations.result()}
+        of_batch = {"loss": loss, **terms, **scheduled}
+        of_examples = {
+            "objective": bound, "elbo": evidence.elbo, "distortion": evidence.distortion, "rate": evidence.rate
+        }  # fmt: skip
+        sums = {name: examples * value for name, value in of_batch.items()}
+        sums |= {name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}
+        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))
+        self.log_table.update_state(sums, weights)
 
-    def _step_seed(self, *counters: Any) -> tf.Tensor:
+    def _read(self, training: bool) -> dict[str, tf.Tensor]:
+        """Returns the logs; with them travels what is inspected after the step."""
+        violations = self.violations.result()
+        carried = self.guard.beside(violations) if training and self.guard else violations
+        return {**dict(zip(self.logs, tf.unstack(self.log_table.result()), strict=True)), "violations": carried}
+
+    def _step_seed(self, stream: int, step: tf.Tensor) -> tf.Tensor:
+        """Returns the seed of a step, one of its own for each replica."""
+        with tf.init_scope():
+            base = int(seeds.fold(seeds.as_seed(self.seed), stream)[0])
+        seed = tf.stack([base, tf.cast(step, tf.int32)])
         context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-        return seeds.fold(seeds.as_seed(self.seed), *counters, replica)
+        several = context and context.num_replicas_in_sync > 1
+        return seeds.fold(seed, context.replica_id_in_sync_group) if several else seed
 
     def make_train_function(self, force: bool = False) -> None:
         """Builds Keras' train function; what it counts as violations is raised when its block has executed."""
         if self.train_function is None or force:
             super().make_train_function(force)
-            self.train_function = self._raising(self.train_function)
+            function = self.train_function
+            self.train_function = lambda iterator: self.inspected(function(iterator), training=True)
 
     def make_test_function(self, force: bool = False) -> None:
         """Builds Keras' test function; what it counts as violations is raised when its block has executed."""
         if self.test_function is None or force:
             super().make_test_function(force)
-            self.test_function = self._raising(self.test_function)
+            function = self.test_function
+            self.test_function = lambda iterator: self.inspected(function(iterator), training=False)
 
-    def _raising(self, function: Any) -> Any:
-        def checked(iterator: Any) -> dict[str, tf.Tensor]:
-            logs = dict(function(iterator))
-            violations = logs.pop("violations")
-            if self.guard:
-                violations = self.guard.inspect(logs, violations)
-            self.violations.raise_if_any(violations, self.support)
-            return logs
+    def program(self, training: bool, jit_compile: bool | None, on_refusal: Any = None) -> resident.Program:
+        """Returns the program of many train or test steps, made once."""
+        key = training, jit_compile
+        if key not in self.programs:
+            step = self._trusting(self.train_step if training else self.test_step)
+            read = functools.partial(self._read, training)
+            self.programs[key] = resident.Program(step, read, jit_compile, on_refusal)
+        return self.programs[key]
 
-        return checked
+    def _trusting(self, step: Any) -> Any:
+        """Returns a step that leaves out the checks of values, unless a user's own layer may make new ones."""
+        own = all(type(layer).__module__.split(".")[0] in ("keras", "tfvae") for layer in self.preprocessing)
+
+        def trusting(data: tuple) -> dict[str, tf.Tensor]:
+            self.trusting = own
+            try:
+                return step(data)
+            finally:
+                self.trusting = False
+
+        return trusting
+
+    def inspected(self, logs: dict[str, Any], training: bool, batch: Any = None) -> dict[str, Any]:
+        """Returns the logs of a block of steps without what travelled beside them.
+
+        Args:
+            logs: what the steps returned.
+            training: whether they were train steps.
+            batch: gives the data of a step of the present epoch, if they are not among the logs.
+
+        Raises:
+            InvalidInput: if the block had data to refuse.
+            Diverged: if a `FirstAid` watches, and a step failed.
+        """
+        logs = dict(logs)
+        violations = logs.pop("violations")
+        if training and self.guard:
+            violations = self.guard.inspect(logs, violations, batch)
+        self.violations.raise_if_any(violations, self.support)
+        return logs
+
+    def reset_metrics(self) -> None:
+        """Starts the logs again."""
+        self.log_table.reset_state()
+
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
+        """Returns the logs."""
+        return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
 
     def fit(
         self,
@@ -281,29 +356,41 @@ class EvidenceModel(keras.Model, abc.ABC):
         Raises:
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
-        x, y = inputs.check_fit(self, x, y, sample_weight, class_weight=kwargs.get("class_weight"))
-        if validation_data is not None:
-            triple = keras.utils.unpack_x_y_sample_weight(validation_data)
-            validation_data = (*inputs.check_fit(self, *triple), triple[2])
-        num_data = inputs.num_examples(x, kwargs.get("steps_per_epoch"))
-        callbacks = _callbacks(args, kwargs)
+        given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
+        call = resident.arguments_of(keras.Model.fit, x, y, *args, **given)
+        call["x"], call["y"] = inputs.check_fit(self, x, y, call["sample_weight"], class_weight=call["class_weight"])
+        if call["validation_data"] is not None:
+            triple = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
+            call["validation_data"] = (*inputs.check_fit(self, *triple), triple[2])
+        elif call["validation_split"]:
+            call.update(inputs.split_for_validation(call))
+        num_data = inputs.num_examples(call["x"], call["steps_per_epoch"])
+        callbacks = _callbacks(call["callbacks"])
         guard = _guard(callbacks)
         if num_data != self.num_data or guard:  # constants of the compiled step
             self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
+            self.programs = {}
         try:
             for callback in callbacks:
                 if hasattr(callback, "watch"):
                     callback.watch(callbacks)
-            return super().fit(x, y, *args, sample_weight=sample_weight, validation_data=validation_data, **kwargs)
+            with resident.on_device(self, call) as call:
+                return super().fit(**call)
         finally:
             if guard:  # it guards this fit alone
-                self.guard = self.train_function = None
+                self.guard, self.train_function, self.programs = None, None, {}
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         if not kwargs.get("_use_cached_eval_dataset"):
             x, y = inputs.check_fit(self, x, y, sample_weight)
-        return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        ordinary = self.test_function
+        try:
+            self.test_function = self.validation or ordinary
+            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        finally:
+            self.test_function = ordinary if self.validation else self.test_function
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
@@ -334,8 +421,7 @@ def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if several else value
 
 
-def _callbacks(args: tuple, kwargs: dict) -> list:
-    given = args[3] if len(args) > 3 else kwargs.get("callbacks")
+def _callbacks(given: Any) -> list:
     given = getattr(given, "callbacks", given) or []
     return list(given) if isinstance(given, (list, tuple)) else [given]
 

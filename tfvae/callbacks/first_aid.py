@@ -9,6 +9,7 @@ float16 a gradient that overflows at a loss scale above 1 is no failure: Keras' 
 halves the scale.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -59,7 +60,9 @@ class FirstAid(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self._failed = tf.Variable(False, trainable=False, name="failed")
-        self._good, self._batch, self._test, self._epoch, self._blocks = None, None, None, 0, 0
+        self._taken = tf.Variable(0, trainable=False, name="taken")  # steps of this epoch that did not fail
+        self._good, self._find, self._test, self._epoch, self._blocks = None, None, None, 0, 0
+        self._batch_known = False
 
     def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
@@ -85,21 +88,24 @@ class FirstAid(keras.callbacks.Callback):
             data: of the step, as Keras hands it over.
 
         Returns:
-            What `inspect` needs, to be carried out of the step with the logs: the batch, and behind the violations
-            whether the step failed, one thing to read.
+            The batch, to be carried out of the step with the logs.
         """
         good = tf.math.is_finite(loss) & (is_finite(*gradients) | self._is_skipped_by_optimizer())
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             update()
-            return {CARRIED: {}, "violations": self._beside_violations(~good)}
+            self._replica_failed = ~good
+            return {CARRIED: {}}
         failed = self._failed.assign(self._failed | ~good)
+        self._taken.assign_add(tf.where(failed, 0, 1))
         tf.cond(failed, lambda: None, update)
         batch = zip(NAMES, keras.utils.unpack_x_y_sample_weight(data), strict=True)
-        given = {name: value for name, value in batch if value is not None}
-        return {CARRIED: given, "violations": self._beside_violations(failed)}
+        return {CARRIED: {name: value for name, value in batch if value is not None}}
 
-    def _beside_violations(self, failed: tf.Tensor) -> tf.Tensor:
-        return tf.concat([self.model.violations.result(), [tf.cast(failed, tf.float32)]], axis=0)
+    def beside(self, violations: tf.Tensor) -> tf.Tensor:
+        """Returns the violations, and behind them whether a step failed and how many did not: one thing to read."""
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        state = (self._replica_failed, 0) if several else (self._failed, self._taken)
+        return tf.concat([violations, [tf.cast(value, tf.float32) for value in state]], axis=0)
 
     def _is_skipped_by_optimizer(self) -> tf.Tensor:
         optimizer = self.model.optimizer
@@ -108,8 +114,13 @@ class FirstAid(keras.callbacks.Callback):
 
     # After each call of the compiled function.
 
-    def inspect(self, logs: dict[str, Any], violations: Any) -> Any:
-        """Takes out of the logs what the step carried along, and stops training if it failed.
+    def inspect(self, logs: dict[str, Any], violations: Any, batch: Callable[[int], tuple] | None = None) -> Any:
+        """Takes out of the logs what the steps carried along, and stops training if one failed.
+
+        Args:
+            logs: of a block of steps.
+            violations: what `beside` returned.
+            batch: gives the data of a step of the epoch, if they are not among the logs.
 
         Returns:
             The violations alone.
@@ -119,20 +130,29 @@ class FirstAid(keras.callbacks.Callback):
             InvalidInput: if the batch held values that must be refused.
         """
         carried = logs.pop(CARRIED, None)
-        if carried is None:  # a test step
-            return violations
-        *violations, failed = np.asarray(violations).tolist()
+        *violations, failed, taken = np.asarray(violations).tolist()
         self._blocks += 1
-        self._batch = tuple(carried.get(name) for name in NAMES) if carried else None
+        self._batch_known = batch is not None or self.model.steps_per_execution == 1
+        if batch:
+            self._find = functools.partial(batch, int(taken) if failed else int(taken) - 1)
+        else:
+            self._find = functools.partial(tuple, [carried.get(name) for name in NAMES]) if carried else None
+        self._number = int(taken) + 1 if batch and failed else None
         if any(violations[:3]):
             self._refuse(violations)
         if failed:
             self._stop(self._where(), self._diagnosis())
         return violations
 
+    @property
+    def _batch(self) -> tuple | None:
+        """The data of the step that failed, or of the last one; `None` if they are not known."""
+        return self._find() if self._find else None
+
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Keeps the weights that training starts from."""
         self._failed.assign(False)
+        self._number = None
         self._test = self.model.test_step if self.model.run_eagerly else tf.function(self.model.test_step)
         self._epoch = 0
         self._keep()
@@ -140,6 +160,7 @@ class FirstAid(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Counts."""
         self._epoch, self._blocks = epoch, 0
+        self._taken.assign(0)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keeps the weights of an epoch that ended well: the losses are finite, and so is one at the new weights."""
@@ -153,14 +174,15 @@ class FirstAid(keras.callbacks.Callback):
 
     def _is_finite_without_training(self) -> bool:
         """Tells whether the last batch has a finite loss at the present weights; nothing of the model changes."""
-        if self._batch is None:
+        batch = self._batch
+        if batch is None:
             return True
         with unchanged(self.model):
-            return bool(tf.math.is_finite(self._test(self._batch)["loss"]))
+            return bool(tf.math.is_finite(self._test(batch)["loss"]))
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Lets go of the kept weights and the last batch."""
-        self._good = self._batch = self._test = None
+        self._good = self._find = self._test = None
 
     def get_state(self) -> dict[str, Any]:
         """Returns no state: what is kept are the weights themselves."""
@@ -184,17 +206,19 @@ class FirstAid(keras.callbacks.Callback):
         for variable, value in self._good or ():
             variable.assign(value)
         self._failed.assign(False)
-        self._good = self._batch = self._test = None
+        self._good = self._find = self._test = None
 
     # The report.
 
     def _diagnosis(self) -> Diagnosis | None:
-        return None if self._batch is None else diagnose(self.model, *self.model._unpacked(self._batch))
+        batch = self._batch
+        return None if batch is None else diagnose(self.model, *self.model._unpacked(batch))
 
     def _where(self) -> str:
-        last, several = self._blocks * self.model.steps_per_execution, self.model.steps_per_execution > 1
+        last = self._number or self._blocks * self.model.steps_per_execution
         first = last - self.model.steps_per_execution + 1
-        return f"in epoch {self._epoch + 1}, {f'batches {first} to {last}' if several else f'batch {last}'}"
+        batches = f"batch {last}" if self._batch_known else f"batches {first} to {last}"
+        return f"in epoch {self._epoch + 1}, {batches}"
 
     def _refuse(self, violations: Any) -> None:
         """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
@@ -216,7 +240,7 @@ class FirstAid(keras.callbacks.Callback):
             cure = "Look at those data, for values far outside the others' range for example."
         elif diagnosis is None:
             found = "the batch is not known on several replicas: one replica names it"
-        elif not diagnosis.what and self.model.steps_per_execution > 1:
+        elif not diagnosis.what and not self._batch_known:
             found = "another batch of these failed: steps_per_execution=1 names it"
         elif not diagnosis.what:
             found = "taken again without XLA the step is finite, for dropout, or XLA, drew other noise: "

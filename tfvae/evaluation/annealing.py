@@ -161,7 +161,7 @@ class Annealing:
             t: tf.Tensor, z: tf.Tensor, log_weight: tf.Tensor, factor: tf.Tensor, rates: tf.Tensor, used: tf.TensorArray
         ) -> tuple:
             size, stream = steps[t - 1] * tf.exp(factor), seeds.fold(seed, t)
-            jitter = tf.random.stateless_uniform(tf.shape(log_weight), stream, 1 - JITTER, 1 + JITTER)
+            jitter = 1 + JITTER * (2 * seeds.uniform(tf.shape(log_weight), stream) - 1)
             kernel = tfp.mcmc.HamiltonianMonteCarlo(
                 lambda z: log_density(z, betas[t]), size[:, tf.newaxis] * jitter[..., tf.newaxis],
                 self.num_leapfrog,

@@ -17,7 +17,7 @@ from tfvae.evidence import Evidence
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.schedules import Schedule, checked
-from tfvae.seeds import LIKELIHOOD, fold
+from tfvae.seeds import LIKELIHOOD, fold, uniform
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -76,7 +76,7 @@ class DensityRatio(Term):
         """Takes one gradient step of the critic."""
         super().update(evidence)
         z = tf.stop_gradient(evidence.z[0])
-        noise = tf.random.stateless_uniform(tf.shape(tf.transpose(z)), seed=fold(evidence.seed, LIKELIHOOD))
+        noise = uniform(tf.shape(tf.transpose(z)), fold(evidence.seed, LIKELIHOOD))
         shuffled = tf.transpose(tf.gather(tf.transpose(z), tf.argsort(noise, axis=1), batch_dims=1))
         self.critic.learn(z, shuffled)
 

@@ -31,6 +31,7 @@ class Posterior(ConditionalDistribution):
 
     def __init__(self, latent_dim: int, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
         super().__init__(network=network, **kwargs)
+        self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
         self.latent_dim = spaces.latent_dim(self, latent_dim)
 
     @property

@@ -1,0 +1,1 @@
+"""How each contender trains: a file each, run in the environment that it needs."""

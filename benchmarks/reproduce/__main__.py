@@ -1,0 +1,71 @@
+"""The command line of the reproduction suite.
+
+    python -m benchmarks.reproduce NAME [--budget MINUTES] [--seeds 0 1]     one row; a run that was stopped goes on
+    python -m benchmarks.reproduce NAME --updates N                          the same at a fixed number of updates
+    python -m benchmarks.reproduce all
+    python -m benchmarks.reproduce table                                     results to reproduce.json and README.md
+    python -m benchmarks.reproduce all --smoke                               two rows, tiny, on digits; needs no files
+
+A result that is there is left alone (`--again` does it anew). Minutes are those of training: evaluation comes on top.
+"""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.reproduce.run import Options
+
+TINY = {"valid_examples": 50, "valid_samples": 5, "test_examples": 100, "test_samples": 10, "budget": 0.02}
+SMOKE_ROWS = ("iwae-5", "gated-normal")
+
+
+def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
+    """Returns what the command line says."""
+    from benchmarks.reproduce.rows import ROWS
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=[*ROWS, "all", "table"], metavar="NAME", help=f"all, table, {', '.join(ROWS)}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="where `table` puts the table")
+    for field in dataclasses.fields(Options):
+        kind = {"budget": float, "learning_rate": float, "jit_compile": str}.get(field.name, int)
+        kind = Path if isinstance(field.default, Path) else kind
+        flag = {"action": "store_true"} if field.default is False else {"type": kind, "default": field.default}
+        flag |= {"choices": ["auto", "on", "off"]} if field.name == "jit_compile" else {}
+        parser.add_argument("--" + field.name.replace("_", "-"), **flag)
+    said = parser.parse_args(arguments)
+    options = Options(**{field.name: getattr(said, field.name) for field in dataclasses.fields(Options)})
+    if options.smoke:
+        folder = Path(tempfile.mkdtemp(prefix="reproduce-"))
+        options = dataclasses.replace(options, **TINY, out=folder / "results", runs=folder / "runs")
+    said.rows = [said.name] if said.name in ROWS else list(SMOKE_ROWS if options.smoke else ROWS)
+    return said, options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Trains rows, or makes the table."""
+    from benchmarks.reproduce import table
+    from benchmarks.reproduce.run import run
+
+    words = sys.argv[1:] if arguments is None else arguments
+    said, options = read(arguments)
+    if said.name == "table":
+        return table.write(options.out, said.readme)
+    if options.threads:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    command = " ".join(["python -m benchmarks.reproduce", *words])
+    for name in said.rows:
+        for seed in said.seeds:
+            run(name, seed, options, command)
+    if options.smoke:
+        print(table.markdown(table.summary(table.read(options.out))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The data sets of the tables, as `tfvae.datasets` makes them; nothing here is random but by a fixed seed.
+
+dynamic   MNIST, 60000 rows less 1000 for validation; grey values, drawn anew by the model at every visit:
+          x_i ~ Bernoulli(m_i). Validation and the 10000 test images are drawn once, with seed 0 (Burda et al. 2016)
+static    Larochelle's one binary draw, split 50000 / 10000 / 10000; the row order of its test split is by digit
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import tfvae
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data"
+WORDS = {
+    "dynamic": "MNIST, binarised anew at each visit; test binarised once with seed 0",
+    "static": "MNIST, Larochelle's binarisation and split",
+}
+
+
+def dynamic(folder: Path) -> tfvae.datasets.Data:
+    """Returns MNIST from `mnist.npz`, the file that `keras.datasets.mnist.load_data()` leaves in its cache."""
+    return tfvae.datasets.load(found(folder / "mnist.npz"), binarization="dynamic", seed=0, valid_fraction=1 / 60)
+
+
+def static(folder: Path) -> tfvae.datasets.Data:
+    """Returns Larochelle's MNIST from an `.npz` of 784 bits packed into 98 bytes a row."""
+    with np.load(found(folder / "mnist_static_binarized.npz")) as bits:
+        arrays = {f"x_{s}": np.unpackbits(bits[f"x_{s}"], axis=1, count=784) for s in ("train", "valid", "test")}
+    return tfvae.datasets.load({key: x.reshape(-1, 28, 28) for key, x in arrays.items()})
+
+
+def small(binarization: str) -> tfvae.datasets.Data:
+    """Returns the digits of scikit-learn, each pixel as 3x3 in a frame of 2: 28x28, for `--smoke`."""
+    x = tfvae.datasets.load("digits").train.x[:600, :, :, 0]
+    x = np.pad(np.kron(x, np.ones([1, 3, 3], np.uint8)), ((0, 0), (2, 2), (2, 2)))
+    return tfvae.datasets.load(x, binarization=binarization, scale=16.0, seed=0)
+
+
+def data(name: str, folder: Path, smoke: bool) -> tfvae.datasets.Data:
+    """Returns the data of a protocol, or a few digits in its place."""
+    return small(name) if smoke else {"dynamic": dynamic, "static": static}[name](folder)
+
+
+def found(path: Path) -> Path:
+    """Returns the path of a file that is there; else says how to get it."""
+    if path.exists():
+        return path
+    source = "keras.datasets.mnist.load_data() writes it to ~/.keras/datasets" if path.stem == "mnist" else (
+        "pack Larochelle's three .amat files: numpy.savez(path, x_train=numpy.packbits(x, axis=1), ...)"
+    )  # fmt: skip
+    raise SystemExit(f"no {path.name} in {path.parent}: pass --data FOLDER; {source}.")

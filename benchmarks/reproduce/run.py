@@ -1,0 +1,269 @@
+"""One training run: a budget becomes a number of updates, a cosine takes the learning rate down over them.
+
+    updates = (60 budget - seconds to compile) / seconds an update, measured on a throw-away model
+    rate(t) = rate_0 (0.03 + 0.97 (1 + cos(pi t / updates)) / 2)
+
+Training is plain `vae.fit(x)` on the array. An epoch is a whole pass; where the budget is under four passes, it is
+an eighth of the updates, on rows of its own (Keras ends an epoch where an array ends, whatever `steps_per_epoch` says).
+After epochs 1, 2, 4, 8, ... and the last one, log p of some validation images is taken, with the minutes of training so
+far (evaluation and checkpoints left out). The test images are scored once, at the end.
+"""
+
+import dataclasses
+import json
+import math
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.reproduce import protocol
+from benchmarks.reproduce.rows import ROWS, SHAPE, Row
+from tfvae.callbacks import Checkpoint
+from tfvae.datasets import Data
+from tfvae.model import VAE
+
+EVERY = 20.0  # seconds from one line of progress to the next, at least
+SECONDS_OF_PROBE = 5.0  # of the run that measures an update
+FLOOR = 0.03  # share of the learning rate at the end
+ROWS_FOR_BIAS = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line says; `None` stands for the row's own value."""
+
+    budget: float = 4.0
+    updates: int | None = None
+    data: Path = protocol.FOLDER
+    out: Path = Path("benchmarks/results/reproduce")
+    runs: Path = Path("runs/reproduce")
+    batch: int | None = None
+    learning_rate: float | None = None
+    jit_compile: str = "auto"
+    valid_examples: int = 500
+    valid_samples: int = 200
+    test_examples: int | None = None
+    test_samples: int | None = None
+    threads: int | None = None
+    again: bool = False
+    smoke: bool = False
+
+    def of(self, name: str, row: Row) -> Any:
+        """Returns the option of that name, or the row's value if it is not given."""
+        given = getattr(self, name)
+        return getattr(row, name, None) if given is None else given
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of each epoch of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Starts the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stops the clock."""
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+class Curve(Clock):
+    """Validation log p(x) after epochs 1, 2, 4, ... and the last, by minutes and updates; goes through a resume."""
+
+    def __init__(self, x: np.ndarray, num_samples: int, last: int, say: Any) -> None:
+        super().__init__()
+        self.x, self.num_samples, self.last, self.say = x, num_samples, last, say
+        self.points, self.said = [], 0.0
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of training so far, evaluation and checkpoints left out."""
+        return sum(self.seconds) / 60
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns what a checkpoint keeps."""
+        return {"seconds": self.seconds, "points": self.points}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes what a checkpoint kept."""
+        self.seconds, self.points = state["seconds"], state["points"]
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stops the clock; evaluates at powers of two and at the end."""
+        super().on_epoch_end(epoch, logs)
+        done, updates = epoch + 1, int(self.model.optimizer.iterations)
+        words, due = f"objective {logs['objective']:.2f}", done == self.last or done & (done - 1) == 0
+        if due:
+            found = scored(self.model, self.x, self.num_samples)
+            point = {"updates": updates, "minutes": self.minutes, "epochs": done, "log_prob": found["log_prob"]}
+            self.points.append(point)
+            words += f", valid log p(x) {found['log_prob']:.2f}"
+        if due or time.perf_counter() - self.said > EVERY:
+            self.said = time.perf_counter()
+            self.say(f"epoch {done}/{self.last}, {updates} updates, {self.minutes:.1f} min: {words}")
+
+
+def scored(vae: VAE, x: np.ndarray, num_samples: int, say: Any = None, seed: int = 0) -> dict[str, float]:
+    """Returns the mean log p(x) of x, its standard error over examples, and the error of importance sampling alone."""
+    said, values, errors = time.perf_counter(), [], []
+    for start in range(0, len(x), 100):
+        estimate = vae.estimate_log_prob(x[start : start + 100], num_samples, seed=seed + start)
+        values.append(estimate.log_prob.numpy().astype(np.float64))
+        errors.append(estimate.standard_error.numpy().astype(np.float64))
+        if say and time.perf_counter() - said > EVERY:
+            said = time.perf_counter()
+            say(f"{start + 100} of {len(x)} test images, log p(x) so far {np.concatenate(values).mean():.2f}")
+    values, errors = np.concatenate(values), np.concatenate(errors)
+    return {
+        "log_prob": float(values.mean()),
+        "standard_error": float(values.std(ddof=1) / math.sqrt(len(values))),
+        "sampling_error": float(np.sqrt(np.sum(errors**2)) / len(values)),
+    }
+
+
+def model(row: Row, data: Data, options: Options, seed: int, updates: int) -> VAE:
+    """Returns the row's model, compiled for so many updates, at its start."""
+    keras.utils.set_random_seed(seed)
+    rate = keras.optimizers.schedules.CosineDecay(options.of("learning_rate", row), updates, alpha=FLOOR)
+    jit = {"on": True, "off": False}.get(options.jit_compile, options.jit_compile)
+    extra = {"num_steps": updates} if row.warm_up else {}
+    vae = row.make(SHAPE, learning_rate=rate, preprocessing=data.preprocessing, seed=seed, jit_compile=jit, **extra)
+    x = data.train.x[:ROWS_FOR_BIAS]
+    vae.adapt(x, seed=seed)  # a VampPrior takes training images as its pseudo-inputs
+    if row.output_bias:
+        vae.likelihood.adapt(vae.preprocess(x))
+    return vae
+
+
+def speed(row: Row, data: Data, options: Options) -> tuple[float, float]:
+    """Returns seconds to compile and seconds an update, of a model that is thrown away."""
+    batch = options.of("batch", row)
+    vae, most = model(row, data, options, seed=0, updates=1000), len(data.train) // batch
+
+    def seconds(steps: int) -> list[float]:
+        clock = Clock()
+        vae.fit(data.train.x[: steps * batch], batch_size=batch, epochs=2, callbacks=[clock], verbose=0)
+        return clock.seconds
+
+    few = min(25, most)
+    first, second = seconds(few)
+    many = min(max(int(SECONDS_OF_PROBE * few / second), few), most)
+    return max(first - second, 0.0), seconds(many)[1] / many
+
+
+def plan(row: Row, data: Data, options: Options) -> dict[str, Any]:
+    """Returns how long to train: `updates`, in `epochs` of `steps_per_epoch` (`None`: a pass)."""
+    batch = options.of("batch", row)
+    found = {"batch": batch, "learning_rate": options.of("learning_rate", row), "schedule": f"cosine to {FLOOR}"}
+    updates = options.updates
+    if updates is None:
+        compiling, update = speed(row, data, options)
+        updates = max(int((60 * options.budget - compiling) / update), 8)
+        found |= {"seconds_to_compile": compiling, "updates_per_second": 1 / update}
+    one_pass = math.ceil(len(data.train) / batch)
+    steps = one_pass if updates >= 4 * one_pass else max(updates // 8, 1)
+    epochs = max(round(updates / steps), 1)
+    return found | {
+        "updates": epochs * steps,
+        "epochs": epochs,
+        "steps_per_epoch": None if steps == one_pass else steps,
+        "passes": epochs * steps * batch / len(data.train),
+    }
+
+
+def trained(row: Row, data: Data, options: Options, seed: int, folder: Path, say: Any) -> tuple[VAE, Curve, dict]:
+    """Returns the model after training, its curve and its plan; goes on from the checkpoints in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "plan.json"
+    asked = {key: options.of(key, row) for key in ("budget", "updates", "batch", "learning_rate")}
+    begun = json.loads(path.read_text()) if path.exists() else {"asked": asked, "plan": plan(row, data, options)}
+    if begun["asked"] != asked:
+        raise SystemExit(f"{folder} holds an unfinished run of {begun['asked']}, not of {asked}: --again drops it.")
+    path.write_text(json.dumps(begun))
+    found = begun["plan"]
+    say(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items()))
+    curve = Curve(data.valid.x[: options.valid_examples], options.valid_samples, found["epochs"], say)
+    checkpoint = Checkpoint(folder / "checkpoints", keep=1)
+    vae = checkpoint.restore() or model(row, data, options, seed, found["updates"])
+    if checkpoint.initial_epoch:
+        say(f"goes on after epoch {checkpoint.initial_epoch}")
+    steps, last = found["steps_per_epoch"], found["epochs"]
+    for epoch in range(min(checkpoint.initial_epoch, last - 1), last) if steps else [last - 1]:
+        x = part(data.train.x, epoch, steps * found["batch"], seed) if steps else data.train.x
+        how = {"batch_size": found["batch"], "shuffle": not steps, "verbose": 0}
+        vae.fit(x, epochs=epoch + 1, callbacks=[curve, checkpoint], **how)
+    return vae, curve, found
+
+
+def part(x: np.ndarray, number: int, rows: int, seed: int) -> np.ndarray:
+    """Returns the part of that number, so many rows long, of endless passes over x, each in an order of its own."""
+    at = np.arange(number * rows, (number + 1) * rows)
+    passes = range(at[0] // len(x), at[-1] // len(x) + 1)
+    orders = np.concatenate([np.random.default_rng([seed, index]).permutation(len(x)) for index in passes])
+    return x[orders[at - passes[0] * len(x)]]
+
+
+def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, Any]:
+    """Returns the result of one row and seed, from its file if it is there, and else trains, scores and writes it."""
+    row = ROWS[name]
+    key = f"{name}-{seed}" + (f"-{options.updates}" if options.updates else "")
+    path, folder = options.out / f"{key}.json", options.runs / key
+    if options.again:
+        shutil.rmtree(folder, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    start = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+    def say(words: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {key}: {words}", flush=True)
+
+    if path.exists():
+        say(f"is done, see {path}; --again does it anew")
+        return json.loads(path.read_text())
+    data = protocol.data(row.data, options.data, options.smoke)
+    vae, curve, found = trained(row, data, options, seed, folder, say)
+    num_samples, start_test = options.of("test_samples", row), time.perf_counter()
+    images = np.random.default_rng(0).permutation(data.test.x)  # static MNIST is sorted by digit
+    x = images[: options.of("test_examples", row)]
+    test = scored(vae, x, num_samples, say)
+    result = {
+        "name": name,
+        "title": row.title,
+        "seed": seed,
+        "nll": -test["log_prob"],
+        "standard_error": test["standard_error"],
+        "sampling_error": test["sampling_error"],
+        "test_examples": len(x),
+        "test_samples": num_samples,
+        "test_minutes": (time.perf_counter() - start_test) / 60,
+        "paper": row.paper,
+        "rerun": row.rerun,
+        "source": row.source,
+        "data": {"protocol": protocol.WORDS[row.data], **data.protocol, "source": data.name},
+        "budget_minutes": None if options.updates else options.budget,
+        "minutes": curve.minutes,
+        "plan": found,
+        "valid_examples": len(curve.x),
+        "valid_samples": options.valid_samples,
+        "curve": curve.points,
+        "weights": vae.count_params(),
+        "jit_compile": options.jit_compile,
+        "threads": options.threads,
+        "smoke": options.smoke,
+        "command": command,
+        "at": start,
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    shutil.rmtree(folder)
+    say(f"NLL {result['nll']:.2f} +- {result['standard_error']:.2f} on {len(x)} test images; {path}")
+    return result

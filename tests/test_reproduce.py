@@ -1,0 +1,138 @@
+"""The reproduction suite trains, resumes, writes and tabulates; the figures themselves take hours, not tests."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.reproduce import __main__ as command
+from benchmarks.reproduce import protocol, rows, run, table
+
+
+def result(name, seed, nll, minutes=4.0, updates=800, curve=((100, -120.0), (400, -100.0))):
+    return {
+        **{key: getattr(rows.ROWS[name], key) for key in ("title", "paper", "rerun", "source")},
+        **{"name": name, "seed": seed, "nll": nll, "standard_error": 0.25, "budget_minutes": minutes},
+        "data": {"protocol": "MNIST", "sizes": {"train": 59000}},
+        "plan": {"batch": 20, "updates": updates, "passes": 2.5},
+        **{"minutes": 4.1, "test_samples": 5000, "test_examples": 500, "threads": 1, "smoke": False},
+        "curve": [{"updates": u, "log_prob": v} for u, v in curve],
+    }
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    tiny = {**command.TINY, "smoke": True, "updates": 16, "out": tmp_path / "results", "runs": tmp_path / "runs"}
+    return run.Options(**tiny)
+
+
+def test_a_stopped_run_goes_on_and_a_finished_one_is_left_alone(tiny, monkeypatch, capsys):
+    fit, seen = run.VAE.fit, []
+
+    def stopped(vae, *args, callbacks, **kwargs):
+        seen.append(callbacks[1].initial_epoch)
+        if len(seen) == 4:  # the first attempt ends after three of the eight epochs
+            raise KeyboardInterrupt
+        return fit(vae, *args, callbacks=callbacks, **kwargs)
+
+    monkeypatch.setattr(run.VAE, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run.run("vae", 0, tiny)
+    found = run.run("vae", 0, tiny, "the command")
+    assert seen == [0, 1, 2, 3, *range(3, 8)]
+    assert [point["updates"] for point in found["curve"]] == [2, 4, 8, 16]
+    assert all(a["minutes"] < b["minutes"] for a, b in zip(found["curve"][:-1], found["curve"][1:], strict=True))
+    assert found["plan"]["updates"] == 16 and found["plan"]["passes"] == pytest.approx(16 * 20 / 400)
+    assert found["nll"] > 0 and found["standard_error"] > 0 and found["test_examples"] == 100
+    path = tiny.out / "vae-0-16.json"
+    assert json.loads(path.read_text()) == found
+    before = path.stat().st_mtime_ns
+    assert run.run("vae", 0, tiny) == found and len(seen) == 9
+    assert path.stat().st_mtime_ns == before and "is done" in capsys.readouterr().out
+    assert not list(tiny.runs.glob("*"))
+
+
+def test_a_budget_becomes_updates(monkeypatch):
+    data = protocol.small("dynamic")  # 400 rows: passes of 20 updates
+    monkeypatch.setattr(run, "speed", lambda *_: (10.0, 0.1))
+    short = run.plan(rows.ROWS["vae"], data, run.Options(budget=0.5))
+    assert (short["updates"], short["epochs"], short["steps_per_epoch"], short["passes"]) == (200, 10, None, 10.0)
+    shorter = run.plan(rows.ROWS["vae"], data, run.Options(budget=0.25))
+    assert (shorter["updates"], shorter["epochs"], shorter["steps_per_epoch"]) == (48, 8, 6)
+
+
+def test_short_epochs_see_each_row_once_a_pass():
+    x = np.arange(10)
+    parts = [run.part(x, number, 4, seed=3) for number in range(5)]  # two passes of ten
+    assert sorted(np.concatenate(parts)[:10]) == sorted(np.concatenate(parts)[10:]) == list(range(10))
+    assert list(np.concatenate(parts)[:10]) != list(np.concatenate(parts)[10:])
+    assert not np.array_equal(parts[0], run.part(x, 0, 4, seed=4))
+
+
+def test_the_learning_rate_falls_to_its_floor(tiny):
+    row = rows.ROWS["vae"]
+    vae = run.model(row, protocol.small("dynamic"), tiny, 0, updates=100)
+    rate = vae.optimizer._learning_rate
+    assert float(rate(0)) == pytest.approx(3e-3) and float(rate(100)) == pytest.approx(3e-3 * run.FLOOR)
+    x = np.asarray(vae.preprocess(protocol.small("dynamic").train.x))
+    bias = vae.likelihood.head.get_weights()[1].reshape(784)
+    assert 1 / (1 + np.exp(-bias)) == pytest.approx(np.clip(x.mean(axis=0).ravel(), 1e-3, 1 - 1e-3), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", rows.ROWS)
+def test_networks_are_the_papers(name, tiny):
+    row = rows.ROWS[name]
+    hidden = {"vamp": [300, 300], "gated": [300, 300], "hyperspherical": [256, 128]}.get(name.split("-")[0], [200, 200])
+    hidden = [400] if name == "vae-784-400-40" else hidden
+    latent = {"dynamic": 50, "static": 40}[row.data] if not name.startswith("hyper") else 11
+    outputs = latent + 1 if name.startswith("hyper") else 2 * latent
+    twice = 2 if "gated" in row.title or name == "gated-normal" else 1
+    sizes = [784, *hidden], [latent, *hidden[::-1]]
+    dense = [twice * (a + 1) * b for s in sizes for a, b in zip(s[:-1], s[1:], strict=True)]
+    count = sum(dense) + (hidden[-1] + 1) * outputs + (hidden[0] + 1) * 784 + (500 * 784 if name == "vamp-500" else 0)
+    vae = run.model(row, protocol.small(row.data), dataclasses.replace(tiny, updates=None), 0, updates=10)
+    assert sum(int(np.prod(w.shape)) for w in vae.trainable_weights) == count
+
+
+def test_the_table_and_the_orderings(tmp_path):
+    folder = tmp_path / "reproduce"
+    folder.mkdir()
+    results = [
+        result("vae", 0, 90.0, curve=((100, -120.0), (1600, -90.0))),
+        result("vae", 1, 91.0),
+        result("iwae-5", 0, 89.0, curve=((100, -105.0), (400, -95.0))),
+        result("iwae-5", 1, 91.5),
+        result("iwae-50", 0, 80.0, minutes=8.0),
+    ]
+    results += [result("iwae-5", 0, 92.0, None, 500), result("iwae-50", 0, 91.0, None, 500)]
+    for index, found in enumerate(results):
+        (folder / f"{index}.json").write_text(json.dumps(found))
+    summary = table.summary(table.read(folder))
+    row = summary["rows"][0]
+    assert (row["name"], row["nll"], row["spread"], row["seeds"]) == ("vae", 90.5, 1.0, [0, 1])
+    assert row["distance"] == pytest.approx(90.5 - 86.35)
+    found = {(o["better"], o["worse"], o["at"].split(",")[0]): o for o in summary["orderings"]}
+    minutes = found["iwae-5", "vae", "4 minutes"]
+    assert minutes["differences"] == [-1.0, 0.5] and not minutes["holds"]
+    assert ("iwae-50", "iwae-5", "8 minutes") not in found  # the budgets differ
+    assert found["iwae-50", "iwae-5", "500 updates"]["differences"] == [-1.0]
+    curves = found["iwae-5", "vae", "shared updates of the 4 minutes' curves"]
+    assert curves["differences"] == pytest.approx([95.0 - 105.0, 0.0])  # 400 is halfway from 100 to 1600 in log
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{table.START}\nearlier\n{table.END}\nafter\n")
+    assert table.write(folder, readme) == 0 and table.write(folder, readme) == 0
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "earlier" not in text
+    assert "| VAE, k=1 | 90.50 +- 0.25 | 1.00 (2) | 86.76 | 86.35 | +4.15 |" in text
+    assert "IWAE, k=5 < VAE, k=1 does NOT hold at 4 minutes, test: -1.00, +0.50 nats" in text
+    assert "reproduce vae --budget 4 --threads 1 --test-examples 500 --seeds 0 1\n" in text
+    readme.write_text("no markers")
+    assert table.write(folder, readme) == 1
+
+
+def test_every_row_of_an_ordering_is_in_the_table():
+    assert {name for chain in rows.ORDERINGS for name in chain} <= set(rows.ROWS)
+    said, options = command.read(["all", "--seeds", "0", "1", "--budget", "2", "--threads", "1"])
+    assert said.rows == list(rows.ROWS) and said.seeds == [0, 1]
+    assert (options.budget, options.threads, options.smoke) == (2.0, 1, False)

@@ -1,0 +1,272 @@
+"""Arrays stay on the device: the same numbers as batch by batch, for every way to watch and to stop."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae import resident
+from tfvae.callbacks import Checkpoint
+
+X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
+Y = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
+WEIGHT = np.linspace(0.1, 2, 70).astype(np.float32)
+
+
+def make(preprocessing=(), posterior=None, **options):
+    keras.utils.set_random_seed(0)
+    posterior = posterior or tfvae.posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([8]))
+    likelihood = tfvae.likelihoods.Bernoulli(6, network=tfvae.networks.mlp([8]))
+    vae = tfvae.VAE(posterior, likelihood, preprocessing=preprocessing, seed=3)
+    vae.compile(**{"optimizer": keras.optimizers.Adam(0.01), **options})
+    return vae
+
+
+def stream(*parts):
+    return tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0]).batch(16)
+
+
+def assert_close(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # the same operations, in another program
+
+
+class Batches(keras.callbacks.Callback):
+    """Watches every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(("begin", batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(("end", batch, int(self.model.optimizer.iterations)))
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+@pytest.mark.parametrize("watchers", [False, True])
+@pytest.mark.parametrize(
+    ("arrays", "batches", "options"),
+    [
+        ((X,), (X,), {}),
+        ((X, Y), (X, Y), {}),
+        ((X,), (X, X, WEIGHT), {"sample_weight": WEIGHT}),
+        (((255 * X).astype(np.uint8),), ((255 * X).astype(np.uint8),), {}),
+    ],
+    ids=["x", "denoising", "weight", "bytes"],
+)
+def test_arrays_train_as_the_same_batches_of_a_stream_do(arrays, batches, options, watchers, steps_per_execution):
+    preprocessing = [keras.layers.Rescaling(1 / 255)] if arrays[0].dtype == np.uint8 else []
+    preprocessing = [*preprocessing, tfvae.preprocessing.StochasticBinarization()]
+    one, other = (make(preprocessing, steps_per_execution=steps_per_execution) for _ in range(2))
+    common = {"epochs": 3, "verbose": 0, "callbacks": [Batches()] if watchers else []}
+    validation = {"validation_data": (X[:20], Y[:20]), "validation_batch_size": 16}
+    history = one.fit(*arrays, batch_size=16, shuffle=False, **options, **common, **validation).history
+    expected = other.fit(stream(*batches), **common, validation_data=stream(X[:20], Y[:20])).history
+    assert history.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5, err_msg=name)
+    assert_close(one, other)
+
+
+def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
+    vae, seen = make(), []
+
+    def program(data, order, first, count):
+        seen.append(np.asarray(order))
+        return {"loss": 0.0, "violations": [0.0] * 4}
+
+    program.allowance = 10
+    epochs = resident.Epochs(vae, program, (X, None, None), 16, shuffle=True, training=True)
+    vae.steps_per_execution = epochs.steps
+    orders = []
+    for step in (0, 5, 0):
+        vae.optimizer.iterations.assign(step)
+        seen.clear()
+        epochs(None)
+        orders.append(np.concatenate([seen[0].ravel(), seen[-1].ravel()]))
+    assert all(np.array_equal(np.sort(order), np.arange(70)) for order in orders)
+    assert np.array_equal(orders[0], orders[2]) and not np.array_equal(orders[0], orders[1])
+    assert np.mean(orders[0] == np.arange(70)) < 0.2
+
+
+def test_a_resumed_run_goes_on_bit_for_bit_shuffled_too(tmp_path):
+    whole = make()
+    whole.fit(X, batch_size=16, epochs=4, verbose=0)
+    half = make()
+    half.fit(X, batch_size=16, epochs=2, verbose=0, callbacks=[Checkpoint(tmp_path)])
+    resumed = Checkpoint(tmp_path).restore()
+    resumed.fit(X, batch_size=16, initial_epoch=2, epochs=4, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
+
+
+def test_a_callback_that_watches_batches_sees_each_and_it_is_said_once(caplog):
+    vae, batches = make(), Batches()
+    with caplog.at_level(logging.WARNING, "tfvae"):
+        vae.fit(X, batch_size=16, epochs=2, verbose=0, callbacks=[batches])
+        vae.fit(X, batch_size=16, verbose=0, callbacks=[batches])
+    steps = [(("begin", i), ("end", i, 5 * epoch + i + 1)) for epoch in range(3) for i in range(5)]
+    assert batches.seen == [event for step in steps for event in step]
+    assert caplog.text.count("Batches watches every batch") == 1
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda path: keras.callbacks.ModelCheckpoint(path / "m.keras"),
+        lambda path: keras.callbacks.BackupAndRestore(path / "b"),
+        lambda path: keras.callbacks.TerminateOnNaN(),
+        lambda path: keras.callbacks.EarlyStopping("loss"),
+        lambda path: keras.callbacks.ReduceLROnPlateau("loss"),
+        lambda path: keras.callbacks.CSVLogger(path / "h.csv"),
+        lambda path: keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: None),
+        lambda path: tfvae.callbacks.FirstAid(),
+        lambda path: tfvae.callbacks.CollapseAlarm(X),
+        lambda path: Checkpoint(path / "c"),
+        lambda path: tfvae.callbacks.HistoryFile(path / "history.csv"),
+    ],
+)
+def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path):
+    assert resident.watchers_of_batches([callback(tmp_path)]) == []
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        Batches(),
+        keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: None),
+        keras.callbacks.ModelCheckpoint("m.keras", save_freq=7),
+    ],
+)
+def test_callbacks_that_act_on_batches_are_known(callback):
+    assert resident.watchers_of_batches([callback]) == [type(callback).__name__]
+
+
+def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(resident, "PATIENCE", 0.0)  # one step a call
+    moved = []
+
+    class Bar(keras.callbacks.ProgbarLogger):
+        def on_train_batch_end(self, batch, logs=None):
+            moved.append(batch)
+            super().on_train_batch_end(batch, logs)
+
+    make().fit(X, batch_size=16, verbose=1, callbacks=[Bar()])
+    assert moved == [0, 1, 2, 3, 4]
+
+
+def test_training_can_be_stopped_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(resident, "PATIENCE", 0.0)
+
+    class Stop(keras.callbacks.ProgbarLogger):
+        async_safe = False
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training |= batch == 2
+
+    vae = make()
+    vae.fit(X, batch_size=16, epochs=3, verbose=0, callbacks=[Stop()])
+    assert int(vae.optimizer.iterations) == 3
+    vae.fit(X, batch_size=16, verbose=0)
+    assert int(vae.optimizer.iterations) == 8
+
+
+def test_an_interrupt_leaves_an_ordinary_model():
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    vae, before = make(), make().evaluate(X, verbose=0)
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(X, verbose=0, validation_data=X[:9], callbacks=[Interrupt()])
+    assert vae.train_function is None and vae.validation is None and vae.steps_per_execution == 1
+    assert vae.evaluate(X, verbose=0)[0] < before[0]
+    vae.fit(stream(X), verbose=0)
+
+
+def test_a_callback_may_evaluate_other_data():
+    found = []
+
+    class Other(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            found.append((logs, self.model.evaluate(X[:30], batch_size=16, verbose=0, return_dict=True)))
+
+    vae = make(optimizer=keras.optimizers.SGD(0.0))
+    vae.fit(X, batch_size=16, epochs=2, verbose=0, validation_data=X[30:], callbacks=[Other()])
+    held = vae.evaluate(X[30:], batch_size=16, verbose=0, return_dict=True)
+    for logs, other in found:
+        assert other == vae.evaluate(X[:30], batch_size=16, verbose=0, return_dict=True)
+        assert {f"val_{name}": value for name, value in held.items()}.items() <= logs.items()
+
+
+def test_what_cannot_stay_on_the_device_passes_through_streams_and_it_is_said_once(caplog):
+    vae = make()
+    labels = np.arange(70) % 2
+    with caplog.at_level(logging.WARNING, "tfvae"):
+        for _ in range(2):
+            vae.fit(X, labels, class_weight={0: 1.0, 1: 2.0}, epochs=2, verbose=0)
+    assert caplog.text.count("class_weight: the data pass through tf.data") == 1
+    assert int(vae.optimizer.iterations) == 12
+
+
+def test_validation_split_takes_the_last_rows():
+    one, other = make(), make()
+    options = {"batch_size": 16, "shuffle": False, "verbose": 0}
+    split = one.fit(X, validation_split=0.3, **options).history
+    given = other.fit(X[:49], validation_data=X[49:], **options).history
+    assert split == given and one.num_data == 49
+    with pytest.raises(tfvae.errors.InvalidInput, match="leave rows on both sides"):
+        one.fit(X[:3], validation_split=0.999, verbose=0)
+
+
+def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not():
+    assert not resident.wants_xla(make(), resident.SMALL_XLA_FROM - 1)
+    assert resident.wants_xla(make(), resident.SMALL_XLA_FROM)
+    large = make(posterior=tfvae.posteriors.DiagonalNormal(2, tfvae.networks.mlp([400, 400])))
+    assert resident.wants_xla(large, resident.XLA_FROM) and not resident.wants_xla(large, resident.XLA_FROM - 1)
+    network = keras.Sequential([keras.layers.Reshape([6, 1]), keras.layers.Conv1D(2, 2), keras.layers.Flatten()])
+    assert not resident.wants_xla(make(posterior=tfvae.posteriors.DiagonalNormal(2, network)), resident.SMALL_XLA_FROM)
+
+
+class Refused(keras.layers.Layer):
+    """What XLA cannot compile."""
+
+    def call(self, x):
+        return x + tf.ensure_shape(tf.py_function(lambda: 0.0, [], tf.float32), [])
+
+
+def test_a_model_that_xla_refuses_trains_without_it_and_says_so(monkeypatch, caplog):
+    monkeypatch.setattr(resident, "SMALL_XLA_FROM", 0)
+    plain, one = make(), make()
+    network = keras.Sequential([tfvae.networks.mlp([8]), Refused()])
+    vae = make(posterior=tfvae.posteriors.DiagonalNormal(2, network))
+    with caplog.at_level(logging.WARNING, "tfvae"):
+        vae.fit(X, batch_size=16, epochs=2, verbose=0)
+    assert caplog.text.count("XLA does not compile this model") == 1
+    assert int(vae.optimizer.iterations) == 10
+    one.fit(X, batch_size=16, verbose=0)
+    monkeypatch.undo()
+    plain.fit(X, batch_size=16, verbose=0)
+    assert not np.array_equal(plain.get_weights()[0], one.get_weights()[0])  # XLA did run: it draws other noise
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_values_of_arrays_are_checked_before_training_alone(jit_compile):
+    """The step leaves the checks out; what a user's own preprocessing makes of the data is still checked in it."""
+
+    class Shift(tfvae.preprocessing.RandomPreprocessing):
+        support = tfvae.supports.REAL
+
+        def call(self, x, seed=None, training=False):
+            return super().call(x, seed, training) if training else x
+
+        def transform(self, x, u):
+            return x + tf.where(u > 0.99, 2.0, 0.0)
+
+    with pytest.raises(tfvae.errors.InvalidInput, match="outside"):
+        make([Shift()], jit_compile=jit_compile).fit(np.tile(X, [4, 1]), epochs=3, verbose=0)
