@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 FAST := -m "not slow"
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: help setup demo test test-all coverage lint format notebooks clean
+.PHONY: help setup demo test test-all coverage lint format notebooks bench-smoke clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ notebooks: $(INSTALLED)  ## execute copies of the notebooks; the files in notebo
 	  cp "$$notebook" "$$folder" && \
 	  $(BIN)/jupyter execute --kernel_name=python3 --timeout=600 "$$folder/$$(basename "$$notebook")" || exit 1; \
 	done
+
+bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
+	$(BIN)/python -m benchmarks.speed --smoke
+	$(BIN)/python -m benchmarks.quality --smoke
+	$(BIN)/python -m benchmarks.reproduce all --smoke
 
 clean:  ## delete .venv and what the tools left behind; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage .coverage.*

@@ -339,7 +339,7 @@ class VAE(EvidenceModel):
 
     @functools.cached_property
     def _compiled_block(self) -> Any:
-        # The densities go through XLA, the noise does not: XLA's generator gives other numbers for the same seed.
+        # The densities go through XLA, the noise does not: XLA gives other numbers for the same seed.
         compiled = tf.function(self.log_densities, jit_compile=True)
         return tf.function(functools.partial(self.marginal_block, log_densities=compiled))
 

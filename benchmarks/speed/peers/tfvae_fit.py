@@ -50,7 +50,7 @@ class Fit:
 
     def first(self) -> None:
         """Fits one batch."""
-        self.vae.fit(self.x, batch_size=self.job.batch, steps_per_epoch=1, verbose=0)
+        self.vae.fit(self.x[: self.job.batch], batch_size=self.job.batch, verbose=0)
 
     def run(self, epochs: int) -> float:
         """Fits."""
