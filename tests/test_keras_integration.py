@@ -1,11 +1,6 @@
-"""The VAE behaves as Keras users expect: every form of data, every common callback, precision, XLA, replicas."""
+"""The VAE behaves as Keras users expect: every form of data, every common callback, precision, XLA."""
 
 import math
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -322,52 +317,3 @@ def test_inside_a_functional_model_and_in_a_summary(make_vae, binary):
 def test_a_distribution_of_a_symbolic_input_is_refused(make_vae, call):
     with pytest.raises(tfvae.InvalidInput, match="symbolic keras.Input.*the VAE itself"):
         call(make_vae())(keras.Input((5,)))
-
-
-# Replicas.
-
-REPLICAS = """
-    import keras, numpy as np, tensorflow as tf, tfvae
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    x = np.random.default_rng(1).integers(0, 2, [11, 5]).astype("float32")
-    weight = np.linspace(0.5, 2, 11).astype("float32")
-
-    class Certain(tfvae.posteriors.DiagonalNormal):  # hardly any noise: replicas draw their own
-        def constrain(self, loc, scale):
-            return {"loc": loc, "scale": tf.fill(tf.shape(loc), 1e-6)}
-
-    def run(strategy):
-        keras.utils.set_random_seed(0)
-        with strategy.scope():
-            mlp = tfvae.networks.mlp
-            dense = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))
-            vae = tfvae.VAE(Certain(2, network=dense), tfvae.likelihoods.Bernoulli(5, network=mlp([3])), seed=1)
-            vae.compile(optimizer=keras.optimizers.SGD(0.5))
-        history = vae.fit(x, sample_weight=weight, batch_size=4, epochs=2, shuffle=False, verbose=0).history
-        logs = vae.evaluate(x, sample_weight=weight, batch_size=4, verbose=0, return_dict=True)
-        return history, logs, vae.get_weights(), vae
-
-    one = run(tf.distribute.get_strategy())
-    strategy = tf.distribute.MirroredStrategy(tf.config.list_logical_devices("CPU"))
-    two = run(strategy)
-    seeds = strategy.experimental_local_results(strategy.run(lambda: two[3]._step_seed(tfvae.seeds.TRAINING, 0)))
-    assert len(seeds) == 2 and np.any(seeds[0] != seeds[1])
-    worst = max(np.abs(a - b).max() for a, b in zip(one[2], two[2]))
-    print("largest difference of weights", worst, one[0], two[0], one[1], two[1], sep="\\n")
-    assert worst < 5e-5
-    for name in one[1]:
-        assert np.allclose(one[1][name], two[1][name], rtol=1e-4), name
-        assert np.allclose(one[0][name], two[0][name], rtol=1e-4), name
-    assert np.allclose(two[3].predict(x, verbose=0), one[3].predict(x, verbose=0), atol=1e-4)
-"""
-
-
-@pytest.mark.slow
-def test_two_replicas_do_what_one_does(tmp_path):
-    """Of the last batch one replica gets two rows, the other one; weights and penalties count as on one device."""
-    env = {**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1]), "CUDA_VISIBLE_DEVICES": "-1"}
-    code = textwrap.dedent(REPLICAS)
-    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr[-3000:]

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import resident
+from tfvae import fitting, resident
 from tfvae.callbacks import Checkpoint
 
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
@@ -132,7 +132,7 @@ def test_a_callback_that_watches_batches_sees_each_and_it_is_said_once(caplog):
     ],
 )
 def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path):
-    assert resident.watchers_of_batches([callback(tmp_path)]) == []
+    assert fitting.watchers_of_batches([callback(tmp_path)]) == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path
     ],
 )
 def test_callbacks_that_act_on_batches_are_known(callback):
-    assert resident.watchers_of_batches([callback]) == [type(callback).__name__]
+    assert fitting.watchers_of_batches([callback]) == [type(callback).__name__]
 
 
 def test_the_progress_bar_moves_within_an_epoch(monkeypatch):

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae import replicas
 from tfvae.errors import InvalidInput
 from tfvae.evidence import Evidence, Gate
 from tfvae.objectives import Objective
@@ -188,6 +189,8 @@ class ScoreFunction(Estimator):
 def derivatives(objective: Objective, evidence: Evidence) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns c_i = dL/dlog w_i and c'_i = d2L/dlog w_i^2 of the bound, both `[S, B]`, without gradients."""
     log_weight = tf.stop_gradient(tf.transpose(objective.log_weight(evidence)))  # [B, S]
+    rows = tf.shape(log_weight)[0]
+    log_weight = tf.pad(log_weight, [[0, int(replicas.count() > 1)], [0, 0]])  # TensorFlow fails at an empty share
     with tf.GradientTape() as outer:
         outer.watch(log_weight)
         with tf.GradientTape() as inner:
@@ -195,7 +198,7 @@ def derivatives(objective: Objective, evidence: Evidence) -> tuple[tf.Tensor, tf
             value = tf.reduce_sum(objective.of_log_weight(tf.transpose(log_weight)))
         first = inner.gradient(value, log_weight)
     hessian = outer.batch_jacobian(first, log_weight, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return tf.transpose(first), tf.transpose(tf.linalg.diag_part(hessian))
+    return tf.transpose(first[:rows]), tf.transpose(tf.linalg.diag_part(hessian)[:rows])
 
 
 def _ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,8 @@ import dataclasses
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import replicas
+
 
 class Gate:
     """Lets a tensor pass as it is and multiplies the gradient on its way back by `factor`, which may be set later.
@@ -71,11 +73,12 @@ class Evidence:
     gate: Gate | None = None
 
     def mean(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the mean over examples by weight, `[...]`, of values `[B, ...]`."""
+        """Returns the mean over the examples of all replicas by weight, `[...]`, of values `[B, ...]`."""
         if self.weight is None:
             return tf.reduce_mean(values, axis=0)
         weight = tf.reshape(self.weight, [-1, *[1] * (values.shape.rank - 1)])
-        return tf.math.divide_no_nan(tf.reduce_sum(weight * values, axis=0), tf.reduce_sum(self.weight))
+        total, weights = tf.reduce_sum(weight * values, axis=0), tf.reduce_sum(self.weight)
+        return tf.math.divide_no_nan(replicas.total(total), replicas.total(weights))
 
     @property
     def log_weight(self) -> tf.Tensor:

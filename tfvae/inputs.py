@@ -199,44 +199,6 @@ def split_for_validation(call: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Violations(keras.metrics.Metric):
-    """Counts what a stream brought that must be refused; carried out of the compiled step, then raised."""
-
-    def __init__(self) -> None:
-        super().__init__(name="violations", dtype="float32")
-        self.counts = self.add_variable(shape=(4,), initializer="zeros", name="counts", dtype="float32")
-
-    def update_state(self, x: tf.Tensor, good: tf.Tensor, finite: tf.Tensor, good_weight: tf.Tensor) -> None:
-        """Adds raw values x, `[B, ...]`, that are not `good`, remembering a finite one, and the bad weights, `[B]`."""
-        outside = finite & ~good
-        example = tf.reduce_max(tf.where(outside, x, -float("inf")))
-        example = tf.where(tf.math.is_finite(example), example, self.counts[3])
-        new = [tf.reduce_sum(tf.cast(bad, tf.float32)) for bad in (outside, ~finite, ~good_weight)]
-        self.counts.assign(tf.stack([*tf.unstack(self.counts[:3] + tf.stack(new)), example]))
-
-    def result(self) -> tf.Tensor:
-        """Returns the numbers of finite values outside, of values not finite, of bad weights, and one value, `[4]`."""
-        return tf.convert_to_tensor(self.counts)
-
-    def raise_if_any(self, result: Any, support: supports.Support) -> None:
-        """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
-        outside, not_finite, weights, example = np.asarray(result)
-        if not (outside or not_finite or weights):
-            return
-        self.reset_state()
-        expected = f"every batch to hold values in {support.description}, the likelihood's support, after preprocessing"
-        found = {
-            f"{int(outside)} outside (for example {example:g})": outside,
-            f"{int(not_finite)} not finite": not_finite,
-            f"{int(weights)} sample weights that are negative or not finite": weights,
-        }
-        raise InvalidInput(
-            expected if outside or not_finite else "every sample_weight of the stream to be finite and not negative",
-            " and ".join(text for text, number in found.items() if number),
-            "The examples concerned were left out of the update; clean the stream and call fit again.",
-        )
-
-
 def note_dropped_labels(vae: Any) -> None:
     """Says once for a model that the labels of its stream are not used."""
     note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from tfvae import replicas
+
 
 class LogTable(keras.metrics.Metric):
     """The weighted sums of several quantities, and the sums of their weights.
@@ -26,8 +28,8 @@ class LogTable(keras.metrics.Metric):
         self.sums.assign_add(tf.stack([[table[name] for name in self.names] for table in (sums, weights)]))
 
     def result(self) -> tf.Tensor:
-        """Returns the means, in the order of the names; zero before any example."""
-        sums, weights = tf.unstack(tf.convert_to_tensor(self.sums))
+        """Returns the means over what all replicas have seen, in the order of the names; zero before any example."""
+        sums, weights = tf.unstack(replicas.total(tf.identity(self.sums)))  # workers need a tensor
         return tf.math.divide_no_nan(sums, weights)
 
     def weight(self, name: str) -> tf.Tensor:

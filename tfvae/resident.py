@@ -11,16 +11,15 @@ without convolutions (`benchmarks/NOTES.md`).
 
 import contextlib
 import functools
-import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import inputs, seeds
+from tfvae import fitting, inputs, seeds
 
 PATIENCE = 0.5  # seconds in one call
 XLA_FROM, SMALL_XLA_FROM = 2000, 16000  # steps of a fit on a CPU, below which compiling takes longer than it saves,
@@ -28,7 +27,6 @@ SMALL = 2**17  # and from which number of weights the one or the other holds
 MOST_GPU_BYTES = 2**31
 COMPACT = (tf.bool, tf.uint8, tf.int8, tf.float16, tf.bfloat16, tf.uint16, tf.int16)  # all others become float32
 CONVOLUTIONS = tuple(layer for name, layer in vars(keras.layers).items() if "Conv" in name)
-BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 class Program:
@@ -208,7 +206,7 @@ def on_device(model: Any, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
             callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose, epochs=call["epochs"],
             steps=epochs.steps, model=model,
         )  # fmt: skip
-    watchers = watchers_of_batches(callbacks.callbacks)
+    watchers = fitting.watchers_of_batches(callbacks.callbacks)
     if not watchers:
         epochs.between = functools.partial(_tick, callbacks)
         model.steps_per_execution = epochs.steps
@@ -275,26 +273,6 @@ def _on_device(part: Any) -> tf.Tensor:
     part = part if tf.is_tensor(part) else np.asarray(part)
     dtype = tf.as_dtype(part.dtype)
     return tf.convert_to_tensor(part) if dtype in COMPACT else tf.cast(part, tf.float32)
-
-
-def arguments_of(fit: Callable, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """Returns the arguments of a call of `keras.Model.fit` by name, its defaults included."""
-    bound = inspect.signature(fit).bind(None, *args, **kwargs)
-    bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if name != "self"}
-
-
-def watchers_of_batches(callbacks: Sequence[keras.callbacks.Callback]) -> list[str]:
-    """Returns the names of the callbacks that act on every batch."""
-    return [type(callback).__name__ for callback in callbacks if _watches_batches(callback)]
-
-
-def _watches_batches(callback: keras.callbacks.Callback) -> bool:
-    known = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
-    if isinstance(callback, known) or "epoch" in (getattr(callback, n, None) for n in ("save_freq", "update_freq")):
-        return False
-    functions = ((getattr(callback, hook), getattr(keras.callbacks.Callback, hook)) for hook in BATCH_HOOKS)
-    return any(getattr(own, "__func__", own) is not default for own, default in functions)
 
 
 def wants_xla(model: keras.Model, steps: int) -> bool:

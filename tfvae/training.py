@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import inputs, resident, seeds
+from tfvae import fitting, inputs, replicas, resident, seeds
 from tfvae.errors import InvalidInput
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.evidence import Evidence
@@ -23,6 +23,7 @@ from tfvae.logs import Log, LogTable
 from tfvae.objectives import ELBO, Objective
 from tfvae.schedules import at
 from tfvae.supports import REAL, Support
+from tfvae.violations import Violations
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
 
@@ -37,7 +38,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         self.objective_layers, self.num_data = [], None
         self.notes = set()
         self._log_names(LOGS)
-        self.violations = inputs.Violations()
+        self.violations = Violations()
         self.programs = {}
         self.trusting = False  # while a step is traced for arrays, which are checked whole before training
         self.validation = None  # the resident epochs that take the place of the test function in a fit's validation
@@ -173,7 +174,7 @@ class EvidenceModel(keras.Model, abc.ABC):
 
         guarded = self.guard.guarded(update, loss, gradients, data) if self.guard else update()
         self._log(evidence, bound, terms)
-        return {**self._read(training=True), **(guarded or {})}
+        return replicas.carried({**self._read(training=True), **(guarded or {})})
 
     def step_loss(self, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> tuple:
         """Returns the loss that a train step differentiates, with the evidence, bound and terms that make it."""
@@ -181,9 +182,8 @@ class EvidenceModel(keras.Model, abc.ABC):
         evidence = self._observed(x, y, weight, seed, training=True)
         bound, terms = self.objective(evidence), self.objective.terms(evidence)
         gain = self.estimator.surrogate(self.objective, evidence, bound)
-        examples = _sum_over_replicas(tf.cast(tf.shape(bound)[0], tf.float32))
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas
+        examples = replicas.total(tf.cast(tf.shape(bound)[0], tf.float32))
+        loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas.count()
         return loss, evidence, bound, terms
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -192,7 +192,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         seed = self._step_seed(seeds.EVALUATION, self.log_table.weight("loss"))
         evidence = self._observed(x, y, weight, seed, training=False)
         self._log(evidence, self.objective(evidence), self.objective.terms(evidence))
-        return self._read(training=False)
+        return replicas.carried(self._read(training=False))
 
     def _unpacked(self, data: Any) -> tuple:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -210,7 +210,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         x = self.preprocess(x, noise, training)
         target = x if y is None else self.preprocess(y, noise, training)
         if not self.trusting:
-            x, target, weight = self._checked(*raw, x, target, weight)
+            x, target, weight = self.violations.checked(self.support, *raw, x, target, weight)
         return self.evidence(
             x,
             target,
@@ -222,22 +222,6 @@ class EvidenceModel(keras.Model, abc.ABC):
             step=tf.identity(self.optimizer.iterations) if training else None,
             num_data=self.num_data,
         )
-
-    def _checked(
-        self, raw_x: tf.Tensor, raw_y: tf.Tensor | None, x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns x, target and weight without what must be refused, which is counted."""
-        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (raw_x, raw_x if raw_y is None else raw_y))
-        finite, inside = tf.math.is_finite(x), self.support.contains(target)
-        good_weight = tf.math.is_finite(weight) & (weight >= 0)
-        axes = list(range(1, x.shape.rank))
-        good = tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes) & good_weight
-        weight = tf.where(good, weight, 0.0)
-        raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
-        self.violations.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
-        x = tf.where(finite, x, 0.0)
-        target = x if raw_y is None else target
-        return x, tf.where(inside, target, self.support.inner), weight
 
     def _log(self, evidence: Evidence, bound: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
         """Updates the logs: means over examples by weight, the loss as Keras has it."""
@@ -258,6 +242,9 @@ class EvidenceModel(keras.Model, abc.ABC):
         violations = self.violations.result()
         carried = self.guard.beside(violations) if training and self.guard else violations
         return {**dict(zip(self.logs, tf.unstack(self.log_table.result()), strict=True)), "violations": carried}
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Does nothing: all weights exist, and Keras' way to a batch fails where replicas have uneven shares."""
 
     def _step_seed(self, stream: int, step: tf.Tensor) -> tf.Tensor:
         """Returns the seed of a step, one of its own for each replica."""
@@ -313,8 +300,7 @@ class EvidenceModel(keras.Model, abc.ABC):
             batch: gives the data of a step of the present epoch, if they are not among the logs.
 
         Raises:
-            InvalidInput: if the block had data to refuse.
-            Diverged: if a `FirstAid` watches, and a step failed.
+            InvalidInput, Diverged: if the block had data to refuse, or a step failed and a `FirstAid` watches.
         """
         logs = dict(logs)
         violations = logs.pop("violations")
@@ -357,7 +343,7 @@ class EvidenceModel(keras.Model, abc.ABC):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = resident.arguments_of(keras.Model.fit, x, y, *args, **given)
+        call = fitting.arguments_of(keras.Model.fit, x, y, *args, **given)
         call["x"], call["y"] = inputs.check_fit(self, x, y, call["sample_weight"], class_weight=call["class_weight"])
         if call["validation_data"] is not None:
             triple = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
@@ -365,8 +351,8 @@ class EvidenceModel(keras.Model, abc.ABC):
         elif call["validation_split"]:
             call.update(inputs.split_for_validation(call))
         num_data = inputs.num_examples(call["x"], call["steps_per_epoch"])
-        callbacks = _callbacks(call["callbacks"])
-        guard = _guard(callbacks)
+        callbacks = fitting.callbacks_of(call)
+        guard = fitting.guard_of(callbacks)
         if num_data != self.num_data or guard:  # constants of the compiled step
             self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
             self.programs = {}
@@ -401,8 +387,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         if not self.compiled:
             return {}
         config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
-        config |= {**self._execution, "num_data": self.num_data}
-        return keras.saving.serialize_keras_object(config)
+        return keras.saving.serialize_keras_object({**config, **self._execution, "num_data": self.num_data})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
@@ -413,22 +398,3 @@ class EvidenceModel(keras.Model, abc.ABC):
 
 def _total(terms: dict[str, tf.Tensor], losses: list[tf.Tensor]) -> tf.Tensor | float:
     return sum(terms.values()) + sum(losses)
-
-
-def _sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    context = tf.distribute.get_replica_context()
-    several = context and context.num_replicas_in_sync > 1
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if several else value
-
-
-def _callbacks(given: Any) -> list:
-    given = getattr(given, "callbacks", given) or []
-    return list(given) if isinstance(given, (list, tuple)) else [given]
-
-
-def _guard(callbacks: list) -> Any:
-    guards = [callback for callback in callbacks if hasattr(callback, "guarded")]
-    if len(guards) > 1:
-        names = ", ".join(type(guard).__name__ for guard in guards)
-        raise InvalidInput("at most one callback that guards the steps", names, "Keep one of them.")
-    return guards[0] if guards else None

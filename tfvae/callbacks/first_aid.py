@@ -256,7 +256,7 @@ class FirstAid(keras.callbacks.Callback):
 
     def _cure(self, diagnosis: Diagnosis | None) -> str:
         """Returns what is to blame and what to do, one sentence: what explains most comes first."""
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         kept = [(v, was) for v, was in self._good or () if v.trainable]
         sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in kept]
         grown = [(v, was, now) for v, was, now in sizes if not now <= GROWN * max(was, 1.0)]

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae import replicas
 from tfvae.errors import InvalidInput, positive_integer
 from tfvae.evidence import Evidence
 from tfvae.objectives.base import Objective
@@ -76,9 +77,13 @@ class DensityRatio(Term):
         """Takes one gradient step of the critic."""
         super().update(evidence)
         z = tf.stop_gradient(evidence.z[0])
-        noise = uniform(tf.shape(tf.transpose(z)), fold(evidence.seed, LIKELIHOOD))
-        shuffled = tf.transpose(tf.gather(tf.transpose(z), tf.argsort(noise, axis=1), batch_dims=1))
-        self.critic.learn(z, shuffled)
+        shuffled = self.shuffled(replicas.gathered(z), fold(evidence.seed, LIKELIHOOD))
+        self.critic.learn(z, replicas.own(shuffled, tf.shape(z)[0]))
+
+    def shuffled(self, z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Returns z, `[B, D]`, with each dimension shuffled on its own."""
+        noise = uniform(tf.shape(tf.transpose(z)), seed)
+        return tf.transpose(tf.gather(tf.transpose(z), tf.argsort(noise, axis=1), batch_dims=1))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -110,10 +115,11 @@ class Critic(keras.layers.Layer):
         return self.network(z)[:, 0]
 
     def learn(self, joint: tf.Tensor, shuffled: tf.Tensor) -> None:
-        """Takes one step of logistic regression."""
+        """Takes one step of logistic regression on the rows of all replicas."""
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.math.softplus(-self(joint)) + tf.math.softplus(self(shuffled)))
+            losses = tf.math.softplus(-self(joint)) + tf.math.softplus(self(shuffled))
+            loss = tf.reduce_sum(losses) / replicas.total(tf.cast(tf.shape(joint)[0], tf.float32))
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
 

@@ -5,8 +5,8 @@
     MomentMatching            ||Cov_q(z) - I||                                    Kumar et al. 2018 (DIP-VAE)
 
 A term wraps an objective: the bound stays what it was, `loss` has the penalty added, and the penalty (times its weight)
-is in the logs under the term's name. Penalties couple the examples of a batch; under `tf.distribute` each replica
-takes its own batch.
+is in the logs under the term's name. Penalties couple the examples of a batch; under `tf.distribute` those of the whole
+batch: each replica compares its own examples i with those of all replicas, j.
 """
 
 import abc
@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae import replicas
 from tfvae.distributions import factors
 from tfvae.errors import InvalidInput
 from tfvae.evidence import Evidence
@@ -134,8 +135,10 @@ def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, t
         remedy = "Pass an array, or a tf.data.Dataset of known cardinality."
         raise InvalidInput("a data set of known size N", "a stream of unknown length", remedy)
     z, num_data = evidence.z[0], tf.cast(evidence.num_data, tf.float32)
-    pairs = q.log_prob(z[:, tf.newaxis])  # [i, j, D]: log q(z_id | x_j)
-    log_weights = weights.log_weights(tf.cast(tf.shape(z)[0], tf.float32), num_data)
+    rows = tf.shape(z)[0]
+    pairs = replicas.gathered(q).log_prob(z[:, tf.newaxis])  # [i, j, D]: log q(z_id | x_j)
+    log_weights = weights.log_weights(replicas.total(tf.cast(rows, tf.float32)), num_data)
+    log_weights = replicas.own(log_weights, rows)
     log_q = tf.reduce_logsumexp(log_weights + tf.reduce_sum(pairs, -1), axis=1)
     log_q_dimensions = tf.reduce_sum(tf.reduce_logsumexp(log_weights[..., tf.newaxis] + pairs, axis=1), -1)
     log_q_given_x, log_p = tf.reduce_sum(q.log_prob(z), -1), tf.reduce_sum(p.log_prob(z), -1)
@@ -207,12 +210,15 @@ class MaximumMeanDiscrepancy(Term):
         """Returns the squared discrepancy, a scalar."""
         z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
         u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR)), tf.shape(z))
-        n = tf.cast(tf.shape(z)[0], tf.float32)
+        n = replicas.total(tf.cast(tf.shape(z)[0], tf.float32))
+
+        def across(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            return replicas.total(tf.reduce_sum(self.kernel(a, replicas.gathered(b))))
 
         def within(a: tf.Tensor) -> tf.Tensor:
-            return (tf.reduce_sum(self.kernel(a, a)) - n * len(self.scales)) / (n * tf.maximum(n - 1, 1))
+            return (across(a, a) - n * len(self.scales)) / (n * tf.maximum(n - 1, 1))
 
-        return within(z) + within(u) - 2 * tf.reduce_mean(self.kernel(z, u))
+        return within(z) + within(u) - 2 * across(z, u) / tf.square(n)
 
     def kernel(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """Returns k(a_i, b_j), `[n, n]`, for a and b of shape `[n, D]`."""

@@ -1,0 +1,56 @@
+"""Replicas: what a step has to know of the others, each of which holds its share of the batch, under `tf.distribute`.
+
+    total(v) = sum_r v_r       gathered(v) = [v_1, ..., v_R], row after row       own(gathered(v)) = v_r
+
+The gradient of a step is that of the sum over replicas of their losses: Keras' optimizers add gradients up. `total` and
+`gathered` are differentiable in this sense. On one device, and outside of a replica, all of them give v itself.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def count() -> int:
+    """Returns the number R of replicas."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def total(value: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of the replicas' values, which have one shape."""
+    context = _context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if context else value
+
+
+def gathered(value: Any) -> Any:
+    """Returns the rows of all replicas in their order, of a tensor `[B_r, ...]` or of a distribution's parameters."""
+    context = _context()
+    if not context:
+        return value
+
+    def all_rows(part: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(context.all_gather(part, axis=0), [None, *part.shape[1:]])
+
+    return tf.nest.map_structure(all_rows, value, expand_composites=True)
+
+
+def own(rows: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
+    """Returns out of gathered rows those of this replica, which has `size` of them."""
+    context = _context()
+    if not context:
+        return rows
+    sizes = context.all_gather(tf.reshape(size, [1]), axis=0)
+    first = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
+    return rows[first : first + size]
+
+
+def carried(logs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the logs of a step as Keras can carry them out: of several workers it takes the mean over axis 0."""
+    context = _context()
+    several = context and context.num_replicas_in_sync > len(context.strategy.extended.worker_devices)
+    return tf.nest.map_structure(lambda log: log[tf.newaxis], logs) if several else logs
+
+
+def _context() -> tf.distribute.ReplicaContext | None:
+    context = tf.distribute.get_replica_context()
+    return context if context and context.num_replicas_in_sync > 1 else None
