@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import tfvae
-from tfvae import callbacks, datasets, evaluation, files, run
+from tfvae import callbacks, evaluation, files, run
 from tfvae.cli import main
 from tfvae.evaluation import Report
 from tfvae.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
@@ -142,16 +142,23 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
 
 
 def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
-    """The validation split is only evaluated; the test split is in no stream that `fit` sees."""
-    streams, batches = [], datasets.Split.batches
+    """The validation split is only evaluated; `fit` does not see the test split."""
+    kept, seen, load, fit = [], [], run._load_data, tfvae.VAE.fit
 
-    def spy(split, *args, **kwargs):
-        streams.append((split.name, kwargs.get("shuffle_seed")))
-        return batches(split, *args, **kwargs)
+    def spy_load(options):
+        kept.append(load(options))
+        return kept[-1]
 
-    monkeypatch.setattr(datasets.Split, "batches", spy)
+    def spy_fit(vae, x, **options):
+        seen.append((x, options["validation_data"]))
+        return fit(vae, x, **options)
+
+    monkeypatch.setattr(run, "_load_data", spy_load)
+    monkeypatch.setattr(tfvae.VAE, "fit", spy_fit)
     assert main(["train", "digits", "--out", str(tmp_path / "run"), "--seed", "5", *SMALL]) == 0
-    assert streams == [("train", 5), ("valid", None)]
+    [(x, valid)] = seen
+    assert x is kept[0].train.x and valid is kept[0].valid.x
+    assert len({len(x), len(valid), len(kept[0].test.x)}) > 1
 
 
 def test_resume_of_a_complete_run_changes_nothing(trained, capsys):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import fitting, resident
+from tfvae import fitting, program, resident
 from tfvae.callbacks import Checkpoint
 
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
@@ -74,16 +74,138 @@ def test_arrays_train_as_the_same_batches_of_a_stream_do(arrays, batches, option
     assert_close(one, other)
 
 
+class Counting(keras.callbacks.Callback):
+    """What a callback may do in the middle of a fit."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        vae, taken = self.model, int(self.model.optimizer.iterations)
+        predicted = vae.predict(X, batch_size=8, verbose=0).shape
+        vae.evaluate(stream(X).repeat(), steps=2, verbose=0)
+        evaluated = float(vae.log_table.weight("loss"))
+        vae.train_on_batch(X[:4])
+        self.found.append((predicted, evaluated, int(vae.optimizer.iterations) - taken))
+
+
+def test_a_callback_may_predict_evaluate_and_train_in_the_middle():
+    vae, counting = make(), Counting()
+    vae.predict(X, batch_size=8, verbose=0)
+    vae.fit(X, batch_size=16, epochs=2, verbose=0, callbacks=[counting])
+    assert counting.found == [((70, 6), 32.0, 1)] * 2
+
+
+class TestBatches(keras.callbacks.Callback):
+    """Watches validation batch by batch."""
+
+    __test__ = False
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+
+
+@pytest.mark.parametrize(
+    ("options", "rows", "batches"),
+    [
+        ({"validation_data": X[:40]}, 40, [0, 1, 2]),
+        ({"validation_data": X[:40], "validation_steps": 2}, 32, [0, 1]),
+        ({"validation_data": X[:40], "validation_batch_size": np.int64(8)}, 40, [0, 1, 2, 3, 4]),
+        ({"validation_data": X[:40], "validation_freq": 2}, 40, [0, 1, 2]),
+        ({"validation_data": stream(X).repeat(), "validation_steps": 3}, 48, [0, 1, 2]),
+    ],
+    ids=lambda value: "" if not isinstance(value, dict) else ",".join(value),
+)
+@pytest.mark.parametrize("watched", [False, True])
+def test_validation_takes_the_rows_that_were_asked_for(options, rows, batches, watched):
+    vae, watcher = make(), TestBatches()
+    epochs = options.get("validation_freq", 1)
+    vae.fit(X, batch_size=np.int64(16), epochs=epochs, verbose=0, callbacks=[watcher] if watched else [], **options)
+    assert float(vae.log_table.weight("loss")) == rows
+    assert watcher.seen == (batches if watched else [])
+    assert vae.steps_per_execution == 1
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_size_that_is_none_is_refused(size):
+    for name in ("batch_size", "validation_batch_size"):
+        with pytest.raises(tfvae.errors.InvalidInput, match=name):
+            make().fit(X, verbose=0, **{name: size})
+
+
+def test_gradients_accumulate_with_noise_of_their_own_as_in_a_stream():
+    adam = lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)  # noqa: E731
+    one, other = make(optimizer=adam()), make(optimizer=adam())
+    one.fit(X, batch_size=16, shuffle=False, epochs=2, verbose=0)
+    other.fit(stream(X), epochs=2, verbose=0)
+    assert_close(one, other)
+    assert int(one.step_count) == 10 and int(one.optimizer.iterations) == 5
+
+
+class Extra(tfvae.VAE):
+    """A user's own step."""
+
+    def train_step(self, data):
+        return {**super().train_step(data), "extra": tf.constant(7.0)}
+
+
+def test_a_step_of_ones_own_keeps_its_logs():
+    keras.utils.set_random_seed(0)
+    vae = Extra(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(6))
+    vae.compile()
+    assert vae.fit(X, verbose=0).history["extra"] == [7.0]
+
+
+@pytest.mark.parametrize(
+    "scope", [tf.distribute.OneDeviceStrategy("/cpu:0"), tf.distribute.MirroredStrategy(["/cpu:0"])]
+)
+def test_fit_within_a_scope_of_one_replica(scope):
+    with scope.scope():
+        vae = make()
+        vae.fit(X, batch_size=16, verbose=0)
+    assert int(keras.ops.convert_to_numpy(vae.optimizer.iterations)) == 5
+
+
+def test_another_seed_is_other_noise():
+    one, other = (make(optimizer=keras.optimizers.SGD(0.0)) for _ in range(2))
+    first = one.fit(X, verbose=0, shuffle=False).history["loss"]
+    one.seed = 99
+    assert one.fit(X, verbose=0, shuffle=False).history["loss"] != first
+    other.optimizer.iterations.assign(3)
+    other.seed = 99
+    assert other.fit(X, verbose=0, shuffle=False).history["loss"] == pytest.approx(
+        [float(one.logs["loss"].result())], rel=1e-6
+    )
+
+
+def test_metrics_start_again_one_by_one_too():
+    vae = make()
+    vae.evaluate(X, verbose=0)
+    before = vae.get_metrics_result()
+    vae.logs["elbo"].reset_state()
+    after = vae.get_metrics_result()
+    assert after.pop("elbo") == 0.0 and before.pop("elbo") != 0.0 and after == before
+
+
 def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
     vae, seen = make(), []
 
-    def program(data, order, first, count):
-        seen.append(np.asarray(order))
-        return {"loss": 0.0, "violations": [0.0] * 4}
+    class Steps:
+        allowance = 10
 
-    program.allowance = 10
-    epochs = resident.Epochs(vae, program, (X, None, None), 16, shuffle=True, training=True)
-    vae.steps_per_execution = epochs.steps
+        def run(self, data, order, first, count):
+            return self.run_remainder(data, order)
+
+        def run_remainder(self, data, order):
+            seen.append(np.asarray(order))
+            return {"loss": 0.0, "violations": [0.0] * 4}
+
+    epochs = resident.Epochs(vae, Steps(), (X, None, None), 16, shuffle=True, training=True)
     orders = []
     for step in (0, 5, 0):
         vae.optimizer.iterations.assign(step)
@@ -132,7 +254,7 @@ def test_a_callback_that_watches_batches_sees_each_and_it_is_said_once(caplog):
     ],
 )
 def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path):
-    assert fitting.watchers_of_batches([callback(tmp_path)]) == []
+    assert fitting.watchers([callback(tmp_path)], "train") == []
 
 
 @pytest.mark.parametrize(
@@ -141,14 +263,16 @@ def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path
         Batches(),
         keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: None),
         keras.callbacks.ModelCheckpoint("m.keras", save_freq=7),
+        keras.callbacks.TensorBoard("logs", profile_batch=2),
+        type("OwnBoard", (keras.callbacks.TensorBoard,), {"on_train_batch_end": lambda *_: None})("logs"),
     ],
 )
 def test_callbacks_that_act_on_batches_are_known(callback):
-    assert fitting.watchers_of_batches([callback]) == [type(callback).__name__]
+    assert fitting.watchers([callback], "train") == [type(callback).__name__]
 
 
 def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(resident, "PATIENCE", 0.0)  # one step a call
+    monkeypatch.setattr(program, "PATIENCE", 0.0)  # one step a call
     moved = []
 
     class Bar(keras.callbacks.ProgbarLogger):
@@ -161,7 +285,7 @@ def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
 
 
 def test_training_can_be_stopped_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(resident, "PATIENCE", 0.0)
+    monkeypatch.setattr(program, "PATIENCE", 0.0)
 
     class Stop(keras.callbacks.ProgbarLogger):
         async_safe = False
@@ -225,12 +349,27 @@ def test_validation_split_takes_the_last_rows():
 
 
 def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not():
-    assert not resident.wants_xla(make(), resident.SMALL_XLA_FROM - 1)
-    assert resident.wants_xla(make(), resident.SMALL_XLA_FROM)
+    mode, enough = resident.mode_of, resident.SMALL_XLA_FROM
+    assert mode(make(), enough) == "xla" and mode(make(), enough - 1) == "graph"
     large = make(posterior=tfvae.posteriors.DiagonalNormal(2, tfvae.networks.mlp([400, 400])))
-    assert resident.wants_xla(large, resident.XLA_FROM) and not resident.wants_xla(large, resident.XLA_FROM - 1)
+    assert mode(large, resident.XLA_FROM) == "xla" and mode(large, resident.XLA_FROM - 1) == "graph"
+    assert mode(make(jit_compile=True), 1) == "xla" and mode(make(jit_compile=False), enough) == "graph"
+    assert mode(make(run_eagerly=True), enough) == "eager"
+    assert mode(make(posterior=convolutional()), enough) == "graph"
+    assert mode(make(posterior=convolutional(), jit_compile=True), 1) == "xla steps"
+
+
+def convolutional():
     network = keras.Sequential([keras.layers.Reshape([6, 1]), keras.layers.Conv1D(2, 2), keras.layers.Flatten()])
-    assert not resident.wants_xla(make(posterior=tfvae.posteriors.DiagonalNormal(2, network)), resident.SMALL_XLA_FROM)
+    return tfvae.posteriors.DiagonalNormal(2, network)
+
+
+def test_convolutions_go_through_xla_step_by_step():
+    one, other = (make(posterior=convolutional(), jit_compile=True) for _ in range(2))
+    other.set_weights(one.get_weights())
+    one.fit(X, batch_size=35, shuffle=False, epochs=2, verbose=0)
+    other.fit(tf.data.Dataset.from_tensor_slices(X).batch(35), epochs=2, verbose=0)
+    assert_close(one, other)  # the same noise: the stream's steps go through XLA as well
 
 
 class Refused(keras.layers.Layer):

@@ -6,16 +6,25 @@ from typing import Any
 
 import keras
 
-from tfvae.errors import InvalidInput
+from tfvae.errors import InvalidInput, positive_integer
 
-BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+HOOKS = {
+    "train": ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+}
 
 
 def arguments_of(fit: Callable, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """Returns the arguments of a call of `keras.Model.fit` by name, its defaults included."""
+    """Returns the arguments of a call of `keras.Model.fit` by name, its defaults included.
+
+    Raises:
+        InvalidInput: if a batch size is not a whole number of at least 1.
+    """
     bound = inspect.signature(fit).bind(None, *args, **kwargs)
     bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if name != "self"}
+    call = {name: value for name, value in bound.arguments.items() if name != "self"}
+    sizes = {name: call[name] for name in ("batch_size", "validation_batch_size") if call[name] is not None}
+    return call | {name: positive_integer(name, size) for name, size in sizes.items()}
 
 
 def callbacks_of(call: dict[str, Any]) -> list:
@@ -38,14 +47,18 @@ def guard_of(callbacks: list) -> Any:
     return guards[0] if guards else None
 
 
-def watchers_of_batches(callbacks: Sequence[keras.callbacks.Callback]) -> list[str]:
-    """Returns the names of the callbacks that act on every batch."""
-    return [type(callback).__name__ for callback in callbacks if _watches_batches(callback)]
+def watchers(callbacks: Sequence[keras.callbacks.Callback], phase: str) -> list[str]:
+    """Returns the names of the callbacks that act on every batch, in the phase "train" or "test"."""
+    return [type(callback).__name__ for callback in callbacks if _watches(callback, HOOKS[phase])]
 
 
-def _watches_batches(callback: keras.callbacks.Callback) -> bool:
-    known = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
-    if isinstance(callback, known) or "epoch" in (getattr(callback, n, None) for n in ("save_freq", "update_freq")):
-        return False
-    functions = ((getattr(callback, hook), getattr(keras.callbacks.Callback, hook)) for hook in BATCH_HOOKS)
-    return any(getattr(own, "__func__", own) is not default for own, default in functions)
+def _watches(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
+    """Tells whether a callback overrides a hook; those of Keras that act once an epoch do not count."""
+    own = {hook: getattr(getattr(callback, hook), "__func__", getattr(callback, hook)) for hook in hooks}
+    functions = [function for hook, function in own.items() if function is not getattr(keras.callbacks.Callback, hook)]
+    if all(getattr(function, "__module__", "").startswith("keras.") for function in functions):
+        known = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
+        rare = "epoch" in (getattr(callback, name, None) for name in ("save_freq", "update_freq"))
+        if isinstance(callback, known) or (rare and not getattr(callback, "_should_trace", False)):
+            return False
+    return bool(functions)

@@ -194,6 +194,8 @@ def split_for_validation(call: dict[str, Any]) -> dict[str, Any]:
     train, held = (
         [None if part is None else part[side] for part in parts] for side in (slice(rows), slice(rows, None))
     )
+    if call["y"] is x:
+        train[1], held[1] = train[0], held[0]
     return {
         "x": train[0], "y": train[1], "sample_weight": train[2], "validation_data": tuple(held), "validation_split": 0.0
     }  # fmt: skip

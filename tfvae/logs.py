@@ -53,5 +53,12 @@ class Log(keras.metrics.Metric):
         """Returns the mean, a scalar."""
         return self.table.result()[self.table.names.index(self.name)]
 
+    def update_state(self, value: tf.Tensor, sample_weight: tf.Tensor = 1.0) -> None:
+        """Adds a mean over examples whose weights have this sum."""
+        column = tf.one_hot(self.table.names.index(self.name), len(self.table.names))
+        self.table.sums.assign_add(tf.stack([value * sample_weight * column, sample_weight * column]))
+
     def reset_state(self) -> None:
-        """Does nothing: the table starts again as a whole."""
+        """Starts again."""
+        column = tf.one_hot(self.table.names.index(self.name), len(self.table.names))
+        self.table.sums.assign(self.table.sums * (1 - column))

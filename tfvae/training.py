@@ -9,40 +9,36 @@ evaluation draws the same noise every time.
 """
 
 import abc
-import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvae import fitting, inputs, replicas, resident, seeds
+from tfvae import inputs, replicas, seeds
 from tfvae.errors import InvalidInput
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.evidence import Evidence
 from tfvae.logs import Log, LogTable
+from tfvae.loop import Loop
 from tfvae.objectives import ELBO, Objective
 from tfvae.schedules import at
-from tfvae.supports import REAL, Support
+from tfvae.supports import Support
 from tfvae.violations import Violations
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
 
 
-class EvidenceModel(keras.Model, abc.ABC):
+class EvidenceModel(Loop):
     """A Keras model trained on an objective of its evidence; subclasses say how evidence comes from data."""
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
         self.seed = seeds.draw() if seed is None else seeds.integer(seed)
         self.objective, self.estimator = ELBO(), Pathwise()
-        self.objective_layers, self.num_data = [], None
+        self.objective_layers = []
         self.notes = set()
         self._log_names(LOGS)
         self.violations = Violations()
-        self.programs = {}
-        self.trusting = False  # while a step is traced for arrays, which are checked whole before training
-        self.validation = None  # the resident epochs that take the place of the test function in a fit's validation
-        self.guard = None  # a callback that decides whether a step's update is made (tfvae.callbacks.FirstAid)
 
     @property
     @abc.abstractmethod
@@ -96,8 +92,8 @@ class EvidenceModel(keras.Model, abc.ABC):
             run_eagerly: run steps without `tf.function`, for debugging.
             steps_per_execution: steps in one compiled call of a stream; arrays, unless a callback watches every
                 batch, have as many as fit into half a second.
-            jit_compile: compile steps with XLA; "auto" means on a GPU, and on a CPU for long fits of arrays without
-                convolutions.
+            jit_compile: compile steps with XLA; "auto" means on a GPU, and on a CPU for fits of arrays that are planned
+                to be long, without convolutions. XLA draws other noise for the same seed.
             auto_scale_loss: scale the loss under `mixed_float16`.
             **refused: Keras' `loss` and `metrics` have no meaning here.
 
@@ -142,9 +138,10 @@ class EvidenceModel(keras.Model, abc.ABC):
         self.logs = {name: Log(name, self.log_table) for name in names}
 
     @property
-    def jit_is_automatic(self) -> bool:
-        """Whether `jit_compile` was left to us."""
-        return self._execution["jit_compile"] == "auto"
+    def has_steps_of_its_own(self) -> bool:
+        """Whether a subclass has overridden `train_step` or `test_step`."""
+        own = type(self)
+        return own.train_step is not EvidenceModel.train_step or own.test_step is not EvidenceModel.test_step
 
     @property
     def part_variables(self) -> list[keras.Variable]:
@@ -174,11 +171,11 @@ class EvidenceModel(keras.Model, abc.ABC):
 
         guarded = self.guard.guarded(update, loss, gradients, data) if self.guard else update()
         self._log(evidence, bound, terms)
-        return replicas.carried({**self._read(training=True), **(guarded or {})})
+        return replicas.carried({**self.read_logs(training=True), **(guarded or {})})
 
     def step_loss(self, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> tuple:
         """Returns the loss that a train step differentiates, with the evidence, bound and terms that make it."""
-        seed = self._step_seed(seeds.TRAINING, self.optimizer.iterations)
+        seed = self._step_seed(seeds.TRAINING, self.step_count)
         evidence = self._observed(x, y, weight, seed, training=True)
         bound, terms = self.objective(evidence), self.objective.terms(evidence)
         gain = self.estimator.surrogate(self.objective, evidence, bound)
@@ -192,7 +189,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         seed = self._step_seed(seeds.EVALUATION, self.log_table.weight("loss"))
         evidence = self._observed(x, y, weight, seed, training=False)
         self._log(evidence, self.objective(evidence), self.objective.terms(evidence))
-        return replicas.carried(self._read(training=False))
+        return replicas.carried(self.read_logs(training=False))
 
     def _unpacked(self, data: Any) -> tuple:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -209,7 +206,7 @@ class EvidenceModel(keras.Model, abc.ABC):
         noise, raw = seeds.fold(seed, seeds.PREPROCESSING), (x, y)
         x = self.preprocess(x, noise, training)
         target = x if y is None else self.preprocess(y, noise, training)
-        if not self.trusting:
+        if not self.values_are_checked:
             x, target, weight = self.violations.checked(self.support, *raw, x, target, weight)
         return self.evidence(
             x,
@@ -237,8 +234,8 @@ class EvidenceModel(keras.Model, abc.ABC):
         weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))
         self.log_table.update_state(sums, weights)
 
-    def _read(self, training: bool) -> dict[str, tf.Tensor]:
-        """Returns the logs; with them travels what is inspected after the step."""
+    def read_logs(self, training: bool) -> dict[str, tf.Tensor]:
+        """Returns the logs; with them travels what is inspected after the step: values to refuse, and first aid's."""
         violations = self.violations.result()
         carried = self.guard.beside(violations) if training and self.guard else violations
         return {**dict(zip(self.logs, tf.unstack(self.log_table.result()), strict=True)), "violations": carried}
@@ -254,133 +251,6 @@ class EvidenceModel(keras.Model, abc.ABC):
         context = tf.distribute.get_replica_context()
         several = context and context.num_replicas_in_sync > 1
         return seeds.fold(seed, context.replica_id_in_sync_group) if several else seed
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Builds Keras' train function; what it counts as violations is raised when its block has executed."""
-        if self.train_function is None or force:
-            super().make_train_function(force)
-            function = self.train_function
-            self.train_function = lambda iterator: self.inspected(function(iterator), training=True)
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Builds Keras' test function; what it counts as violations is raised when its block has executed."""
-        if self.test_function is None or force:
-            super().make_test_function(force)
-            function = self.test_function
-            self.test_function = lambda iterator: self.inspected(function(iterator), training=False)
-
-    def program(self, training: bool, jit_compile: bool | None, on_refusal: Any = None) -> resident.Program:
-        """Returns the program of many train or test steps, made once."""
-        key = training, jit_compile
-        if key not in self.programs:
-            step = self._trusting(self.train_step if training else self.test_step)
-            read = functools.partial(self._read, training)
-            self.programs[key] = resident.Program(step, read, jit_compile, on_refusal)
-        return self.programs[key]
-
-    def _trusting(self, step: Any) -> Any:
-        """Returns a step that leaves out the checks of values, unless a user's own layer may make new ones."""
-        own = all(type(layer).__module__.split(".")[0] in ("keras", "tfvae") for layer in self.preprocessing)
-
-        def trusting(data: tuple) -> dict[str, tf.Tensor]:
-            self.trusting = own
-            try:
-                return step(data)
-            finally:
-                self.trusting = False
-
-        return trusting
-
-    def inspected(self, logs: dict[str, Any], training: bool, batch: Any = None) -> dict[str, Any]:
-        """Returns the logs of a block of steps without what travelled beside them.
-
-        Args:
-            logs: what the steps returned.
-            training: whether they were train steps.
-            batch: gives the data of a step of the present epoch, if they are not among the logs.
-
-        Raises:
-            InvalidInput, Diverged: if the block had data to refuse, or a step failed and a `FirstAid` watches.
-        """
-        logs = dict(logs)
-        violations = logs.pop("violations")
-        if training and self.guard:
-            violations = self.guard.inspect(logs, violations, batch)
-        self.violations.raise_if_any(violations, self.support)
-        return logs
-
-    def reset_metrics(self) -> None:
-        """Starts the logs again."""
-        self.log_table.reset_state()
-
-    def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        """Returns the logs."""
-        return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        *args: Any,
-        sample_weight: Any = None,
-        validation_data: Any = None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Trains as `keras.Model.fit` does; all its arguments hold.
-
-        Args:
-            x: raw examples, `[B, ...]`, or a `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches.
-            y: the reconstruction target, if it is not x itself (denoising); integer labels are dropped with a note.
-            *args: as in `keras.Model.fit`.
-            sample_weight: weight of each example, `[B]`.
-            validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, or a stream.
-            **kwargs: as in `keras.Model.fit`.
-
-        Returns:
-            The history of `loss`, `objective`, `elbo`, `distortion` and `rate`, in nats an example.
-
-        Raises:
-            InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
-        """
-        given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = fitting.arguments_of(keras.Model.fit, x, y, *args, **given)
-        call["x"], call["y"] = inputs.check_fit(self, x, y, call["sample_weight"], class_weight=call["class_weight"])
-        if call["validation_data"] is not None:
-            triple = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
-            call["validation_data"] = (*inputs.check_fit(self, *triple), triple[2])
-        elif call["validation_split"]:
-            call.update(inputs.split_for_validation(call))
-        num_data = inputs.num_examples(call["x"], call["steps_per_epoch"])
-        callbacks = fitting.callbacks_of(call)
-        guard = fitting.guard_of(callbacks)
-        if num_data != self.num_data or guard:  # constants of the compiled step
-            self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
-            self.programs = {}
-        try:
-            for callback in callbacks:
-                if hasattr(callback, "watch"):
-                    callback.watch(callbacks)
-            with resident.on_device(self, call) as call:
-                return super().fit(**call)
-        finally:
-            if guard:  # it guards this fit alone
-                self.guard, self.train_function, self.programs = None, None, {}
-
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
-        if not kwargs.get("_use_cached_eval_dataset"):
-            x, y = inputs.check_fit(self, x, y, sample_weight)
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        ordinary = self.test_function
-        try:
-            self.test_function = self.validation or ordinary
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        finally:
-            self.test_function = ordinary if self.validation else self.test_function
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
-        return super().predict(inputs.check_fit(self, x, support=REAL)[0], *args, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the arguments of `compile`, and the size N of the data set."""

@@ -45,9 +45,11 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves all that training needs to go on after each epoch, and goes on from it.
 
     Give it as the last of the callbacks of `VAE.fit`, and the same call resumes a killed process. The weights are those
-    of a run that was never stopped if the order of the data depends on the epoch's number alone, as with
-    `Split.batches(batch_size, shuffle_seed, first_epoch=checkpoint.initial_epoch)`; Keras' own shuffling of arrays is
-    drawn afresh. If a callback had stopped training (`EarlyStopping`), nothing is trained any more.
+    of a run that was never stopped: the order of arrays is a function of the seed and the step. Of streams it must
+    depend on the epoch's number alone, as with
+    `Split.batches(batch_size, shuffle_seed, first_epoch=checkpoint.initial_epoch)`. Under `jit_compile="auto"` both
+    calls must plan for as many `epochs`. If a callback had stopped training (`EarlyStopping`), nothing is trained any
+    more.
 
     Args:
         directory: folder for the checkpoints, one folder each; created if missing.
