@@ -72,8 +72,10 @@ MUTANTS = [
     Mutant(
         "a mean of batch means",
         "training.py",
-        "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}",
-        "{name: tf.reduce_sum(evidence.weight) * tf.reduce_mean(value) for name, value in of_examples.items()}",
+        "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}\n"
+        "        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))",
+        "{name: evidence.mean(value) for name, value in of_examples.items()}\n"
+        "        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.constant(1.0))",
         "tests/test_training.py",
     ),
     Mutant(
