@@ -73,7 +73,8 @@ MUTANTS = [
         "a mean of batch means",
         "training.py",
         "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}\n"
-        "        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))",
+        "        weights = dict.fromkeys(of_batch, examples)"
+        " | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))",
         "{name: evidence.mean(value) for name, value in of_examples.items()}\n"
         "        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.constant(1.0))",
         "tests/test_training.py",
