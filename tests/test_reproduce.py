@@ -16,7 +16,14 @@ def result(name, seed, nll, minutes=4.0, updates=800, curve=((100, -120.0), (400
         **{"name": name, "seed": seed, "nll": nll, "standard_error": 0.25, "budget_minutes": minutes},
         "data": {"protocol": "MNIST", "sizes": {"train": 59000}},
         "plan": {"batch": 20, "updates": updates, "passes": 2.5},
-        **{"minutes": 4.1, "test_samples": 5000, "test_examples": 500, "threads": 1, "smoke": False},
+        **{
+            "minutes": 4.1,
+            "test_samples": 5000,
+            "test_examples": 500,
+            "threads": 1,
+            "jit_compile": "auto",
+            "smoke": False,
+        },
         "curve": [{"updates": u, "log_prob": v} for u, v in curve],
     }
 

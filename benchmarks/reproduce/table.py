@@ -47,7 +47,7 @@ def of_row(results: list[Result]) -> dict[str, Any]:
         "nll": sum(nll) / len(nll),
         "spread": max(nll) - min(nll),
         "standard_error": first["standard_error"],
-        "distance": sum(nll) / len(nll) - reference,
+        "distance": None if reference is None else sum(nll) / len(nll) - reference,
         "batch": first["plan"]["batch"],
         "updates": [r["plan"]["updates"] for r in results],
         "passes": [r["plan"]["passes"] for r in results],
@@ -60,6 +60,7 @@ def command(result: Result, seeds: list[int]) -> str:
     """Returns the command that makes a row's results."""
     row, options = ROWS[result["name"]], {"budget": f"{result['budget_minutes']:g}"}
     options |= {"threads": result["threads"]} if result["threads"] else {}
+    options |= {} if result["jit_compile"] == "auto" else {"jit-compile": result["jit_compile"]}
     for key in ("test_examples", "test_samples"):
         options |= {} if result[key] == getattr(row, key) else {key.replace("_", "-"): result[key]}
     said = "".join(f" --{key} {value}" for key, value in options.items())
@@ -84,7 +85,8 @@ def orderings(results: list[Result], better: str, worse: str) -> list[dict[str, 
 
     minutes = compared("{:g} minutes, test", lambda r: r["budget_minutes"], final)
     updates = compared("{} updates, test", lambda r: None if r["budget_minutes"] else r["plan"]["updates"], final)
-    curves = compared("shared updates of the {:g} minutes' curves, validation", lambda r: r["budget_minutes"], on_curve)
+    words = "shared updates of the {:g} minutes' curves, validation, the faster one's learning rate still high"
+    curves = compared(words, lambda r: r["budget_minutes"], on_curve)
     return minutes + (updates or curves)
 
 
@@ -114,10 +116,11 @@ def markdown(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         spread = f"{row['spread']:.2f} ({len(row['seeds'])})" if len(row["seeds"]) > 1 else "one seed"
         references = " | ".join("" if v is None else f"{v:.2f}" for v in (row["paper"], row["rerun"]))
+        distance = "" if row["distance"] is None else f"{row['distance']:+.2f}"
         passes, updates = (between(row[key]) for key in ("passes", "updates"))
         lines.append(
             f"| {row['title']} | {row['nll']:.2f} +- {row['standard_error']:.2f} | {spread} | {references} "
-            f"| {row['distance']:+.2f} | {updates} updates of batch {row['batch']} ({passes} epochs) "
+            f"| {distance} | {updates} updates of batch {row['batch']} ({passes} epochs) "
             f"| {row['source']} | {between(row['minutes'])} |"
         )
     lines += [""] + [f"- {words}: {', '.join(titles)}." for words, titles in protocols(found["rows"]).items()]
