@@ -131,6 +131,17 @@ def test_validation_takes_the_rows_that_were_asked_for(options, rows, batches, w
     assert vae.steps_per_execution == 1
 
 
+def test_validation_that_was_stopped_starts_at_its_first_row_the_next_time():
+    class Stop(TestBatches):
+        def on_test_batch_end(self, batch, logs=None):
+            self.model.stop_evaluating = not self.seen
+            super().on_test_batch_end(batch, logs)
+
+    vae = make(optimizer=keras.optimizers.SGD(0.0))
+    history = vae.fit(X, batch_size=16, epochs=2, verbose=0, validation_data=X[:40], callbacks=[Stop()]).history
+    assert history["val_loss"][1] == pytest.approx(vae.evaluate(X[:40], batch_size=16, verbose=0)[0], rel=1e-6)
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5])
 def test_a_batch_size_that_is_none_is_refused(size):
     for name in ("batch_size", "validation_batch_size"):
