@@ -1,12 +1,12 @@
 """The command line of the time-to-quality suite.
 
-    python -m benchmarks.quality [--budget 10] [--only NAME ...] [--threads 2] [--parallel 1] [--peers FOLDER]
-                                 [--data FILE] [--passes 150] [--test-samples 1000] [--out FOLDER] [--smoke]
+    python -m benchmarks.quality [--budget 12] [--only NAME ...] [--threads 2] [--parallel 1] [--peers FOLDER]
+                                 [--data FILE] [--passes 280] [--test-samples 1000] [--out FOLDER] [--smoke]
 
 Contenders train one after the other (`--parallel 2`: two at a time, each on cores of its own), each in a process of its
 own. Choose `--passes` so that our schedule just fits into the budget. Afterwards one scorer judges what they wrote down
-on validation data; the first weights that reach a target are scored on the test set, once. Contenders of a run replace
-those of the same name in the JSON.
+on validation data; the first weights that reach a target, and the last ones, are scored on the test set, once.
+Contenders of a run replace those of the same name in the JSON.
 """
 
 import argparse
@@ -112,22 +112,23 @@ def train_all(contenders: list[Contender], options: argparse.Namespace, folder: 
 
 
 def judge(score: Callable, folder: Path, data: dict, targets: tuple, samples: int, test_samples: int) -> dict:
-    """Returns the contender's curve on validation data, and for each target what reached it first."""
+    """Returns the contender's curve on validation data, for each target what reached it first, and the last weights."""
     paths = sorted(folder.glob("*.npz"))
     if not paths:
-        return {"curve": [], "targets": {}}
+        return {"curve": [], "targets": {}, "end": None}
     curve = [score(path, data["valid"], samples) for path in paths]
     first = {target: next((i for i, s in enumerate(curve) if s["nll"] <= target), None) for target in targets}
-    test = {i: score(paths[i], data["test"], test_samples) for i in set(first.values()) - {None}}
+    last = len(paths) - 1
+    test = {i: score(paths[i], data["test"], test_samples) for i in {*first.values(), last} - {None}}
     reached = {f"{t:g}": None if i is None else {"valid": curve[i], "test": test[i]} for t, i in first.items()}
-    return {"curve": curve, "targets": reached}
+    return {"curve": curve, "targets": reached, "end": test[last]}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Trains, judges, reports; returns 1 if a contender failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--budget", type=float, default=10, help="minutes of training for each contender")
-    parser.add_argument("--passes", type=int, help="after which our learning rate has fallen; by default 150")
+    parser.add_argument("--budget", type=float, default=12, help="minutes of training for each contender")
+    parser.add_argument("--passes", type=int, help="after which our learning rate has fallen; by default 280")
     parser.add_argument("--only", nargs="+", help="contenders whose names contain one of these words")
     parser.add_argument("--peers", type=Path, default=DEFAULT_FOLDER, help="folder of the peers' environments")
     parser.add_argument("--data", type=Path, default=DATA, help="mnist.npz with x_train and x_test")

@@ -10,14 +10,18 @@ def table(results: dict[str, dict]) -> str:
     """Returns one row for each contender, as Markdown."""
     targets = list(dict.fromkeys(target for result in results.values() for target in result["targets"]))
     heads = [f"minutes to {target} (test NLL then)" for target in targets]
-    lines = [f"| | {' | '.join(heads)} | last validation NLL | passes | minutes |", "| --- " * (len(targets) + 4) + "|"]
+    lines = [
+        f"| | {' | '.join(heads)} | last validation NLL | test NLL | passes | minutes |",
+        "| --- " * (len(targets) + 5) + "|",
+    ]
     for name, result in results.items():
         if not result["curve"]:
-            lines.append(f"| {name} | " + "failed | " * len(targets) + "| | |")
+            lines.append(f"| {name} | " + "failed | " * len(targets) + "| | | |")
             continue
         cells = [_cell(result["targets"].get(target)) for target in targets]
-        end = result["curve"][-1]
-        best = f"{end['nll']:.2f} | {end['epoch']} | {end['seconds'] / 60:.1f}"
+        end, test = result["curve"][-1], result["end"]
+        scores = f"{end['nll']:.2f} | {test['nll']:.2f} +- {test['error']:.2f}"
+        best = f"{scores} | {end['epoch']} | {end['seconds'] / 60:.1f}"
         lines.append(f"| {name} | {' | '.join(cells)} | {best} |")
     return "\n".join(lines)
 

@@ -35,19 +35,20 @@ class Settings:
 
     Attributes:
         batch: examples in a step.
-        samples: k of the bound.
-        estimator: "pathwise", "dreg", or with one sample "stl".
+        stages: (share of the passes, k of the bound, estimator), one after the other; the estimator is "pathwise",
+            "dreg", or with one sample "stl".
         rates: learning rates as (passes, first, last): a cosine from first to last, one piece after the other.
         epsilon: Adam's.
         average: momentum of the exponential average of the weights, which is judged in their place; 0 for none.
+        output_bias: whether the decoder starts at the logits of the mean pixels.
     """
 
     batch: int
-    samples: int
-    estimator: str
+    stages: tuple[tuple[float, int, str], ...]
     rates: tuple[tuple[int, float, float], ...]
     epsilon: float
     average: float = 0.0
+    output_bias: bool = True
 
     @property
     def epochs(self) -> int:
@@ -59,6 +60,13 @@ class Settings:
         *others, (_, first, last) = self.rates
         left = (passes or self.epochs) - sum(piece[0] for piece in others)
         return dataclasses.replace(self, rates=(*others, (left, first, last)))
+
+    def parts(self) -> list[tuple[range, int, str]]:
+        """Returns the epochs of each stage, with its k and its estimator."""
+        ends = [round(self.epochs * share) for share in np.cumsum([stage[0] for stage in self.stages])]
+        return [
+            (range(begin, end), *stage[1:]) for begin, end, stage in zip([0, *ends], ends, self.stages, strict=False)
+        ]
 
     def rate(self, epoch: Any, xp: Any = np) -> Any:
         """Returns the learning rate after `epoch` passes, a fraction counts; `xp` is NumPy, or a library like it."""
@@ -73,16 +81,14 @@ class Settings:
 
 OURS = Settings(  # found on validation data, see benchmarks/NOTES.md
     batch=250,
-    samples=1,
-    estimator="stl",
-    rates=((1, 0.0, 6e-3), (149, 6e-3, 1e-5)),
+    stages=((0.75, 1, "stl"), (0.25, 5, "dreg")),
+    rates=((4, 0.0, 6e-3), (276, 6e-3, 1e-5)),
     epsilon=1e-7,
     average=0.998,
 )
 PAPER = Settings(  # Burda et al. 2016, section 5
     batch=20,
-    samples=1,
-    estimator="pathwise",
+    stages=((1, 1, "pathwise"),),
     rates=tuple((3**i, 1e-3 * 10 ** (-i / 7), 1e-3 * 10 ** (-i / 7)) for i in range(8)),
     epsilon=1e-4,
 )
@@ -108,14 +114,15 @@ def load(path: str | None) -> dict[str, np.ndarray]:
     return {"train": train.astype(np.uint8), **{name: x.astype(np.uint8) for name, x in drawn.items()}}
 
 
-def weights(train: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Returns kernel, bias, ... in the order of LAYERS: Glorot-uniform kernels, no bias but the mean pixels' logits."""
+def weights(train: np.ndarray, seed: int, output_bias: bool) -> list[np.ndarray]:
+    """Returns kernel, bias, ... in the order of LAYERS: Glorot-uniform kernels, no bias or the mean pixels' logits."""
     random, made = np.random.default_rng(seed), []
     for inputs, outputs in LAYERS:
         limit = math.sqrt(6 / (inputs + outputs))
         made += [random.uniform(-limit, limit, (inputs, outputs)), np.zeros(outputs)]
-    mean = np.clip(train.mean(axis=0) / 255, SMALLEST, 1 - SMALLEST)
-    made[-1] = np.log(mean) - np.log1p(-mean)
+    if output_bias:
+        mean = np.clip(train.mean(axis=0) / 255, SMALLEST, 1 - SMALLEST)
+        made[-1] = np.log(mean) - np.log1p(-mean)
     return [w.astype(np.float32) for w in made]
 
 

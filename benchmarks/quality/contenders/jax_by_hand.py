@@ -8,6 +8,8 @@
 The average of the weights, where the settings ask for one, is the exponential one that Keras keeps.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,14 +39,14 @@ def log_weight(decoder: list, x: jax.Array, z: jax.Array, loc: jax.Array, scale:
     return log_likelihood + 0.5 * (((z - loc) / scale) ** 2 - z**2).sum(-1) + jnp.log(scale).sum(-1)
 
 
-def gradient(parameters: list, x: jax.Array, key: jax.Array, settings: Settings) -> tuple[jax.Array, list]:
-    """Returns the mean negative bound and its gradient by the estimator of the settings."""
+def gradient(parameters: list, x: jax.Array, key: jax.Array, samples: int, estimator: str) -> tuple[jax.Array, list]:
+    """Returns the mean negative bound of so many samples and its gradient by the estimator."""
     half = len(parameters) // 2
-    eps = jax.random.normal(key, (settings.samples, len(x), LATENT))
+    eps = jax.random.normal(key, (samples, len(x), LATENT))
 
     def bound(decoder: list, z: jax.Array, loc: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
         log_w = log_weight(decoder, x, z, loc, scale)
-        return -(logsumexp(log_w, axis=0) - np.log(settings.samples)).mean(), jax.nn.softmax(log_w, axis=0)
+        return -(logsumexp(log_w, axis=0) - np.log(samples)).mean(), jax.nn.softmax(log_w, axis=0)
 
     def draw(encoder: list) -> tuple:
         loc, scale = moments(encoder, x)
@@ -53,7 +55,7 @@ def gradient(parameters: list, x: jax.Array, key: jax.Array, settings: Settings)
     (z, loc, scale), encoder_gradient = jax.vjp(draw, parameters[:half])
     both = jax.value_and_grad(bound, argnums=(0, 1, 2, 3), has_aux=True)
     (value, share), (decoder, of_z, of_loc, of_scale) = both(parameters[half:], z, loc, scale)
-    if settings.estimator != "pathwise":
+    if estimator != "pathwise":
         of_z, of_loc, of_scale = of_z * share[..., None], jnp.zeros_like(loc), jnp.zeros_like(scale)
     return value, [*encoder_gradient((of_z, of_loc, of_scale))[0], *decoder]
 
@@ -64,32 +66,35 @@ def train(data: dict[str, np.ndarray], settings: Settings, recorder: Recorder, s
     x, rows = jnp.asarray(data["train"]), len(data["train"])
     steps = rows // settings.batch
     optimizer = optax.adam(lambda step: settings.rate(step / steps, jnp), eps=settings.epsilon)
-    parameters = [jnp.asarray(w) for w in weights(data["train"], seed)]
+    parameters = [jnp.asarray(w) for w in weights(data["train"], seed, settings.output_bias)]
     state = parameters, optimizer.init(parameters), [jnp.copy(w) for w in parameters]
 
-    def step(state: tuple, item: tuple) -> tuple:
+    def step(state: tuple, item: tuple, samples: int, estimator: str) -> tuple:
         parameters, slots, average = state
         chosen, (for_x, for_z) = item[0], jax.random.split(item[1])
         drawn = jax.random.uniform(for_x, (settings.batch, x.shape[1])) * 255 < x[chosen]
-        value, slope = gradient(parameters, drawn.astype(jnp.float32), for_z, settings)
+        value, slope = gradient(parameters, drawn.astype(jnp.float32), for_z, samples, estimator)
         updates, slots = optimizer.update(slope, slots)
         parameters = optax.apply_updates(parameters, updates)
         if settings.average:
             average = optax.incremental_update(parameters, average, 1 - settings.average)
         return (parameters, slots, average), value
 
-    @jax.jit
-    def epoch(state: tuple, key: jax.Array) -> tuple:
+    @functools.partial(jax.jit, static_argnames=("samples", "estimator"))
+    def epoch(state: tuple, key: jax.Array, samples: int, estimator: str) -> tuple:
         for_order, for_steps = jax.random.split(key)
         order = jax.random.permutation(for_order, rows)[: steps * settings.batch].reshape(steps, settings.batch)
-        state, values = jax.lax.scan(step, state, (order, jax.random.split(for_steps, steps)))
+        one = functools.partial(step, samples=samples, estimator=estimator)
+        state, values = jax.lax.scan(one, state, (order, jax.random.split(for_steps, steps)))
         return state, values.mean()
 
-    for number in range(settings.epochs):
-        state, value = epoch(state, jax.random.fold_in(jax.random.key(seed), number))
-        value.block_until_ready()
-        if recorder.epoch_end(number + 1, lambda: state[2 if settings.average else 0], number + 1 == settings.epochs):  # noqa: B023
-            return
+    for epochs, samples, estimator in settings.parts():
+        for number in epochs:
+            state, value = epoch(state, jax.random.fold_in(jax.random.key(seed), number), samples, estimator)
+            value.block_until_ready()
+            kept, last = state[2 if settings.average else 0], number + 1 == settings.epochs
+            if recorder.epoch_end(number + 1, lambda: kept, last):  # noqa: B023
+                return
 
 
 if __name__ == "__main__":

@@ -35,12 +35,13 @@ class Record(keras.callbacks.Callback):
 
     def __init__(self, recorder: Recorder, settings: Settings) -> None:
         super().__init__()
-        self.recorder, self.settings = recorder, settings
+        self.recorder, self.settings, self.over = recorder, settings, False
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Stops the training when the time is up."""
         last = epoch + 1 == self.settings.epochs
-        self.model.stop_training |= self.recorder.epoch_end(epoch + 1, self.weights, last)
+        self.over = self.recorder.epoch_end(epoch + 1, self.weights, last)
+        self.model.stop_training |= self.over
 
     def weights(self) -> list[np.ndarray]:
         """Returns the weights, or their averages where Adam keeps them, in the order of the task."""
@@ -71,17 +72,23 @@ def train(data: dict[str, np.ndarray], settings: Settings, recorder: Recorder, s
     recorder.start()
     keras.utils.set_random_seed(seed)
     vae, x = model(), data["train"]
-    for variable, value in zip(in_order(vae), weights(x, seed), strict=True):
+    for variable, value in zip(in_order(vae), weights(x, seed, settings.output_bias), strict=True):
         variable.assign(value)
     averaged = {"use_ema": True, "ema_momentum": settings.average} if settings.average else {}
     rate = Rate(settings, -(-len(x) // settings.batch))
-    vae.compile(
-        keras.optimizers.Adam(rate, epsilon=settings.epsilon, **averaged),
-        objective=tfvae.objectives.IWAE(settings.samples) if settings.samples > 1 else tfvae.objectives.ELBO(),
-        estimator=ESTIMATORS[settings.estimator],
-        jit_compile=True,
-    )
-    vae.fit(x, batch_size=settings.batch, epochs=settings.epochs, callbacks=[Record(recorder, settings)], verbose=0)
+    adam = keras.optimizers.Adam(rate, epsilon=settings.epsilon, **averaged)
+    record = Record(recorder, settings)
+    for epochs, samples, estimator in settings.parts():
+        vae.compile(
+            adam,
+            objective=tfvae.objectives.IWAE(samples) if samples > 1 else tfvae.objectives.ELBO(),
+            estimator=ESTIMATORS[estimator],
+            jit_compile=True,
+        )
+        how = {"initial_epoch": epochs.start, "epochs": epochs.stop, "callbacks": [record], "verbose": 0}
+        vae.fit(x, batch_size=settings.batch, **how)
+        if record.over:
+            return
 
 
 if __name__ == "__main__":
