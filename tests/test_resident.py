@@ -182,6 +182,16 @@ def test_fit_within_a_scope_of_one_replica(scope):
     assert int(keras.ops.convert_to_numpy(vae.optimizer.iterations)) == 5
 
 
+@pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])
+def test_a_variable_is_an_array_too(variable):
+    arrays, variables, how = make(), make(), {"batch_size": 16, "epochs": 2, "verbose": 0}
+    arrays.fit(X, Y, validation_data=(X, Y), **how)
+    variables.fit(variable(X), variable(Y), validation_data=(variable(X), variable(Y)), **how)
+    assert_close(arrays, variables)
+    assert variables.evaluate(variable(X), verbose=0) == pytest.approx(arrays.evaluate(X, verbose=0), rel=1e-5)
+    np.testing.assert_allclose(variables.predict(variable(X), verbose=0), arrays.predict(X, verbose=0), atol=1e-5)
+
+
 def test_another_seed_is_other_noise():
     one, other = (make(optimizer=keras.optimizers.SGD(0.0)) for _ in range(2))
     first = one.fit(X, verbose=0, shuffle=False).history["loss"]
@@ -201,6 +211,18 @@ def test_metrics_start_again_one_by_one_too():
     vae.logs["elbo"].reset_state()
     after = vae.get_metrics_result()
     assert after.pop("elbo") == 0.0 and before.pop("elbo") != 0.0 and after == before
+
+
+def test_a_log_adds_a_mean_by_its_weight_and_leaves_the_others_alone():
+    vae = make()
+    vae.fit(X, verbose=0)
+    before = vae.get_metrics_result()
+    vae.logs["rate"].reset_state()
+    vae.logs["rate"].update_state(2.0, sample_weight=3.0)
+    vae.logs["rate"].update_state(6.0)
+    after = vae.get_metrics_result()
+    assert after.pop("rate") == pytest.approx((3 * 2 + 6) / 4)
+    assert after == {name: value for name, value in before.items() if name != "rate"}
 
 
 def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():

@@ -150,6 +150,7 @@ def check_fit(
     """
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
+    x, y = (tf.convert_to_tensor(v) if isinstance(v, (tf.Variable, keras.Variable)) else v for v in (x, y))
     streams = is_stream(x)
     first, x = _peek(x) if streams else ((x, y, sample_weight), x)
     first_x, first_y, weight = keras.utils.unpack_x_y_sample_weight(first)
