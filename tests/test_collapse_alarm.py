@@ -140,7 +140,7 @@ class Script:
 
     def __init__(self, monkeypatch, objective=None, steps=50, epochs=40, **options):
         self.alarm = CollapseAlarm(None, **options)
-        optimizer = type("Optimizer", (), {"iterations": 0})()
+        optimizer = type("Optimizer", (), {"iterations": 0, "learning_rate": 1e-3})()
         self.model = type("Model", (), {"objective": objective or objectives.ELBO(), "optimizer": optimizer})()
         self.alarm.set_model(self.model)
         self.alarm.set_params({"epochs": epochs, "steps": steps})
@@ -190,6 +190,24 @@ def test_the_dip_of_a_healthy_start_is_no_alarm(monkeypatch):
     assert Script(monkeypatch, steps=12).run([0.544, 0.099, 0.037, 0.043, 0.083, 0.137, 0.193]) == []  # first 100 steps
     assert Script(monkeypatch, steps=45).run([0.040, 0.034, 0.062, 0.255, 0.95]) == []  # chains, seed 6
     assert Script(monkeypatch, steps=50).run([0.05, 0.02, 0.03, 0.04, 0.05, 0.05]) == [3]  # not on its way out
+
+
+def test_no_alarm_while_the_learning_rate_rises(monkeypatch, caplog):
+    script, low = Script(monkeypatch), [0.02]
+    script.model.optimizer.learning_rate = 0.0
+    script.alarm.on_train_begin()
+    for rate in np.linspace(1e-4, 1e-3, 10):
+        script.model.optimizer.learning_rate = rate
+        assert script.run(low) == []
+    script.alarm.on_train_end()
+    assert "at step 500, the last, the learning rate still had to stop rising" in caplog.text
+    state = script.alarm.get_state()  # a resumed run knows the largest rate so far
+    script.alarm.on_train_begin()
+    script.alarm.set_state(state)
+    for rate in np.linspace(1e-3, 1e-4, 10):
+        script.model.optimizer.learning_rate = rate
+        script.run(low)
+    assert [event.epoch for event in script.alarm.alarms] == [13]  # 10 epochs warm up, 100 steps and 3 epochs settle
 
 
 def test_units_are_not_compared_with_those_of_a_random_start(monkeypatch):

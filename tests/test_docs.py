@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import latent_cases
 import numpy as np
 import pytest
@@ -67,6 +68,22 @@ def test_example_of_the_terms_on_mnist(in_tmp):
 
 def test_own_data_example_of_the_readme(in_tmp):
     exec(code("README.md")[2], {})
+
+
+def test_settings_of_the_readme_train_in_two_stages(in_tmp):
+    """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""
+    x = (load_digits().images[:500, :, :, None] > 7).astype("float32")
+    vae = tfvae.recipes.vae((8, 8, 1), latent_dim=4, seed=0)
+    names = {"tfvae": tfvae, "keras": keras, "train": x, "vae": vae}
+    text = code("README.md")[4]
+    for long, short in (("epochs, batch_size = 280, 250", "epochs, batch_size = 8, 50"), ("210", "6")):
+        assert text.count(long) == (2 if long == "210" else 1)
+        text = text.replace(long, short)
+    before = vae.evaluate(x, verbose=0, return_dict=True)["elbo"]
+    exec(text, names)
+    assert int(names["adam"].iterations) == names["steps"] == 80
+    assert names["rate"](80) == 0 and vae.objective.num_samples == 5
+    assert vae.evaluate(x, verbose=0, return_dict=True)["elbo"] > before
 
 
 # The prior of CONTRIBUTING.md, as if its author had added it to the list of all parts.

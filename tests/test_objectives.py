@@ -87,6 +87,18 @@ def test_schedules_are_their_formulas():
         schedules.LinearWarmup(100, start=-1.0)
 
 
+def test_warmup_cosine_is_its_formula():
+    for peak, steps, warmup, rising in ((2e-3, 1000, 0.1, 100), (1.0, 7, 0.3, 2), (0.5, 9, 0.1, 0), (1.0, 50, 0, 0)):
+        t = np.arange(steps + 3)
+        falling = peak * 0.5 * (1 + np.cos(np.pi * np.clip((t - rising) / (steps - rising), 0, 1)))
+        expected = np.where(t < rising, peak * t / max(rising, 1), falling)
+        rate = schedules.warmup_cosine(peak, steps, warmup)
+        np.testing.assert_allclose([float(rate(i)) for i in t], expected, atol=1e-6 * peak)
+    for wrong, words in (((-1.0, 10), "peak"), ((1.0, 0), "steps"), ((1.0, 10, 1.0), "warmup"), ((np.nan, 10), "peak")):
+        with pytest.raises(tfvae.InvalidInput, match=words):
+            schedules.warmup_cosine(*wrong)
+
+
 def test_warm_up_counts_steps_is_logged_saved_and_final_in_evaluation(tmp_path):
     x = np.random.RandomState(0).randn(40, 3).astype("float32")
     vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(3), seed=0)

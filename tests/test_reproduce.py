@@ -119,6 +119,7 @@ def test_the_table_and_the_orderings(tmp_path):
     row = summary["rows"][0]
     assert (row["name"], row["nll"], row["spread"], row["seeds"]) == ("vae", 90.5, 1.0, [0, 1])
     assert row["distance"] == pytest.approx(90.5 - 86.35)
+    assert [(r["name"], r["nll"]) for r in summary["rows_of_updates"]] == [("iwae-5", 92.0), ("iwae-50", 91.0)]
     found = {(o["better"], o["worse"], o["at"].split(",")[0]): o for o in summary["orderings"]}
     minutes = found["iwae-5", "vae", "4 minutes"]
     assert minutes["differences"] == [-1.0, 0.5] and not minutes["holds"]
@@ -134,6 +135,9 @@ def test_the_table_and_the_orderings(tmp_path):
     assert "| VAE, k=1 | 90.50 +- 0.25 | 1.00 (2) | 86.76 | 86.35 | +4.15 |" in text
     assert "IWAE, k=5 < VAE, k=1 does NOT hold at 4 minutes, test: -1.00, +0.50 nats" in text
     assert "reproduce vae --budget 4 --threads 1 --test-examples 500 --seeds 0 1\n" in text
+    before, after = text.split("At equal updates:")
+    assert "| IWAE, k=5 | 90.25" in before and "| IWAE, k=5 | 92.00" in after and "| VAE, k=1 |" not in after
+    assert "reproduce iwae-5 --updates 500 --threads 1 --test-examples 500 --seeds 0\n" in text
     readme.write_text("no markers")
     assert table.write(folder, readme) == 1
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import fitting, program, resident
+from tfvae import fitting, program, resident, seeds
 from tfvae.callbacks import Checkpoint
 
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
@@ -410,6 +410,36 @@ class Refused(keras.layers.Layer):
 
     def call(self, x):
         return x + tf.ensure_shape(tf.py_function(lambda: 0.0, [], tf.float32), [])
+
+
+def test_noise_comes_from_the_generator_that_is_fast_there(seed=(5, 6)):
+    """Threefry within all that XLA compiles, Philox elsewhere, where TensorFlow has a kernel of it alone."""
+    traced = []
+
+    def noise():
+        traced.append(seeds.algorithm())
+        return seeds.normal([20_000], seed), seeds.uniform([20_000], seed)
+
+    def nested():
+        step = tf.function(noise, jit_compile=True)
+        start = (0, tf.zeros([20_000]), tf.zeros([20_000]))
+        return tf.while_loop(lambda i, *_: i < 1, lambda i, *_: (i + 1, *step()), start)[1:]
+
+    drawn = [noise(), tf.function(noise)(), tf.function(noise, jit_compile=True)(), tf.function(nested)()]
+    assert traced == ["philox", "philox", "threefry", "threefry"]
+    for normal, uniform in drawn:
+        assert abs(np.mean(normal)) < 4 / 20_000**0.5 and abs(np.var(normal) - 1) < 4 * (2 / 20_000) ** 0.5
+        assert abs(np.mean(uniform) - 0.5) < 4 * (1 / 12 / 20_000) ** 0.5
+        assert np.min(uniform) >= 0 and np.max(uniform) < 1
+    for one, other in ((0, 1), (2, 3)):
+        np.testing.assert_array_equal(drawn[one][0], drawn[other][0])
+
+
+def test_arrays_and_streams_see_the_same_noise_under_xla():
+    arrays, batches = make(jit_compile=True), make(jit_compile=True)
+    arrays.fit(X[:64], batch_size=16, epochs=2, shuffle=False, verbose=0)  # a smaller last batch runs without XLA
+    batches.fit(stream(X[:64]), epochs=2, verbose=0)
+    assert_close(arrays, batches)
 
 
 def test_a_model_that_xla_refuses_trains_without_it_and_says_so(monkeypatch, caplog):

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from tfvae import likelihoods, networks, objectives, posteriors, supports
+from tfvae import likelihoods, networks, objectives, posteriors, schedules, supports
 from tfvae.errors import InvalidInput, positive_integer
 from tfvae.model import VAE
 from tfvae.recipes import RECIPES
@@ -31,7 +31,7 @@ OBJECTIVES = {
     "iwae": lambda options: objectives.IWAE(num_samples=options.num_samples),
 }
 # The learning rate from its initial value and the number of steps of the whole run.
-SCHEDULES = {"constant": lambda rate, steps: rate, "cosine": keras.optimizers.schedules.CosineDecay}
+SCHEDULES = {"cosine": schedules.warmup_cosine, "constant": lambda rate, steps: rate}
 # What an option is where it was not given, by the word that another option has; the parts of a recipe are its own.
 DEPENDENT = {
     "likelihood": ("recipe", {None: "bernoulli"}),
@@ -90,8 +90,10 @@ class Options:
     beta: float | None = _option(None, "weight of the rate in the ELBO", type=float)
     epochs: int = _option(100, "passes over the training data", type=int, metavar="N")
     batch_size: int = _option(50, "examples in one step", type=int, metavar="N")
-    learning_rate: float = _option(2e-3, "Adam's initial step size", type=float, metavar="RATE")
-    schedule: str = _option("constant", "learning rate over the run; 'cosine' ends at zero", choices=SCHEDULES)
+    learning_rate: float = _option(2e-3, "Adam's largest step size", type=float, metavar="RATE")
+    schedule: str = _option(
+        "cosine", "learning rate over the run; 'cosine' rises in the first tenth and ends at zero", choices=SCHEDULES
+    )
     patience: int | None = _option(
         None, "stop after N epochs without a better val_elbo, and take the best weights", type=int, metavar="N"
     )

@@ -7,6 +7,8 @@
 
 A step is one gradient step (`optimizer.iterations`, which is saved with the model, so a resumed run goes on where it
 was). Evaluation uses `final`, the value that training ends on: otherwise early stopping would compare warm-ups.
+
+Learning rates are Keras' schedules. `warmup_cosine` is the one that the command line takes.
 """
 
 import abc
@@ -210,3 +212,43 @@ class Sigmoid(_Ramp):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {"midpoint": self.midpoint, "width": self.width, **super().get_config()}
+
+
+def warmup_cosine(peak: float, steps: int, warmup: float = 0.1) -> keras.optimizers.schedules.CosineDecay:
+    """Returns a learning rate that rises linearly from zero and falls to zero along half a cosine.
+
+        rate(t) = peak t / w                                           t < w = warmup steps
+        rate(t) = peak (1 + cos(pi (t - w) / (steps - w))) / 2         t >= w
+
+    The full rate from the first step on often switches latent dimensions off for good: the first updates teach the
+    decoder the mean image, and what q says is noise to it until then.
+
+    Args:
+        peak: the largest rate.
+        steps: of the whole training, `epochs * ceil(N / B)`.
+        warmup: share of the steps in which the rate rises, in [0, 1).
+
+    Returns:
+        A Keras schedule, for the `learning_rate` of an optimizer or of a recipe.
+
+    Raises:
+        InvalidInput: if `peak` is negative or not finite, `steps` is not a whole number of at least 1, or `warmup` is
+            outside [0, 1).
+
+    Reference:
+        Loshchilov and Hutter 2017, "SGDR", equation 5, one period; Goyal et al. 2017, section 2.2, for the warm-up.
+
+    Example:
+        >>> rate = warmup_cosine(2e-3, steps=1000)
+        >>> [round(1000 * float(rate(t)), 2) for t in (0, 50, 100, 550, 1000)]
+        [0.0, 1.0, 2.0, 1.0, 0.0]
+    """
+    if isinstance(peak, bool) or not isinstance(peak, numbers.Real) or not 0 <= peak < math.inf:
+        raise InvalidInput("a learning rate that is finite and not negative", f"peak={peak!r}", "Try 2e-3 with Adam.")
+    steps = positive_integer("steps", steps)
+    if isinstance(warmup, bool) or not isinstance(warmup, numbers.Real) or not 0 <= warmup < 1:
+        raise InvalidInput("warmup in [0, 1)", f"warmup={warmup!r}", "It is the share of the steps with a rising rate.")
+    rising = math.floor(warmup * steps)
+    if not rising:
+        return keras.optimizers.schedules.CosineDecay(peak, steps)
+    return keras.optimizers.schedules.CosineDecay(0.0, steps - rising, warmup_target=peak, warmup_steps=rising)

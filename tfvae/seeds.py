@@ -11,6 +11,7 @@ import random
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util  # what traces for XLA is public nowhere
 
 from tfvae.errors import InvalidInput
 
@@ -18,16 +19,25 @@ from tfvae.errors import InvalidInput
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION, TRAINING, SHUFFLE = range(7)
 
 ALGORITHM = "philox"  # named: what XLA chooses on a CPU is fifty times slower
+XLA_ALGORITHM = (
+    "threefry"  # there two (normals) to twelve times (uniforms) as fast as Philox; TensorFlow's kernels lack it
+)
+
+
+def algorithm() -> str:
+    """Returns the generator that is fast where this is traced: within a function that XLA compiles, or elsewhere."""
+    within_xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return XLA_ALGORITHM if within_xla else ALGORITHM
 
 
 def normal(shape: tf.Tensor, seed: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """Returns standard normal noise of this shape; XLA draws other numbers than TensorFlow's kernels."""
-    return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=ALGORITHM)
+    return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=algorithm())
 
 
 def uniform(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns noise of this shape in [0, 1); XLA draws other numbers than TensorFlow's kernels."""
-    return tf.random.stateless_uniform(shape, seed, alg=ALGORITHM)
+    return tf.random.stateless_uniform(shape, seed, alg=algorithm())
 
 
 def as_seed(seed: int | tf.Tensor | None = None) -> tf.Tensor:

@@ -27,12 +27,15 @@ def read(folder: Path) -> list[Result]:
 
 
 def summary(results: list[Result]) -> dict[str, Any]:
-    """Returns the table's rows and what became of the orderings."""
-    timed = [r for r in results if r["budget_minutes"] is not None]
-    names = dict.fromkeys(r["name"] for r in timed)
-    rows = [of_row([r for r in timed if r["name"] == name]) for name in names]
+    """Returns the table's rows, those of fixed numbers of updates, and what became of the orderings."""
+
+    def rows(timed: bool) -> list[dict[str, Any]]:
+        own = [r for r in results if (r["budget_minutes"] is not None) == timed]
+        return [of_row([r for r in own if r["name"] == name]) for name in dict.fromkeys(r["name"] for r in own)]
+
     pairs = [pair for chain in ORDERINGS for pair in zip(chain[:-1], chain[1:], strict=True)]
-    return {"rows": rows, "orderings": [o for a, b in pairs for o in orderings(results, a, b)]}
+    found = [o for a, b in pairs for o in orderings(results, a, b)]
+    return {"rows": rows(timed=True), "rows_of_updates": rows(timed=False), "orderings": found}
 
 
 def of_row(results: list[Result]) -> dict[str, Any]:
@@ -58,7 +61,8 @@ def of_row(results: list[Result]) -> dict[str, Any]:
 
 def command(result: Result, seeds: list[int]) -> str:
     """Returns the command that makes a row's results."""
-    row, options = ROWS[result["name"]], {"budget": f"{result['budget_minutes']:g}"}
+    row, minutes = ROWS[result["name"]], result["budget_minutes"]
+    options = {"updates": result["plan"]["updates"]} if minutes is None else {"budget": f"{minutes:g}"}
     options |= {"threads": result["threads"]} if result["threads"] else {}
     options |= {} if result["jit_compile"] == "auto" else {"jit-compile": result["jit_compile"]}
     for key in ("test_examples", "test_samples"):
@@ -108,12 +112,26 @@ def interpolated(curve: list[dict], updates: int) -> float:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """Returns the table and the orderings, as Markdown."""
+    """Returns the tables and the orderings, as Markdown."""
+    rows, of_updates = found["rows"], found["rows_of_updates"]
+    lines = [*table_of(rows), ""] + [f"- {words}: {', '.join(titles)}." for words, titles in protocols(rows).items()]
+    if of_updates:
+        lines += ["", "At equal updates:", "", *table_of(of_updates), ""]
+    for o in found["orderings"]:
+        a, b = (ROWS[o[key]].title for key in ("better", "worse"))
+        differences = ", ".join(f"{d:+.2f}" for d in o["differences"])
+        lines.append(f"- {a} < {b} {'holds' if o['holds'] else 'does NOT hold'} at {o['at']}: {differences} nats.")
+    lines += ["", "```", *(row["command"] for row in [*rows, *of_updates]), "```"]
+    return "\n".join(lines)
+
+
+def table_of(rows: list[dict]) -> list[str]:
+    """Returns the lines of a table."""
     lines = [
         "| model | test NLL | spread (seeds) | paper | rerun | to the reference | our schedule | theirs | minutes |",
         "| --- " * 9 + "|",
     ]
-    for row in found["rows"]:
+    for row in rows:
         spread = f"{row['spread']:.2f} ({len(row['seeds'])})" if len(row["seeds"]) > 1 else "one seed"
         references = " | ".join("" if v is None else f"{v:.2f}" for v in (row["paper"], row["rerun"]))
         distance = "" if row["distance"] is None else f"{row['distance']:+.2f}"
@@ -123,13 +141,7 @@ def markdown(found: dict[str, Any]) -> str:
             f"| {distance} | {updates} updates of batch {row['batch']} ({passes} epochs) "
             f"| {row['source']} | {between(row['minutes'])} |"
         )
-    lines += [""] + [f"- {words}: {', '.join(titles)}." for words, titles in protocols(found["rows"]).items()]
-    for o in found["orderings"]:
-        a, b = (ROWS[o[key]].title for key in ("better", "worse"))
-        differences = ", ".join(f"{d:+.2f}" for d in o["differences"])
-        lines.append(f"- {a} < {b} {'holds' if o['holds'] else 'does NOT hold'} at {o['at']}: {differences} nats.")
-    lines += ["", "```", *(row["command"] for row in found["rows"]), "```"]
-    return "\n".join(lines)
+    return lines
 
 
 def protocols(rows: list[dict]) -> dict[str, list[str]]:

@@ -5,12 +5,13 @@
     collapse   rate < 0.1 nats in 3 epochs, and not on its way up
     dying      active units < half their own maximum in 3 epochs
 
-Both wait until every schedule of the objective stays at its final value, and 100 gradient steps more. For a healthy run
-dips at its start: the decoder learns the mean of the data first, z is only noise to it then, and rate and units fall
-before they rise (on digits with 50 units to 0.04 nats and none at step 40, 1.3 nats and 47 at step 170). So too the
-maximum of the units is taken from the lowest rate of the first 300 steps on, and a rate is on its way up if its growth
-over these epochs would lift it over the threshold in twice the time (0.040, 0.034, 0.062 was followed by 0.26: the
-start grows exponentially). Whoever trains too short a time to be judged is told so at the end.
+Both wait until the learning rate rises no more and every schedule of the objective stays at its final value, and 100
+gradient steps more. For a healthy run dips at its start: the decoder learns the mean of the data first, z is only noise
+to it then, and rate and units fall before they rise (on digits with 50 units to 0.04 nats and none at step 40, 1.3 nats
+and 47 at step 170). So too the maximum of the units is taken from the lowest rate of the first 300 steps on, and a rate
+is on its way up if its growth over these epochs would lift it over the threshold in twice the time (0.040, 0.034, 0.062
+was followed by 0.26: the start grows exponentially). Whoever trains too short a time to be judged is told so at the
+end.
 """
 
 import logging
@@ -88,6 +89,8 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.alarms, self._current = [], ""
         self._rates, self._counts, self._ever_active = [], [], None  # of the epochs since any warm-up
         self._warm_from = 0  # the step at which it ended
+        self._unsettled = ""  # what was still to change at the last epoch's end
+        self._largest_rate = 0.0
         self._judged = False
 
     def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -105,6 +108,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Starts afresh; a `Checkpoint` then gives back the state of a resumed run."""
         self._reset()
+        self._largest_rate = self._learning_rate()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures the probe, adds to the logs, and raises the alarm."""
@@ -118,7 +122,8 @@ class CollapseAlarm(keras.callbacks.Callback):
             rate, digits = float(dimensions.sum()), max(2, len(str(len(dimensions) - 1)))
             logs |= {f"{DIMENSION}{d:0{digits}}": float(kl) for d, kl in enumerate(dimensions)}
         step = int(vae.optimizer.iterations)
-        if not self._warm(step, epoch):
+        self._unsettled = self._changing(step, epoch)
+        if self._unsettled:
             self._warm_from = step
         elif math.isfinite(rate):
             self._remember(rate, count, activity > latents.ACTIVE, step < self._warm_from + START)
@@ -139,17 +144,17 @@ class CollapseAlarm(keras.callbacks.Callback):
             logger.warning(text, len(never), len(self._ever_active), named, "the objective prices them too high")
 
     def _why_not_judged(self) -> str:
-        step, schedules = int(self.model.optimizer.iterations), self.model.objective.schedules
-        if schedules and self._warm_from == step:
-            moving = ", ".join(f"{name}={schedule!r}" for name, schedule in schedules.items())
-            return f"at step {step}, the last, the objective still had to change ({moving}); train on after it has"
+        step = int(self.model.optimizer.iterations)
+        if self._unsettled:
+            return f"at step {step}, the last, {self._unsettled}; train on after it has"
         start = f"step {self._warm_from}, where the warm-up ended" if self._warm_from else "the start"
         took = f"{step - self._warm_from} steps and {len(self._rates)} epochs with a finite rate"
         return f"that takes {SETTLING} steps and {self.patience} such epochs from {start}, and there were {took}"
 
     def get_state(self) -> dict[str, Any]:
         """Returns what was seen so far."""
-        names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from", "_judged")
+        names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from", "_unsettled")
+        names += ("_largest_rate", "_judged")
         return {name: getattr(self, name) for name in names}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -159,13 +164,22 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     # The rule.
 
-    def _warm(self, now: int, epoch: int) -> bool:
-        """Tells whether every schedule of the objective stays at its final value for the rest of the training."""
-        steps = self.params.get("steps")
+    def _changing(self, now: int, epoch: int) -> str:
+        """Returns what of the training has yet to settle, in words; nothing if it stays as it is."""
+        rate, largest = self._learning_rate(), self._largest_rate
+        self._largest_rate = max(rate, largest)
+        if rate > largest:
+            return "the learning rate still had to stop rising"
+        steps, schedules = self.params.get("steps"), self.model.objective.schedules
         left = (self.params.get("epochs", 1) - 1 - epoch) * steps if steps else FAR
         offsets = np.geomspace(1, 1 + max(0, left), LOOK_AHEAD).astype(int) - 1  # a cycle rises soon: dense near now
-        steps = now + np.unique(offsets)
-        return all(_stays(schedule, steps) for schedule in self.model.objective.schedules.values())
+        if all(_stays(schedule, now + np.unique(offsets)) for schedule in schedules.values()):
+            return ""
+        moving = ", ".join(f"{name}={schedule!r}" for name, schedule in schedules.items())
+        return f"the objective still had to change ({moving})"
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def _remember(self, rate: float, count: int, active: np.ndarray, starting: bool) -> None:
         if not self._rates or (starting and rate < min(self._rates)):  # the units' maximum counts from here

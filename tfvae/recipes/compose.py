@@ -26,7 +26,7 @@ class Shared(TypedDict, total=False):
         latent_dim: number of latent dimensions D, 16 by default.
         encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`.
         decoder: Keras model from z, `[B, D]`, to features; by default `networks.mlp([200, 200])`.
-        learning_rate: Adam's, a number or a Keras schedule; 1e-3 by default.
+        learning_rate: Adam's, a number or a Keras schedule (`schedules.warmup_cosine`); 1e-3 by default.
         preprocessing: Keras layers applied to raw x inside the model.
         seed: of all training noise; initial weights follow `keras.utils.set_random_seed`.
         jit_compile: compile the steps with XLA; Keras' "auto" by default.
