@@ -200,6 +200,15 @@ def test_every_word_of_an_option_means_an_object(likelihood, network):
     assert options.binarization == {"bernoulli": "dynamic", "normal": "none"}[likelihood] in BINARIZATIONS
 
 
+def test_the_learning_rate_warms_up_and_falls_unless_said_otherwise():
+    vae = Options("digits", latent_dim=2).build((8, 8, 1), [], num_steps=100)
+    rates = []
+    for step in (0, 5, 10, 55, 100):
+        vae.optimizer.iterations.assign(step)
+        rates.append(float(vae.optimizer.learning_rate))
+    assert rates == pytest.approx([0, 1e-3, 2e-3, 1e-3, 0], abs=1e-9)
+
+
 def test_patience_takes_the_best_weights(tmp_path):
     words = "--epochs 30 --hidden 64 --latent-dim 3 --learning-rate 0.03 --patience 1 --eval-samples 2".split()
     words += ["--schedule", "constant"]

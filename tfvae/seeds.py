@@ -19,9 +19,7 @@ from tfvae.errors import InvalidInput
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION, TRAINING, SHUFFLE = range(7)
 
 ALGORITHM = "philox"  # named: what XLA chooses on a CPU is fifty times slower
-XLA_ALGORITHM = (
-    "threefry"  # there two (normals) to twelve times (uniforms) as fast as Philox; TensorFlow's kernels lack it
-)
+XLA_ALGORITHM = "threefry"  # within XLA, 2 (normals) to 12 times (uniforms) as fast; TensorFlow has no kernel of it
 
 
 def algorithm() -> str:
