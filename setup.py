@@ -36,5 +36,5 @@ setup(
         "test": TEST,
         "dev": [*NOTEBOOKS, *TEST, "pre-commit", "ruff"],
     },
-    entry_points={"console_scripts": ["tfvae = tfvae.cli:main"]},
+    entry_points={"console_scripts": ["tfvae = tfvae.app.cli:main"]},
 )

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tfvae.cli import main
+from tfvae.app.cli import main
 from tfvae.evaluation import Report
 from tfvae.recipes import RECIPES
 

@@ -8,7 +8,8 @@ import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import flows, posteriors, priors, spaces
+from tfvae import flows, posteriors, priors
+from tfvae.core import spaces
 
 tfd = tfp.distributions
 EVENT = 5

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.stats
 
 import tfvae
-from tfvae.conditional_distribution import SCALE_FLOOR
+from tfvae.core.conditional import SCALE_FLOOR
 
 D, N = 2, 5  # latent and observed dimensions
 SIGMA = 0.5

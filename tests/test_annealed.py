@@ -14,7 +14,7 @@ from linear_gaussian import SIGMA, B, W, data, exact_log_prob, linear_vae, set_e
 
 import tfvae
 from tfvae import evaluation
-from tfvae.evaluation import annealed, annealing
+from tfvae.inference import annealed, annealing
 
 
 def mean_error(values) -> tuple[float, float]:

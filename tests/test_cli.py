@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import tfvae
-from tfvae import callbacks, evaluation, files, run
-from tfvae.cli import main
+from tfvae import callbacks, evaluation, files
+from tfvae.app import run
+from tfvae.app.cli import main
+from tfvae.app.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
 from tfvae.evaluation import Report
-from tfvae.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
 
 SMALL = "--epochs 2 --hidden 16 --latent-dim 3 --eval-samples 20 --batch-size 200".split()
 PICTURES = {"learning_curves.png", "reconstructions.png", "samples.png", "latent_plane.png"}
@@ -437,7 +438,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(kilobyt
 
 def test_a_real_process_ends_with_its_exit_code(tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "tfvae.cli", "evaluate", "none"],
+        [sys.executable, "-m", "tfvae.app.cli", "evaluate", "none"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1])},
         capture_output=True,

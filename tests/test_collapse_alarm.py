@@ -11,7 +11,7 @@ import tfvae
 from tfvae import objectives, schedules
 from tfvae.callbacks import Alarm, Checkpoint, CollapseAlarm, HistoryFile, ProgressBar, read_history
 from tfvae.callbacks.collapse import remedy
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 tfd = tfp.distributions
 
@@ -41,7 +41,7 @@ class Causal(tfd.Distribution):
 class CausalBernoulli(tfvae.likelihoods.Likelihood):
     """A decoder that models a chain of pixels without z."""
 
-    support = tfvae.supports.BINARY
+    support = tfvae.core.sets.BINARY
 
     def head_shapes(self):
         return {"logits": self.event_shape}

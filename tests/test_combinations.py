@@ -14,7 +14,7 @@ from latent_cases import POSTERIORS, PRIORS
 from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, examples, make_vae, space
 
 import tfvae
-from tfvae import spaces
+from tfvae.core import spaces
 
 NAMES = ("posterior", "prior", "likelihood", "objective", "estimator")
 VALUES = dict(zip(NAMES, map(list, (POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES, ESTIMATORS)), strict=True))

@@ -8,8 +8,8 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from tfvae import datasets
+from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
-from tfvae.errors import InvalidInput
 
 SPLITS = ("train", "valid", "test")
 NUMBERED = np.arange(60, dtype=np.float32)[:, None]

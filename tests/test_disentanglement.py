@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import code_scores
 from tfvae.evaluation.code_scores import dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.factor_scores import beta_vae_score, disentanglement, factor_vae_score

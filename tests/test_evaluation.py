@@ -12,14 +12,15 @@ from linear_gaussian import data, linear_vae, set_exact
 from parts import LIKELIHOODS, POSTERIORS, examples, make_vae, randomise
 
 import tfvae
-from tfvae import importance, seeds
-from tfvae.evaluation import Report, evaluate, mutual_information, trust
+from tfvae.core import seeds
+from tfvae.evaluation import Report, evaluate, mutual_information
 from tfvae.evaluation.latents import (
     kl_per_dimension,
     posterior_means,
     relative_activity,
 )
 from tfvae.evaluation.scoring import _is_discrete
+from tfvae.inference import importance, trust
 
 ESTIMATES = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
 

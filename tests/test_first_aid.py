@@ -11,7 +11,7 @@ import tfvae
 from tfvae import objectives
 from tfvae.callbacks import Checkpoint, Diverged, FirstAid, HistoryFile, first_aid, read_history
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 tfd = tfp.distributions
 GREY = (load_digits().data[:256] / 16).astype(np.float32)

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import flows
-from tfvae.posteriors.interface import stopped
+from tfvae.posteriors.base import stopped
 
 tfd = tfp.distributions
 C = 2  # features of x that the transforms see

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 from sklearn.metrics import roc_auc_score
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation.downstream import anomaly, linear_probe, roc_auc
 from tfvae.evaluation.generation import (
     classifier_two_sample_test,

@@ -12,8 +12,10 @@ import tensorflow as tf
 from linear_gaussian import SIGMA, B, D, N, W, data, exact_log_prob, linear_vae, set_exact
 
 import tfvae
-from tfvae import blocks, evaluation, inference
-from tfvae.conditional_distribution import positive_inverse
+from tfvae import evaluation
+from tfvae.core.conditional import positive_inverse
+from tfvae.inference import refine as inference
+from tfvae.inference import rows as blocks
 
 ROTATION = np.array([[0.8, -0.6], [0.6, 0.8]])
 MIXED = W @ ROTATION  # columns that are not orthogonal: the same p(x), a correlated posterior

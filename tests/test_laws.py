@@ -13,7 +13,8 @@ from latent_cases import EVENT, distribution, make, noise
 from likelihood_cases import random_parameters
 
 import tfvae
-from tfvae import likelihoods, spaces
+from tfvae import likelihoods
+from tfvae.core import spaces
 
 LATENTS = [("posterior", name) for name in parts.POSTERIORS] + [("prior", name) for name in parts.PRIORS]
 DISTRIBUTIONS = [*LATENTS, *(("likelihood", name) for name in parts.LIKELIHOODS)]

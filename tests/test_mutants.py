@@ -28,7 +28,7 @@ class Mutant(NamedTuple):
 MUTANTS = [
     Mutant(
         "KL summed over the batch",
-        "model.py",
+        "vae.py",
         "kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),",
         "kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension) + per_dimension[:, 0] * 0,",
         "tests/test_oracle.py -k objectives_give",
@@ -49,7 +49,7 @@ MUTANTS = [
     ),
     Mutant(
         "the number of samples ignored in the likelihood estimate",
-        "model.py",
+        "vae.py",
         "return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)",
         "return importance.estimate(draw, tf.shape(x)[0], chunk, chunk, seed)",
         "tests/test_oracle.py tests/test_evaluation_oracle.py tests/test_evaluation.py",
@@ -63,7 +63,7 @@ MUTANTS = [
     ),
     Mutant(
         "the surrogate is logged in place of the bound",
-        "training.py",
+        "training/step.py",
         "loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas.count()",
         "loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas.count()\n"
         "        bound = gain",
@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     Mutant(
         "a mean of batch means",
-        "training.py",
+        "training/step.py",
         "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}\n"
         "        weights = dict.fromkeys(of_batch, examples)"
         " | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))",
@@ -81,21 +81,21 @@ MUTANTS = [
     ),
     Mutant(
         "division by the wrong number of samples where chunks do not divide it",
-        "importance.py",
+        "inference/importance.py",
         "used = (first + tf.range(chunk) < num_samples)[:, tf.newaxis]",
         "used = (first + tf.range(chunk) < num_samples + chunk)[:, tf.newaxis]",
         "tests/test_oracle.py tests/test_evaluation.py",
     ),
     Mutant(
         "a beta that differs from the one in the table",
-        "recipes/weights.py",
+        "recipes/rate.py",
         "return composed(event_shape, objective=objectives.ELBO(beta=beta), **shared)\n\n\n@recipe\ndef annealed",
         "return composed(event_shape, objective=objectives.ELBO(beta=beta / 2), **shared)\n\n\n@recipe\ndef annealed",
         "tests/test_recipes.py",
     ),
     Mutant(
         "training on the test set",
-        "run.py",
+        "app/run.py",
         "        data.train.x,\n        batch_size",
         "        data.test.x,\n        batch_size",
         "tests/test_cli.py",
@@ -111,7 +111,7 @@ MUTANTS = [
     ),
     Mutant(
         "beta applied to the logged ELBO",
-        "evidence.py",
+        "core/evidence.py",
         "return -self.distortion - self.rate",
         "return -self.distortion - 4 * self.rate",
         "tests/test_training.py tests/test_oracle.py",

@@ -11,8 +11,8 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import objectives, schedules
-from tfvae.distributions import MultivariateNormalDiag
-from tfvae.evidence import Evidence
+from tfvae.core.evidence import Evidence
+from tfvae.distributions.fused import MultivariateNormalDiag
 from tfvae.objectives.terms import MinibatchWeighted, decomposition
 
 tfd = tfp.distributions

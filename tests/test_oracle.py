@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 from linear_gaussian import SIGMA, D, N, data, exact_log_prob, inverse_softplus_scale, linear_vae, set_exact
 
 import tfvae
-from tfvae.conditional_distribution import SCALE_FLOOR
+from tfvae.core.conditional import SCALE_FLOOR
 
 
 def test_exact_posterior_makes_every_log_weight_the_log_marginal():
@@ -191,7 +191,7 @@ def test_log_prob_uses_exactly_the_samples_asked_for(num_samples):
     estimate = vae.estimate_log_prob(x, num_samples, seed=5)
     q = vae.encode(x)
     weights = []
-    chunk = tfvae.importance.chunk_size(num_samples)
+    chunk = tfvae.inference.importance.chunk_size(num_samples)
     for index in range(math.ceil(num_samples / chunk)):
         stream = tfvae.seeds.fold(seed, 0, index, tfvae.seeds.POSTERIOR)
         z = q.sample(chunk, seed=stream)

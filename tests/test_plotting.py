@@ -10,7 +10,7 @@ import pytest
 
 import tfvae
 from tfvae import plotting
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.plotting import latents
 
 HISTORY = {

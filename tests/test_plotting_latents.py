@@ -13,7 +13,7 @@ from test_plotting import HISTORY, examples, image_vae, png, tiles
 
 import tfvae
 from tfvae import plotting
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.plotting import canvas, latents, walks
 
 posteriors, priors = tfvae.posteriors, tfvae.priors

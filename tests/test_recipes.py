@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import plotting, recipes, run
-from tfvae.cli import main
-from tfvae.options import Options
+from tfvae import plotting, recipes
+from tfvae.app import run
+from tfvae.app.cli import main
+from tfvae.app.options import Options
 from tfvae.recipes import RECIPES
 
 SMALL = "--epochs 1 --hidden 8 --latent-dim 3 --eval-samples 5 --batch-size 500".split()

@@ -11,8 +11,10 @@ import pytest
 from test_plotting import HISTORY, examples, image_vae
 
 import tfvae
-from tfvae import plotting, record, report_page
-from tfvae.errors import InvalidInput
+from tfvae import plotting
+from tfvae.app import provenance as record
+from tfvae.app import report_page
+from tfvae.core.errors import InvalidInput
 from tfvae.plotting import canvas
 
 HOSTILE = """<script>alert("x")</script><img src=x onerror='go()'>&amp;"""

@@ -8,8 +8,11 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import fitting, program, resident, seeds
 from tfvae.callbacks import Checkpoint
+from tfvae.core import seeds
+from tfvae.training import call as fitting
+from tfvae.training import epochs as resident
+from tfvae.training import program
 
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
 Y = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
@@ -145,7 +148,7 @@ def test_validation_that_was_stopped_starts_at_its_first_row_the_next_time():
 @pytest.mark.parametrize("size", [0, -1, 2.5])
 def test_a_batch_size_that_is_none_is_refused(size):
     for name in ("batch_size", "validation_batch_size"):
-        with pytest.raises(tfvae.errors.InvalidInput, match=name):
+        with pytest.raises(tfvae.InvalidInput, match=name):
             make().fit(X, verbose=0, **{name: size})
 
 
@@ -377,7 +380,7 @@ def test_validation_split_takes_the_last_rows():
     split = one.fit(X, validation_split=0.3, **options).history
     given = other.fit(X[:49], validation_data=X[49:], **options).history
     assert split == given and one.num_data == 49
-    with pytest.raises(tfvae.errors.InvalidInput, match="leave rows on both sides"):
+    with pytest.raises(tfvae.InvalidInput, match="leave rows on both sides"):
         one.fit(X[:3], validation_split=0.999, verbose=0)
 
 
@@ -462,7 +465,7 @@ def test_values_of_arrays_are_checked_before_training_alone(jit_compile):
     """The step leaves the checks out; what a user's own preprocessing makes of the data is still checked in it."""
 
     class Shift(tfvae.preprocessing.RandomPreprocessing):
-        support = tfvae.supports.REAL
+        support = tfvae.core.sets.REAL
 
         def call(self, x, seed=None, training=False):
             return super().call(x, seed, training) if training else x
@@ -470,5 +473,5 @@ def test_values_of_arrays_are_checked_before_training_alone(jit_compile):
         def transform(self, x, u):
             return x + tf.where(u > 0.99, 2.0, 0.0)
 
-    with pytest.raises(tfvae.errors.InvalidInput, match="outside"):
+    with pytest.raises(tfvae.InvalidInput, match="outside"):
         make([Shift()], jit_compile=jit_compile).fit(np.tile(X, [4, 1]), epochs=3, verbose=0)

@@ -19,10 +19,11 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import files, run
+from tfvae import files
+from tfvae.app import run
+from tfvae.app.cli import main
 from tfvae.callbacks import Checkpoint, HistoryFile, read_history
-from tfvae.cli import main
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import Report
 
 EPOCHS = 6
@@ -249,7 +250,7 @@ def test_history_file_continues_without_doubled_or_missing_rows(tmp_path):
 # The same of whole runs, killed as processes are.
 
 OPTIONS = "--epochs 12 --hidden 32 --latent-dim 3 --schedule cosine --patience 2 --eval-samples 20".split()
-COMMAND = [sys.executable, "-m", "tfvae.cli", "train"]
+COMMAND = [sys.executable, "-m", "tfvae.app.cli", "train"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1])}
 
 

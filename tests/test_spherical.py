@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from latent_cases import EVENT, make, noise
 
-from tfvae.spherical import PowerSpherical, VonMisesFisher, unit
+from tfvae.distributions.sphere import PowerSpherical, VonMisesFisher, unit
 
 tfd = tfp.distributions
 

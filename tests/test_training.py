@@ -13,7 +13,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import objectives, seeds
+from tfvae import objectives
+from tfvae.core import seeds
 
 RELATIVE = 2e-6
 LABELS = np.arange(11) % 3

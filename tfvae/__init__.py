@@ -21,13 +21,12 @@ from tfvae import (
     recipes,
     scales,
     schedules,
-    seeds,
-    spaces,
 )
-from tfvae.errors import InvalidInput
-from tfvae.evidence import Evidence
+from tfvae.core import seeds, spaces
+from tfvae.core.errors import InvalidInput
+from tfvae.core.evidence import Evidence
 from tfvae.export import export
-from tfvae.importance import MarginalEstimate
-from tfvae.model import VAE
+from tfvae.inference.importance import MarginalEstimate
+from tfvae.vae import VAE
 
 __version__ = "0.1.0"

@@ -17,11 +17,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import replicas
-from tfvae.errors import InvalidInput
-from tfvae.evidence import Evidence, Gate
+from tfvae.core import replicas
+from tfvae.core.errors import InvalidInput
+from tfvae.core.evidence import Evidence, Gate
 from tfvae.objectives import Objective
-from tfvae.posteriors.interface import stopped, with_gradient_of
+from tfvae.posteriors.base import stopped, with_gradient_of
 
 
 class Estimator(abc.ABC):

@@ -18,10 +18,10 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfvae import seeds
-from tfvae.errors import InvalidInput
-from tfvae.model import VAE
-from tfvae.supports import REAL, Support
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput
+from tfvae.core.sets import REAL, Support
+from tfvae.vae import VAE
 
 
 def export(vae: VAE, path: str | os.PathLike) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 PREFIX = ".tmp-"
 SEAL = "seal.json"

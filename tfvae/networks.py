@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 
 Activation = str | Callable
 

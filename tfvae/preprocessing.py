@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import supports
-from tfvae.errors import positive_integer
-from tfvae.seeds import ALGORITHM, as_seed, integer, uniform
+from tfvae.core import sets as supports
+from tfvae.core.errors import positive_integer
+from tfvae.core.seeds import ALGORITHM, as_seed, integer, uniform
 
 
 class RandomPreprocessing(keras.layers.Layer, abc.ABC):

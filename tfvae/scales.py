@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.conditional_distribution import SCALE_FLOOR, positive, positive_inverse
-from tfvae.errors import InvalidInput
+from tfvae.core.conditional import SCALE_FLOOR, positive, positive_inverse
+from tfvae.core.errors import InvalidInput
 
 ADAPTED_FLOOR = 1e-3  # no scale starts below it, however constant the data
 Estimate = Callable[[tuple[int, ...] | None], np.ndarray]

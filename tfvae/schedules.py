@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 
 
 class Schedule(abc.ABC):

@@ -12,7 +12,7 @@ from functools import partial
 import keras
 
 from tfvae import networks, recipes
-from tfvae.model import VAE
+from tfvae.vae import VAE
 
 SHAPE = (28, 28, 1)
 

@@ -26,7 +26,7 @@ from benchmarks.reproduce import protocol
 from benchmarks.reproduce.rows import ROWS, SHAPE, Row
 from tfvae.callbacks import Checkpoint
 from tfvae.datasets import Data
-from tfvae.model import VAE
+from tfvae.vae import VAE
 
 EVERY = 20.0  # seconds from one line of progress to the next, at least
 SECONDS_OF_PROBE = 5.0  # of the run that measures an update

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from tfvae import files
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 
 logger = logging.getLogger("tfvae")
 

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from tfvae.callbacks.history import HistoryFile
-from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.evaluation import latents
 from tfvae.objectives import ELBO, GECO, Objective
 from tfvae.objectives.terms import Term

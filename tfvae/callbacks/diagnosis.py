@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.conditional_distribution import SCALE_FLOOR
+from tfvae.core.conditional import SCALE_FLOOR
 
 PARTS = ("posterior", "prior_part", "likelihood")
 AT_FLOOR = 1.01 * SCALE_FLOOR

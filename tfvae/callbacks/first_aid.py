@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 CARRIED = "first_aid"
 NAMES = ("x", "y", "weight")

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tfvae import files
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 
 class HistoryFile(keras.callbacks.Callback):

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
 from tfvae.datasets.sources import EMBEDDED, SPLITS, Source, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
-from tfvae.errors import InvalidInput
 
 # One stream of random numbers for each use.
 STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}

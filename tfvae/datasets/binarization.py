@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 Arrays = dict[str, np.ndarray]
 Generators = Mapping[str, np.random.Generator]

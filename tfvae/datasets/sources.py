@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 SPLITS = ("train", "valid", "test")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import seeds
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import tensorflow as tf
 
+from tfvae.core.errors import InvalidInput
 from tfvae.datasets.sources import EMBEDDED, Source
-from tfvae.errors import InvalidInput
 
 SPLIT_NAMES = {"train": ("train",), "valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 MAX_BYTES = 4 * 2**30

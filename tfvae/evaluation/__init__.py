@@ -1,6 +1,5 @@
 """What a trained model is worth: likelihood with error bars, latent code, samples, factors."""
 
-from tfvae.evaluation.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
 from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.downstream import Anomaly, Area, LinearProbe, anomaly, linear_probe, roc_auc
 from tfvae.evaluation.factor_scores import Disentanglement, beta_vae_score, disentanglement, factor_vae_score
@@ -27,3 +26,4 @@ from tfvae.evaluation.latents import (
 from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
 from tfvae.evaluation.scoring import evaluate
+from tfvae.inference.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.errors import positive_integer
+from tfvae.core.errors import positive_integer
 from tfvae.evaluation import learners
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import learners
 from tfvae.evaluation.report import Report
 from tfvae.evaluation.scoring import evaluate
-from tfvae.model import VAE
+from tfvae.vae import VAE
 
 
 class LinearProbe(NamedTuple):

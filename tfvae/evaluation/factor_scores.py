@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.evaluation import learners
 from tfvae.evaluation.code_scores import dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import importance, inference, inputs, seeds
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.evaluation import trust
+from tfvae.checks import data as inputs
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.evaluation.latents import mean_and_error
+from tfvae.inference import importance, trust
+from tfvae.inference import refine as inference
 
 if TYPE_CHECKING:
-    from tfvae.model import VAE
+    from tfvae.vae import VAE
 
 _REFINE, _MARGINAL = range(2)
 
@@ -59,7 +61,7 @@ class Gaps(NamedTuple):
         approximation_gap: `log_prob - refined_elbo`: what the family of q loses, and what refinement left.
         amortisation_gap: `refined_elbo - elbo`: what the encoder loses within the family.
         method: which estimate of log p(x) was used.
-        untrusted: share of examples whose importance weights cannot be trusted (Pareto k, `tfvae.evaluation.trust`):
+        untrusted: share of examples whose importance weights cannot be trusted (Pareto k, `tfvae.inference.trust`):
             there log p(x), and with it the approximation gap, is likely to be larger than stated. NaN where log p(x)
             was passed, or the samples are too few to tell.
     """

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import scipy.stats
 
-from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.evaluation.learners import logistic_regression
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import inputs, seeds
-from tfvae.distributions import kl_per_dimension as dimension_kl
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.model import VAE
-from tfvae.supports import REAL
+from tfvae.checks import data as inputs
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.sets import REAL
+from tfvae.distributions.fused import kl_per_dimension as dimension_kl
+from tfvae.vae import VAE
 
 ACTIVE = 0.01
 ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # what memory is bounded by

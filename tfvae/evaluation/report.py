@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfvae import files
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units, mean_and_error
 
 TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance

@@ -18,14 +18,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import importance, inference, inputs, seeds
-from tfvae.distributions import closed_form_kl
-from tfvae.distributions import kl_per_dimension as dimension_kl
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.evaluation import latents, trust
+from tfvae.checks import data as inputs
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.distributions.fused import closed_form_kl
+from tfvae.distributions.fused import kl_per_dimension as dimension_kl
+from tfvae.evaluation import latents
 from tfvae.evaluation.gaps import inference_gaps
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
-from tfvae.model import VAE
+from tfvae.inference import importance, trust
+from tfvae.inference import refine as inference
+from tfvae.vae import VAE
 
 LADDER = (1, 10, 100, 1000, 5000)
 ROWS_PER_BLOCK = importance.ROWS_PER_BLOCK  # as `vae.estimate_log_prob`, and so the same noise

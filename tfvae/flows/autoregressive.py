@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.flows.conditioner import Conditioner
 from tfvae.flows.transforms import Conditioned
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 
 SMALLEST_BIN = 1e-2  # as a fraction of the interval: keeps slopes and their inverses inside float32
 SMALLEST_SLOPE = 1e-2

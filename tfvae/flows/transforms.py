@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.flows.elements import Affine, Element
 
 

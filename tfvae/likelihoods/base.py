@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import scales, supports
-from tfvae.conditional_distribution import ConditionalDistribution
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae import scales
+from tfvae.core import sets as supports
+from tfvae.core.conditional import ConditionalDistribution
+from tfvae.core.errors import InvalidInput, positive_integer
 
 tfd = tfp.distributions
 

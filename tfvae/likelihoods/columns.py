@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae import distributions, supports
-from tfvae.errors import InvalidInput
+from tfvae.core import sets as supports
+from tfvae.core.errors import InvalidInput
+from tfvae.distributions import fused as distributions
 from tfvae.likelihoods.base import Likelihood
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import scales, supports
-from tfvae.conditional_distribution import positive, positive_inverse
-from tfvae.distributions import ContinuousBernoulli as ContinuousBernoulliElement
-from tfvae.errors import InvalidInput
+from tfvae import scales
+from tfvae.core import sets as supports
+from tfvae.core.conditional import positive, positive_inverse
+from tfvae.core.errors import InvalidInput
+from tfvae.distributions.fused import ContinuousBernoulli as ContinuousBernoulliElement
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average, solve_increasing
 
 tfd = tfp.distributions

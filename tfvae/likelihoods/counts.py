@@ -5,7 +5,7 @@
     ZeroInflatedNegativeBinomial   log((1 - pi(z)) NB(x; m, r) + pi(z) [x = 0])
 
 Summed over the event. The network predicts log m, bounded smoothly: log m = 20 tanh(raw / 20), between 2e-9 and 5e8.
-The mass functions keep their digits at large counts: see `tfvae.count_distributions`.
+The mass functions keep their digits at large counts: see `tfvae.distributions.counts`.
 """
 
 from typing import Any
@@ -15,7 +15,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import count_distributions, scales, supports
+from tfvae import scales
+from tfvae.core import sets as supports
+from tfvae.distributions import counts as count_distributions
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average
 
 tfd = tfp.distributions

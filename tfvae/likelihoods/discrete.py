@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import supports
-from tfvae.distributions import IndependentBernoulli, Labels
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae.core import sets as supports
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.distributions.fused import IndependentBernoulli, Labels
 from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, average
 
 tfd = tfp.distributions

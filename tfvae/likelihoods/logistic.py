@@ -15,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import distributions, scales, supports
-from tfvae.errors import InvalidInput, positive_integer
+from tfvae import scales
+from tfvae.core import sets as supports
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.distributions import fused as distributions
 from tfvae.likelihoods.base import ScaledLikelihood, average, solve_increasing
 
 tfd = tfp.distributions

@@ -12,13 +12,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import replicas
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.evidence import Evidence
+from tfvae.core import replicas
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.evidence import Evidence
+from tfvae.core.seeds import LIKELIHOOD, fold, uniform
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.schedules import Schedule, checked
-from tfvae.seeds import LIKELIHOOD, fold, uniform
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.evidence import Evidence
+from tfvae.core.evidence import Evidence
 from tfvae.schedules import Schedule
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.evidence import Evidence
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.evidence import Evidence
 from tfvae.objectives.base import LogWeightObjective, Objective
 from tfvae.schedules import Schedule, at, checked
 

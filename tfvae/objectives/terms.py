@@ -16,13 +16,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import replicas
-from tfvae.distributions import factors
-from tfvae.errors import InvalidInput
-from tfvae.evidence import Evidence
+from tfvae.core import replicas
+from tfvae.core.errors import InvalidInput
+from tfvae.core.evidence import Evidence
+from tfvae.core.seeds import PRIOR, fold
+from tfvae.distributions.fused import factors
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, at, checked
-from tfvae.seeds import PRIOR, fold
 
 
 class Term(Objective):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

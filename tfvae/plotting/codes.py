@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import spaces
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.model import VAE
+from tfvae.core import spaces
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.plotting import canvas, latents
+from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfvae.errors import InvalidInput
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation.latents import ACTIVE
 from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas

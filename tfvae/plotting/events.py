@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import seeds
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.model import VAE
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.plotting import canvas
 from tfvae.plotting.latents import examples
+from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae import inputs, seeds, supports
-from tfvae.errors import InvalidInput
+from tfvae.checks import data as inputs
+from tfvae.core import seeds
+from tfvae.core import sets as supports
+from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import latents
-from tfvae.model import VAE
+from tfvae.vae import VAE
 
 ROWS_PER_BLOCK = 1024
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import spaces
-from tfvae.errors import InvalidInput, positive_integer, positive_number
-from tfvae.model import VAE
+from tfvae.core import spaces
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.plotting import canvas, latents
+from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

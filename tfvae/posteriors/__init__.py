@@ -5,8 +5,8 @@ unit vectors        VonMisesFisher, PowerSpherical
 one-hot vectors     Categorical; RelaxedCategorical inside the simplex
 """
 
+from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.categorical import Categorical, RelaxedCategorical
 from tfvae.posteriors.flow import Flow
-from tfvae.posteriors.interface import Posterior
 from tfvae.posteriors.normal import DiagonalNormal, FullNormal, LowRankNormal
 from tfvae.posteriors.spherical import PowerSpherical, VonMisesFisher

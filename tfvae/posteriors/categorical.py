@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import simplex, spaces
-from tfvae.errors import positive_number
-from tfvae.posteriors.interface import Posterior
+from tfvae.core import spaces
+from tfvae.core.errors import positive_number
+from tfvae.distributions import simplex
+from tfvae.posteriors.base import Posterior
 
 tfd = tfp.distributions
 

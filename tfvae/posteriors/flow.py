@@ -10,9 +10,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import flows, spaces
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.posteriors.interface import Posterior, stopped, with_gradient_of
+from tfvae import flows
+from tfvae.core import spaces
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 from tfvae.posteriors.normal import DiagonalNormal
 
 BASE = "base_"

@@ -11,11 +11,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.conditional_distribution import positive
-from tfvae.distributions import MultivariateNormalDiag
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.normals import MultivariateNormalLowRank, MultivariateNormalTriL
-from tfvae.posteriors.interface import Posterior
+from tfvae.core.conditional import positive
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.distributions.fused import MultivariateNormalDiag
+from tfvae.distributions.normal import MultivariateNormalLowRank, MultivariateNormalTriL
+from tfvae.posteriors.base import Posterior
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae import spaces, spherical
-from tfvae.conditional_distribution import positive
-from tfvae.posteriors.interface import Posterior
+from tfvae.core import spaces
+from tfvae.core.conditional import positive
+from tfvae.distributions import sphere as spherical
+from tfvae.posteriors.base import Posterior
 
 
 class _Spherical(Posterior):
@@ -42,7 +43,7 @@ class VonMisesFisher(_Spherical):
 
         q(z | x) = exp(kappa mu.z) / C(kappa),    kappa = D softplus(raw), mu a unit vector
 
-    Pathwise gradients to mu and kappa hold (`tfvae.spherical` has the sampler and says how).
+    Pathwise gradients to mu and kappa hold (`tfvae.distributions.sphere` has the sampler and says how).
 
     Args:
         latent_dim: number of dimensions D of the space around the sphere, at least 2.

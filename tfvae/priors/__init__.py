@@ -6,9 +6,9 @@ one-hot vectors     UniformCategorical; RelaxedCategorical inside the simplex
 the posterior's     VampPrior
 """
 
+from tfvae.priors.base import Prior
 from tfvae.priors.categorical import RelaxedCategorical, UniformCategorical
 from tfvae.priors.flow import Flow
-from tfvae.priors.interface import Prior
 from tfvae.priors.normal import DiagonalNormal, MixtureOfNormals, StandardNormal
 from tfvae.priors.spherical import HypersphericalUniform
 from tfvae.priors.vamp import Interval, VampPrior

@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import simplex, spaces
-from tfvae.errors import positive_number
-from tfvae.priors.interface import Prior
+from tfvae.core import spaces
+from tfvae.core.errors import positive_number
+from tfvae.distributions import simplex
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from tfvae import flows, spaces
-from tfvae.errors import InvalidInput
-from tfvae.priors.interface import Prior
+from tfvae import flows
+from tfvae.core import spaces
+from tfvae.core.errors import InvalidInput
+from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.conditional_distribution import positive
-from tfvae.distributions import MultivariateNormalDiag
-from tfvae.errors import positive_integer
-from tfvae.priors.interface import Prior
+from tfvae.core.conditional import positive
+from tfvae.core.errors import positive_integer
+from tfvae.distributions.fused import MultivariateNormalDiag
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

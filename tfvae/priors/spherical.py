@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import spaces
-from tfvae.priors.interface import Prior
+from tfvae.core import spaces
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

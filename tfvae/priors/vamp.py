@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import seeds, spaces
-from tfvae.errors import InvalidInput, positive_integer
-from tfvae.priors.interface import Prior
+from tfvae.core import seeds, spaces
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.priors.base import Prior
 
 if TYPE_CHECKING:
     from tfvae.posteriors import Posterior

@@ -34,7 +34,7 @@ from tfvae.recipes.latents import (
     vamp_prior,
     vimco,
 )
-from tfvae.recipes.weights import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
+from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
 
 
 def description(recipe: Recipe) -> tuple[str, str]:

@@ -3,8 +3,8 @@
 from typing import Unpack
 
 from tfvae import estimators, objectives
-from tfvae.model import VAE
 from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.vae import VAE
 
 
 @recipe

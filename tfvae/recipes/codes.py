@@ -2,9 +2,9 @@
 
 from typing import Unpack
 
-from tfvae.model import VAE
 from tfvae.objectives import ELBO, DensityRatio, MaximumMeanDiscrepancy, MomentMatching, TotalCorrelation
 from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.vae import VAE
 
 
 @recipe

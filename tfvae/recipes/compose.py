@@ -12,7 +12,7 @@ import keras
 
 from tfvae import likelihoods, networks, objectives, posteriors, priors, schedules
 from tfvae.estimators import Estimator
-from tfvae.model import VAE
+from tfvae.vae import VAE
 
 Recipe = Callable[..., VAE]
 Shape = int | tuple[int, ...]

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Unpack
 
 from tfvae import likelihoods, scales
-from tfvae.model import VAE
 from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.vae import VAE
 
 
 @recipe

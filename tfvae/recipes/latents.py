@@ -4,8 +4,8 @@ from functools import partial
 from typing import Unpack
 
 from tfvae import estimators, flows, objectives, posteriors, priors
-from tfvae.model import VAE
 from tfvae.recipes.compose import Shape, Shared, composed, recipe, warmed_up
+from tfvae.vae import VAE
 
 
 @recipe

@@ -1,0 +1,135 @@
+"""What is written down about a run: enough to repeat it, and one page to read.
+
+    config.json    format, time, command, options, data protocol, versions, git revision
+    card.md        what the model is, on which data, how good, and the command that makes it
+
+A config is read back by `tfvae.run.resume`, which completes the run that it describes.
+"""
+
+import dataclasses
+import datetime
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tfvae
+from tfvae import files
+from tfvae.app.options import Options
+from tfvae.core.errors import InvalidInput
+from tfvae.evaluation import Report
+
+FORMAT = "tfvae run 1"
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+PARTS = ("options", "data", "versions")
+
+
+def config(options: Options, protocol: Mapping[str, Any], command: str | None) -> dict[str, Any]:
+    """Returns what `config.json` holds.
+
+    Args:
+        options: of the run.
+        protocol: of the data.
+        command: the command line, or `None` when the run was started from Python.
+    """
+    return {
+        "format": FORMAT,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "options": dataclasses.asdict(options),
+        "data": plain(protocol),
+        "versions": versions(),
+        "git_revision": git_revision(),
+    }
+
+
+def read_config(folder: str) -> tuple[dict[str, Any], Options]:
+    """Returns the `config.json` of a run folder, and the options in it.
+
+    Args:
+        folder: the run folder.
+
+    Raises:
+        InvalidInput: if it is no run folder, or its `config.json` is unreadable, truncated or of something else.
+    """
+    path = Path(folder, "config.json")
+    if not path.exists():
+        received = "a folder without config.json" if Path(folder).is_dir() else "no such folder"
+        raise InvalidInput(f"a run folder at {folder}", received, "tfvae train SOURCE --out DIR makes one.")
+    found = files.read_json(path)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        received = "a config.json of something else"
+        raise InvalidInput(f"a run folder at {folder}", received, "Name a folder that tfvae train made.")
+    missing = [part for part in PARTS if not isinstance(found.get(part), dict)]
+    if missing:
+        raise InvalidInput(f"a whole {path}", f"one without {', '.join(missing)}", "Restore the file from a copy.")
+    return found, Options.from_config(found["options"])
+
+
+def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Returns (name, value then, value now) of each entry that differs."""
+    names = {**was, **now}
+    return [(name, was.get(name), now.get(name)) for name in names if was.get(name) != now.get(name)]
+
+
+def plain(value: Any) -> Any:
+    """Returns `value` as it comes back from a JSON file."""
+    return json.loads(json.dumps(value))
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, tfvae and the packages that its numbers depend on."""
+    installed = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "tfvae": tfvae.__version__, **installed}
+
+
+def git_revision() -> str | None:
+    """Returns the commit of tfvae's source tree, with `+changes` if edited since; `None` for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        revision, edited = (
+            subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "tfvae"])
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or a repository that it refuses
+        return None
+    return revision + ("+changes" if edited else "")
+
+
+def card(written: Mapping[str, Any], report: Report, epochs: int, num_weights: int) -> str:
+    """Returns the model's card, Markdown.
+
+    Args:
+        written: what `config.json` holds.
+        report: of the test split.
+        epochs: how many were trained.
+        num_weights: numbers in the model.
+    """
+    options, data = written["options"], written["data"]
+    parts = f"recipe {options['recipe']}" if options.get("recipe") else f"{options['likelihood']} likelihood"
+    rows = [f"| {name} | {value} |" for name, value in {**options, "epochs": epochs}.items()]
+    lines = [
+        f"# A variational autoencoder of {options['source']}",
+        f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
+        f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
+        "## Figures",
+        "```text",
+        f"test: {report}",
+        "```",
+        "\nThe test split was scored once, after training; choices were made on the validation split.",
+        "## Data",
+        *[f"- {name}: {value}" for name, value in data.items()],
+        "## Options",
+        "| option | value |\n| --- | --- |",
+        *rows,
+        "## Made by",
+        f"    {written['command'] or 'tfvae.app.run.train from Python'}\n",
+        f"Git revision {written['git_revision'] or 'unknown'}; "
+        + ", ".join(f"{name} {version}" for name, version in written["versions"].items()),
+    ]
+    return "\n".join("\n" + line + "\n" if line.startswith("## ") else line for line in lines).lstrip() + "\n"

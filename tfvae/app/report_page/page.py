@@ -1,0 +1,238 @@
+"""Writes the report page: every text that comes from a user is escaped, every picture is in the file.
+
+page = head + figures + warnings + table + pictures + use + provenance              picture = base64(PNG) + caption
+"""
+
+import base64
+import html
+import importlib.util
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfvae import files
+from tfvae.app import provenance as record
+from tfvae.app.report_page.pictures import Picture, pictures
+from tfvae.app.report_page.style import CSS
+from tfvae.checks import data as inputs
+from tfvae.core.errors import InvalidInput
+from tfvae.evaluation.report import Report
+from tfvae.plotting import canvas
+from tfvae.vae import VAE
+
+PIXELS = 90  # of the page for an inch of a picture
+NO_PICTURES = (
+    "No pictures: there is no matplotlib here. Install it (pip install tfvae[plots]), then write this page again."
+)
+USE = """
+import keras
+import tfvae
+
+vae = keras.saving.load_model("model.keras")
+vae.encode(x), vae.reconstruct(x), vae.sample(64)
+vae.log_prob(x, num_samples={num_samples})  # nats
+"""
+SERVE = """
+import tensorflow as tf  # neither tfvae nor TFP is needed
+
+served = tf.saved_model.load("saved_model/1")
+served.signatures["reconstruct"](x=x)["mean"]
+served.signatures["log_prob"](x=x, num_samples=tf.constant({num_samples}), seed=tf.constant(0))
+"""
+SERVER = 'tensorflow_model_server --rest_api_port=8501 --model_name=vae --model_base_path="$PWD/saved_model"'
+
+
+def write(
+    path: str | os.PathLike,
+    vae: VAE,
+    report: Report,
+    x: Any,
+    labels: Any = None,
+    shown: Any = None,
+    split: str = "test",
+    history: Mapping[str, Sequence[float]] | None = None,
+    config: Mapping[str, Any] | None = None,
+    alarms: Sequence[str] = (),
+) -> None:
+    """Writes the report of a trained model as one HTML file, whole or not at all.
+
+    A picture that a model of this kind does not have is named with the reason; without matplotlib there are none, and
+    the page says so. The same arguments give the same file.
+
+    Args:
+        path: the file to create or replace; its folder exists.
+        vae: the model.
+        report: what `tfvae.evaluation.evaluate(vae, x)` returned; with `per_example=True` the page also shows the least
+            and the most likely examples.
+        x: the raw examples that the report is about, `[N, ...]`.
+        labels: of them, `[N]`, or `None`.
+        shown: the same examples as a person wants to see them, `[N, ...]`, for example before they were binarised; by
+            default x.
+        split: what x are, a word.
+        history: name to one value an epoch, as `vae.fit(...).history`, or `None`.
+        config: what a run's `config.json` holds: source, options, versions, command; `None` outside a run. With it the
+            page says how to load and serve the model, whose files are beside the page.
+        alarms: sentences that came up in training, for example the messages of a `tfvae.callbacks.CollapseAlarm`.
+
+    Raises:
+        InvalidInput: if x has a wrong shape, or another number of rows than the report.
+        OSError: if the file cannot be written.
+
+    Example:
+        >>> report = tfvae.evaluation.evaluate(vae, x, num_samples=100, per_example=True)
+        >>> write("report.html", vae, report, x)
+    """
+    x = np.asarray(inputs.event_batch(x, vae.event_shape))
+    if len(x) != report.examples:
+        remedy = "Pass the examples that were evaluated, in their order."
+        raise InvalidInput(f"x with the {report.examples} rows of the report", f"{len(x)} rows", remedy)
+    title = f"A variational autoencoder of {config['options']['source']}" if config else "A variational autoencoder"
+    parts = [
+        f"<header><h1>{_text(title)}</h1>{_summary(vae, report, split, history, config)}</header>",
+        _tiles(vae, report),
+        *(f'<p class="warning" role="note"><b>Warning:</b> {_text(t)}</p>' for t in (*report.warnings, *alarms)),
+        f'<h2>Numbers</h2><p class="soft">Of the {_text(split)} data.</p>{_table(report)}',
+        "<h2>Pictures</h2>",
+        *_pictures(pictures(vae, report, x, labels, shown, history)),
+        *([_use(report)] if config else []),
+        _provenance(vae, report, config),
+    ]
+    with files.whole_file(path) as temporary:
+        Path(temporary).write_text(_page(title, "\n".join(parts)), encoding="utf-8")
+
+
+def _page(title: str, body: str) -> str:
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_text(title)}</title>
+<style>{CSS}</style>
+</head>
+<body><main>
+{body}
+</main></body>
+</html>
+"""
+
+
+def _summary(
+    vae: VAE,
+    report: Report,
+    split: str,
+    history: Mapping[str, Sequence[float]] | None,
+    config: Mapping[str, Any] | None,
+) -> str:
+    """Returns what was trained on what, two sentences."""
+    posterior, prior, likelihood = (type(part).__name__ for part in (vae.posterior, vae.prior_part, vae.likelihood))
+    shape = " x ".join(map(str, vae.event_shape))
+    recipe = config["options"].get("recipe") if config else None
+    model = (
+        f"{posterior} posterior and {prior} prior of {vae.posterior.space.description} in D = {vae.latent_dim}"
+        f" dimensions, {likelihood} likelihood of {shape} values, {vae.count_params():,} weights"
+        f"{f', after the recipe {recipe}' if recipe else ''}."
+    )
+    sizes = config["data"].get("sizes", {}) if config else {}
+    trained = [f"for {len(next(iter(history.values())))} epochs"] if history else []
+    trained += [f"on {sizes['train']} examples"] if "train" in sizes else []
+    trained = f"Trained {' '.join(trained)} to maximise {vae.objective!r}, " if trained else ""
+    scored = f"{report.examples} {split} examples with {report.num_samples} importance samples each."
+    return f"<p>{_text(model)}</p><p>{_text(trained + ('scored on ' if trained else 'Scored on ') + scored)}</p>"
+
+
+def _tiles(vae: VAE, report: Report) -> str:
+    """Returns the figures that a reader wants first."""
+    level, error = report.log_prob
+    error = "" if math.isnan(error) else f", +- {error:.2f}"
+    bits = f", {report.bits_per_dimension(level):.3f} bits/dim" if report.discrete else ""
+    active = "unknown" if report.active_units is None else f"{report.active_units} of {len(report.unit_activity)}"
+    shown = [
+        (f"{level:.2f}", f"log p(x), nats an example{error}{bits}"),
+        (f"{report.elbo.mean:.2f}", f"ELBO, nats an example; gap {report.variational_gap.mean:.2f}"),
+        (f"{report.rate.mean:.2f}", "rate, nats an example: what the code costs"),
+        (f"{report.aggregated.mutual_information:.2f}", "I(x; z), nats: what the code tells"),
+        (active, "latent dimensions in use"),
+    ]
+    tiles = (f"<li><strong>{_text(value)}</strong><span>{_text(words)}</span></li>" for value, words in shown)
+    return f'<ul class="tiles">{"".join(tiles)}</ul>'
+
+
+def _table(report: Report) -> str:
+    table, end, _ = report._repr_html_().partition("</table>")  # its warnings stand at the top of the page
+    return f'<div class="scroll report" tabindex="0">{table}{end}</div>'
+
+
+def _pictures(found: Iterable[Picture]) -> Iterator[str]:
+    """Yields the pictures as HTML; at the end those that this model does not have, with the reason."""
+    if importlib.util.find_spec("matplotlib") is None:
+        yield f'<p class="absent">{_text(NO_PICTURES)}</p>'
+        return
+    absent = []
+    for picture in found:
+        try:
+            yield _figure(picture)
+        except InvalidInput as error:
+            absent.append(f"{picture.title}: not drawn. {error}")
+    yield from (f'<p class="absent soft">{_text(reason)}</p>' for reason in absent)
+
+
+def _figure(picture: Picture) -> str:
+    figure = picture.draw()
+    width, height = (round(size * PIXELS) for size in figure.get_size_inches())
+    data = base64.b64encode(canvas.png(figure)).decode("ascii")
+    image = (
+        f'<img src="data:image/png;base64,{data}" alt="{_text(picture.shows)}" width="{width}" height="{height}"'
+        f' style="--width:{width}px">'
+    )
+    return (
+        f"<figure><h3>{_text(picture.title)}</h3>"
+        f'<div class="picture" tabindex="0">{image}</div><figcaption>{_text(picture.look_for)}</figcaption></figure>'
+    )
+
+
+def _use(report: Report) -> str:
+    python, serve = (text.strip().format(num_samples=report.num_samples) for text in (USE, SERVE))
+    blocks = [("In Python, from the folder of this page:", python), ("Without tfvae:", serve)]
+    blocks.append(("With TensorFlow Serving:", SERVER))
+    return "<h2>Use the model</h2>" + "".join(f"<p>{_text(t)}</p><pre>{_text(code)}</pre>" for t, code in blocks)
+
+
+def _provenance(vae: VAE, report: Report, config: Mapping[str, Any] | None) -> str:
+    """Returns data, options, versions and the command, enough to repeat the run."""
+    evaluation = {"seed": report.seed, "importance samples": report.num_samples, "objective": repr(vae.objective)}
+    groups = {"Evaluation": evaluation, "Versions": record.versions()}
+    command = ""
+    if config:
+        made = {"created": config["created"], "git revision": config["git_revision"] or "unknown"}
+        groups = {
+            "Data": config["data"],
+            "Options": {name: value for name, value in config["options"].items() if value is not None},
+            "Evaluation": evaluation,
+            "Versions": {**config["versions"], **made},
+        }
+        command = f"<pre>{_text(config['command'] or 'tfvae.app.run.train, from Python')}</pre>"
+    tables = "".join(f"<h3>{_text(name)}</h3>{_facts(facts)}" for name, facts in groups.items())
+    return f"<h2>How it was made</h2>{command}{tables}"
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{_text(name.replace("_", " "))}</th><td>{_text(_words(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    return f'<div class="scroll"><table class="facts">{rows}</table></div>'
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_words(item)}" for name, item in value.items())
+    return ", ".join(map(_words, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _text(value: Any) -> str:
+    return html.escape(str(value))

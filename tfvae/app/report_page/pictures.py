@@ -1,0 +1,136 @@
+"""Which pictures stand on the report page, in which order, and the sentence that says what to look for in each.
+
+training -> reconstructions, best and worst by log p(x) -> samples -> latent code -> likelihood
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tfvae import plotting
+from tfvae.evaluation.report import Report
+from tfvae.vae import VAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EXAMPLES, EXTREMES, PAIRS = 10, 8, 4
+MAX_EXAMPLES = 2000  # in pictures of the latent code
+
+
+class Picture(NamedTuple):
+    """One picture.
+
+    Attributes:
+        title: its heading.
+        shows: what is in it, for readers who cannot see it.
+        look_for: one sentence, the caption.
+        draw: makes the figure; raises `InvalidInput` where the model has no such picture.
+    """
+
+    title: str
+    shows: str
+    look_for: str
+    draw: Callable[[], "Figure"]
+
+
+def pictures(
+    vae: VAE,
+    report: Report,
+    x: np.ndarray,
+    labels: Any = None,
+    shown: np.ndarray | None = None,
+    history: Mapping[str, Sequence[float]] | None = None,
+) -> Iterator[Picture]:
+    """Yields the pictures of a model; for the arguments see `tfvae.app.report_page.write`."""
+    some, some_labels = x[:MAX_EXAMPLES], None if labels is None else np.asarray(labels)[:MAX_EXAMPLES]
+    if history:
+        yield Picture(
+            "Training",
+            "Curves of ELBO, rate and distortion against the epoch, for training and validation data.",
+            "A validation ELBO that falls while the training ELBO rises is overfitting; a rate near zero is a collapsed"
+            " code; curves that still climb at the end want more epochs.",
+            lambda: plotting.learning_curves(history),
+        )
+    yield Picture(
+        "Reconstructions",
+        f"The first {min(EXAMPLES, len(x))} examples above their reconstructions.",
+        "A reconstruction should be its own example, less noise; if all look alike, the decoder ignores the code.",
+        lambda: plotting.reconstructions(vae, x if shown is None else shown, EXAMPLES),
+    )
+    if report.per_example is not None:
+        log_prob = report.per_example["log_prob"]
+        order = np.argsort(np.nan_to_num(log_prob, nan=-np.inf))
+        worst, best = order[:EXTREMES], order[::-1][:EXTREMES]
+        sentence = {
+            "Least likely examples": "These are what the model has not understood, or what does not belong to the data:"
+            " look for outliers, wrong labels and rare kinds.",
+            "Most likely examples": "These are what the model finds easy; often simple or frequent rather than good.",
+        }
+        for (title, look_for), rows in zip(sentence.items(), (worst, best), strict=True):
+            yield _extreme(vae, x, log_prob, rows, title, look_for)
+    yield Picture(
+        "Samples",
+        "Decoded means of codes drawn from the prior.",
+        "Samples should look like the data and differ from each other; blurred mixtures of kinds come from codes that"
+        " no example has.",
+        lambda: plotting.samples(vae),
+    )
+    pairs = min(PAIRS, len(x) // 2)
+    if pairs:
+        yield Picture(
+            "Interpolation",
+            f"Decoded means on the way between the codes of {pairs} pairs of examples.",
+            "A smooth change through plausible examples says that the code has no holes between these two.",
+            lambda: plotting.interpolation(vae, x[:pairs], x[pairs : 2 * pairs]),
+        )
+    yield Picture(
+        "Manifold",
+        "Decoded means on a grid in a plane of the latent space.",
+        "Neighbours should resemble each other and every kind of example have its region.",
+        lambda: plotting.manifold(vae, some),
+    )
+    yield Picture(
+        "Latent plane",
+        "The code of each example as a point, coloured by its label if it has one.",
+        "Kinds that form separate clouds are told apart by the code, though the model never saw a label; in a"
+        " projection, clouds that overlap may still be apart.",
+        lambda: plotting.latent_plane(vae, some, some_labels),
+    )
+    yield Picture(
+        "Latent traversals",
+        "Decoded means as one latent dimension moves and the others stay, the most active dimensions first.",
+        "Each row shows what one dimension stands for; a row that does not change belongs to a dimension that is not"
+        " used.",
+        lambda: plotting.latent_traversals(vae, some),
+    )
+    yield Picture(
+        "KL per dimension",
+        "Bars of the KL divergence of each latent dimension in nats, largest first.",
+        "A few tall bars and many at zero mean that a smaller code would do; all at zero is collapse.",
+        lambda: plotting.kl_per_dimension(report),
+    )
+    yield Picture(
+        "Aggregated posterior",
+        "Histograms of the codes of the data against the prior, for the most active dimensions.",
+        "Where the prior has mass and the codes have none, samples are decoded from codes that training never visited.",
+        lambda: plotting.aggregated_posterior(vae, some),
+    )
+    yield Picture(
+        "Ladder of bounds",
+        "The lower bounds of k samples on log p(x) against k.",
+        "A ladder that is flat at its right end has converged; one that still rises says that log p(x) is higher than"
+        " stated.",
+        lambda: plotting.bound_ladder(report),
+    )
+
+
+def _extreme(vae: VAE, x: np.ndarray, log_prob: np.ndarray, rows: np.ndarray, title: str, look_for: str) -> Picture:
+    values = [f"{log_prob[row]:.1f}" for row in rows]
+    return Picture(
+        title,
+        f"{len(rows)} examples above their reconstructions, log p(x) from {values[0]} to {values[-1]} nats.",
+        f"{look_for} The number at each is its log p(x) in nats.",
+        lambda: plotting.reconstructions(vae, np.asarray(x)[rows], len(rows), titles=values),
+    )

@@ -1,0 +1,86 @@
+"""What a stream brought that must be refused: counted in the compiled step, raised when its block has executed.
+
+    counts = [finite values outside the support, values not finite, bad weights, one of the values outside]
+
+The examples concerned have weight zero in the step that sees them.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.core import replicas
+from tfvae.core.errors import InvalidInput
+from tfvae.core.sets import Support
+
+
+class Violations(keras.metrics.Metric):
+    """Counts what a stream brought that must be refused; carried out of the compiled step, then raised."""
+
+    def __init__(self) -> None:
+        super().__init__(name="violations", dtype="float32")
+        self.counts = self.add_variable(shape=(4,), initializer="zeros", name="counts", dtype="float32")
+
+    def checked(
+        self,
+        support: Support,
+        raw_x: tf.Tensor,
+        raw_y: tf.Tensor | None,
+        x: tf.Tensor,
+        target: tf.Tensor,
+        weight: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns x, target and weight without what must be refused, which is counted.
+
+        Args:
+            support: where the target must lie.
+            raw_x: x before preprocessing, `[B, ...]`.
+            raw_y: the target before it, or `None` if it is x.
+            x: examples, `[B, ...]`.
+            target: `[B, ...]`.
+            weight: `[B]`.
+        """
+        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (raw_x, raw_x if raw_y is None else raw_y))
+        finite, inside = tf.math.is_finite(x), support.contains(target)
+        good_weight = tf.math.is_finite(weight) & (weight >= 0)
+        axes = list(range(1, x.shape.rank))
+        good = tf.reduce_all(finite, axes) & tf.reduce_all(inside, axes) & good_weight
+        raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
+        self.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
+        x = tf.where(finite, x, 0.0)
+        target = tf.where(inside, x if raw_y is None else target, support.inner)
+        return x, target, tf.where(good, weight, 0.0)
+
+    def update_state(self, x: tf.Tensor, good: tf.Tensor, finite: tf.Tensor, good_weight: tf.Tensor) -> None:
+        """Adds raw values x, `[B, ...]`, that are not `good`, remembering a finite one, and the bad weights, `[B]`."""
+        outside = finite & ~good
+        example = tf.reduce_max(tf.where(outside, x, -float("inf")))
+        example = tf.where(tf.math.is_finite(example), example, self.counts[3])
+        new = [tf.reduce_sum(tf.cast(bad, tf.float32)) for bad in (outside, ~finite, ~good_weight)]
+        self.counts.assign(tf.stack([*tf.unstack(self.counts[:3] + tf.stack(new)), example]))
+
+    def result(self) -> tf.Tensor:
+        """Returns the numbers of finite values outside, of values not finite, of bad weights, and one value, `[4]`."""
+        each = replicas.gathered(tf.convert_to_tensor(self.counts)[tf.newaxis])  # [R, 4]
+        one = each[tf.argmax(each[:, 0])]
+        return tf.concat([tf.reduce_sum(each[:, :3], axis=0), one[3:]], axis=0)
+
+    def raise_if_any(self, result: Any, support: Support) -> None:
+        """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
+        outside, not_finite, weights, example = np.asarray(result)
+        if not (outside or not_finite or weights):
+            return
+        self.reset_state()
+        expected = f"every batch to hold values in {support.description}, the likelihood's support, after preprocessing"
+        found = {
+            f"{int(outside)} outside (for example {example:g})": outside,
+            f"{int(not_finite)} not finite": not_finite,
+            f"{int(weights)} sample weights that are negative or not finite": weights,
+        }
+        raise InvalidInput(
+            expected if outside or not_finite else "every sample_weight of the stream to be finite and not negative",
+            " and ".join(text for text, number in found.items() if number),
+            "The examples concerned were left out of the update; clean the stream and call fit again.",
+        )

@@ -1,0 +1,1 @@
+"""What everything stands on: the interface of the parts, evidence, sets of values, seeds, replicas, errors."""

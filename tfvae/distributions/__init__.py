@@ -1,0 +1,1 @@
+"""TFP distributions that are fused, mended or missing there."""

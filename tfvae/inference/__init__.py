@@ -1,0 +1,3 @@
+"""Estimates for each x: importance sampling, refinement of q, annealing, and whether to trust them."""
+
+from tfvae.inference.refine import Refined, refine

@@ -1,0 +1,80 @@
+"""What every posterior is: x -> distribution over z, with samples and their density in one pass.
+
+z ~ q(z | x),  log q(z | x)                     gradients to the parameters through z and through log q itself
+path: the same values, log q's gradient through z alone               Roeder et al. 2017; Vaitl et al. 2022
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.core import spaces
+from tfvae.core.conditional import ConditionalDistribution
+
+
+class Posterior(ConditionalDistribution):
+    """A conditional distribution over z, by default `[D]`.
+
+    Args:
+        latent_dim: number of latent dimensions D.
+        network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+
+    Attributes:
+        space: where z lives; the prior's must be the same.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
+    """
+
+    space: spaces.Space = spaces.REAL
+
+    def __init__(self, latent_dim: int, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
+        super().__init__(network=network, **kwargs)
+        self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
+        self.latent_dim = spaces.latent_dim(self, latent_dim)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one z."""
+        return (self.latent_dim,)
+
+    def sample_and_log_prob(
+        self, parameters: dict[str, Any], num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns samples and their log-density, which the sampler knows already.
+
+        Args:
+            parameters: what `parameters(x)` returned for a batch.
+            num_samples: number of samples S for each example.
+            seed: int32 pair.
+            path: let the gradient of log q flow through z only, the parameters in it being constants. The values stay.
+
+        Returns:
+            z `[S, B, ...]` and log q(z | x) `[S, B]` in nats.
+        """
+        q = self.distribution(**parameters)
+        z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
+        if path:
+            log_q = with_gradient_of(log_q, self.distribution(**stopped(parameters)).log_prob(z))
+        return z, log_q
+
+    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
+        """Returns the one z that stands for q in a reconstruction, `[B, ...]`: its mean, where that is a latent."""
+        return self.distribution(**parameters).mean()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "latent_dim": self.latent_dim}
+
+
+def stopped(parameters: Any) -> Any:
+    """Returns the same nested parameters as constants."""
+    return tf.nest.map_structure(tf.stop_gradient, parameters)
+
+
+@tf.custom_gradient
+def with_gradient_of(value: tf.Tensor, source: tf.Tensor) -> tuple:
+    """Returns `value` with the gradient of `source`; to the last bit, whatever estimator drives the gradient."""
+    del source
+    return tf.identity(value), lambda upstream: (tf.zeros_like(upstream), upstream)

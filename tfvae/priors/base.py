@@ -1,0 +1,53 @@
+"""What every prior is: a distribution over z that owns its parameters.
+
+parameters()  plain tensors                distribution(**parameters())  = p(z)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfvae.core import spaces
+from tfvae.core.conditional import ConditionalDistribution
+
+if TYPE_CHECKING:
+    from tfvae.posteriors import Posterior
+
+
+class Prior(ConditionalDistribution):
+    """A distribution over z, by default `[D]`; subclasses give its parameters and the distribution they make.
+
+    Args:
+        latent_dim: number of latent dimensions D.
+
+    Attributes:
+        space: where z lives; the posterior's must be the same.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
+    """
+
+    space: spaces.Space = spaces.REAL
+
+    def __init__(self, latent_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.latent_dim = spaces.latent_dim(self, latent_dim)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one z."""
+        return (self.latent_dim,)
+
+    def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
+        """Tells the prior which posterior and data it belongs to; the VAE calls it once, before `build`."""
+        del posterior, event_shape
+
+    def adapt(self, x: tf.Tensor, seed: int | None = None) -> None:
+        """Starts what the prior takes from preprocessed data, `[N, ...]`: for most priors nothing."""
+        del x, seed
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = {**super().get_config(), "latent_dim": self.latent_dim}
+        config.pop("network")
+        return config

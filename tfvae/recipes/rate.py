@@ -1,0 +1,122 @@
+"""Recipes about the weight of the rate: L = E_q log p(x | z) - beta KL(q(z | x) || p(z)), and what moves beta."""
+
+import math
+from typing import Unpack
+
+from tfvae import objectives, schedules
+from tfvae.recipes.compose import Shape, Shared, composed, recipe, warmed_up
+from tfvae.vae import VAE
+
+
+@recipe
+def vae(event_shape: Shape, num_samples: int = 1, **shared: Unpack[Shared]) -> VAE:
+    """The variational autoencoder: the ELBO, a normal posterior, a standard normal prior.
+
+    Args:
+        event_shape: shape of one example.
+        num_samples: samples of z for each example.
+        **shared: see `Shared`.
+
+    Reference:
+        Kingma and Welling 2014, "Auto-Encoding Variational Bayes"
+    """
+    return composed(event_shape, objective=objectives.ELBO(num_samples=num_samples), **shared)
+
+
+@recipe
+def beta_vae(event_shape: Shape, beta: float = 4.0, **shared: Unpack[Shared]) -> VAE:
+    """beta-VAE: a rate that costs beta times as much, for codes that are disentangled.
+
+    Args:
+        event_shape: shape of one example.
+        beta: weight of the rate.
+        **shared: see `Shared`.
+
+    Reference:
+        Higgins et al. 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework"
+    """
+    return composed(event_shape, objective=objectives.ELBO(beta=beta), **shared)
+
+
+@recipe
+def annealed(event_shape: Shape, beta: float = 1.0, num_steps: int = 10_000, **shared: Unpack[Shared]) -> VAE:
+    """Warm-up: the rate costs nothing at first and its full weight from a tenth of the training on.
+
+    Args:
+        event_shape: shape of one example.
+        beta: weight of the rate after the warm-up.
+        num_steps: gradient steps of the whole training, the first tenth of which warms up.
+        **shared: see `Shared`.
+
+    Reference:
+        Sonderby et al. 2016, "Ladder Variational Autoencoders"
+    """
+    return composed(event_shape, objective=warmed_up(num_steps, beta), **shared)
+
+
+@recipe
+def cyclical(event_shape: Shape, cycles: int = 4, num_steps: int = 10_000, **shared: Unpack[Shared]) -> VAE:
+    """Cyclical annealing: several warm-ups one after the other, against collapse of the posterior.
+
+    Args:
+        event_shape: shape of one example.
+        cycles: number of warm-ups.
+        num_steps: gradient steps of the whole training.
+        **shared: see `Shared`.
+
+    Reference:
+        Fu et al. 2019, "Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing"
+    """
+    beta = schedules.Cyclical(period=math.ceil(num_steps / cycles), cycles=cycles)
+    return composed(event_shape, objective=objectives.ELBO(beta=beta), **shared)
+
+
+@recipe
+def free_bits(event_shape: Shape, nats: float = 0.125, **shared: Unpack[Shared]) -> VAE:
+    """Free bits: each latent dimension may use some nats without a penalty.
+
+    Args:
+        event_shape: shape of one example.
+        nats: free for each dimension.
+        **shared: see `Shared`.
+
+    Reference:
+        Kingma et al. 2016, "Improved Variational Inference with Inverse Autoregressive Flow", section C.8
+    """
+    return composed(event_shape, objective=objectives.ELBO(free_bits=nats), **shared)
+
+
+@recipe
+def capacity(
+    event_shape: Shape, nats: float = 25.0, beta: float = 30.0, num_steps: int = 10_000, **shared: Unpack[Shared]
+) -> VAE:
+    """Controlled capacity: the rate is drawn towards a target that rises over the training.
+
+    Args:
+        event_shape: shape of one example.
+        nats: the rate to end on.
+        beta: weight of the distance to it (gamma in the paper, 30 to 1000).
+        num_steps: gradient steps of the whole training.
+        **shared: see `Shared`.
+
+    Reference:
+        Burgess et al. 2018, "Understanding disentangling in beta-VAE"
+    """
+    target = schedules.LinearWarmup(steps=num_steps, end=nats)
+    return composed(event_shape, objective=objectives.ELBO(beta=beta, capacity=target), **shared)
+
+
+@recipe
+def geco(event_shape: Shape, nats_per_dimension: float = 0.3, **shared: Unpack[Shared]) -> VAE:
+    """GECO: the smallest rate at which the distortion is as low as asked, its multiplier learned on the way.
+
+    Args:
+        event_shape: shape of one example.
+        nats_per_dimension: distortion to reach, for each dimension of x.
+        **shared: see `Shared`.
+
+    Reference:
+        Rezende and Viola 2018, "Taming VAEs"
+    """
+    dimensions = math.prod(event_shape) if isinstance(event_shape, tuple) else event_shape
+    return composed(event_shape, objective=objectives.GECO(target=nats_per_dimension * dimensions), **shared)

@@ -1,0 +1,397 @@
+"""The variational autoencoder: the one place where posterior, prior, likelihood and objective meet.
+
+    q(z | x) = vae.encode(x)    p(x | z) = vae.decode(z)    p(z) = vae.prior    p(x, z) = vae.joint_log_prob(x, z)
+    log p(x) = vae.log_prob(x)                       training maximises the objective, by default the ELBO
+
+One method, `evidence`, draws S samples for B examples and returns everything an objective may see (`tfvae.training`
+makes the train step of it).
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.checks import data as inputs
+from tfvae.checks import parts as compatibility
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.evidence import Evidence, Gate
+from tfvae.core.sets import REAL, Support
+from tfvae.distributions.fused import closed_form_kl, kl_per_dimension
+from tfvae.estimators import Estimator, Pathwise
+from tfvae.inference import importance
+from tfvae.inference.importance import MarginalEstimate
+from tfvae.likelihoods import Likelihood
+from tfvae.objectives import Objective
+from tfvae.posteriors import Posterior
+from tfvae.preprocessing import RandomPreprocessing
+from tfvae.priors import Prior, StandardNormal
+from tfvae.training.step import EvidenceModel
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class VAE(EvidenceModel):
+    """A variational autoencoder composed from parts; a `keras.Model` with `fit`, `evaluate`, `predict` and `save`.
+
+        ELBO(x) = E_q(z|x) log p(x | z) - KL(q(z | x) || p(z))  <=  log p(x)
+
+    All log-densities are in nats, summed over the event and averaged over examples.
+
+    Args:
+        posterior: q(z | x), for example `tfvae.posteriors.DiagonalNormal(16, network=...)`.
+        likelihood: p(x | z), for example `tfvae.likelihoods.Bernoulli((28, 28, 1), network=...)`.
+        prior: p(z); by default `tfvae.priors.StandardNormal` of the posterior's size.
+        preprocessing: Keras layers applied to raw x in training, evaluation and serving, for example
+            `[keras.layers.Rescaling(1 / 255), tfvae.preprocessing.StochasticBinarization()]`.
+        seed: of all training noise; by default drawn from Python's generator (`keras.utils.set_random_seed`).
+
+    Raises:
+        InvalidInput: if a part is of the wrong kind, or posterior and prior have different sizes.
+
+    Reference:
+        Kingma and Welling 2014, "Auto-Encoding Variational Bayes"; Rezende, Mohamed and Wierstra 2014.
+
+    Example:
+        >>> vae = VAE(posterior=tfvae.posteriors.DiagonalNormal(2), likelihood=tfvae.likelihoods.Normal(5))
+        >>> vae.compile(optimizer="adam", objective=tfvae.objectives.ELBO())
+        >>> history = vae.fit(tf.random.normal([64, 5]), verbose=0)
+    """
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        likelihood: Likelihood,
+        prior: Prior | None = None,
+        preprocessing: Sequence[keras.layers.Layer] = (),
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
+            compatibility.check_kind(name, part, kind)
+        prior = StandardNormal(posterior.latent_dim) if prior is None else prior
+        compatibility.check_kind("prior", prior, Prior)
+        prior.bind(posterior, likelihood.event_shape)  # first: a VampPrior lives where its posterior does
+        compatibility.check_latents(posterior, prior)
+        self.posterior, self.likelihood, self.prior_part = posterior, likelihood, prior
+        self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
+        for layer in self.preprocessing:
+            compatibility.check_kind("preprocessing", layer, keras.layers.Layer)
+        self.posterior.build((None, *self.event_shape))
+        self.likelihood.build((None, *self.posterior.latent_shape))
+        self.prior_part.build((None,))
+        self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
+
+    def build(self, input_shape: Any = None) -> None:
+        """Does nothing: the parts know their sizes, and their weights exist from the start."""
+
+    # The five terms.
+
+    @property
+    def prior(self) -> tfp.distributions.Distribution:
+        """The prior p(z), a distribution over `[D]`."""
+        return self.prior_part.distribution(**self.prior_part.parameters())
+
+    def encode(self, x: Any, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
+        """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
+        return self.posterior(self._preprocessed(x, condition, mask))
+
+    def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
+        """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
+        compatibility.refuse_reserved(condition)
+        z = tf.cast(z, tf.float32)
+        latent = self.posterior.latent_shape
+        if z.shape.rank is not None and (z.shape.rank <= len(latent) or tuple(z.shape[-len(latent) :]) != latent):
+            shape = ("B", *latent)
+            raise InvalidInput(f"z of shape {shape}", f"shape {tuple(z.shape)}", "Each row is one latent code.")
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
+            raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
+        return self.likelihood(z)
+
+    def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+        """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
+        x, z = self._preprocessed(x, condition, mask, data_support=True), tf.cast(z, tf.float32)
+        return self.decode(z).log_prob(x) + self.prior.log_prob(z)
+
+    def log_prob(
+        self,
+        x: Any,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+        verbose: bool = False,
+    ) -> tf.Tensor:
+        """Returns the importance-sampled log p(x) in nats, `[B]`; see `estimate_log_prob`."""
+        return self.estimate_log_prob(x, num_samples, seed, condition, mask, verbose).log_prob
+
+    def estimate_log_prob(
+        self,
+        x: Any,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+        verbose: bool = False,
+    ) -> MarginalEstimate:
+        """Estimates log p(x) with exactly `num_samples` importance samples for each example, and its standard error.
+
+            log p(x) ~ log 1/k sum_{i=1..k} p(x, z_i) / q(z_i | x),    z_i ~ q(z | x)
+
+        Compiled with XLA where the posterior's sampler allows; memory is that of one block of examples and one chunk
+        of samples, however many there are of both.
+
+        Args:
+            x: raw examples, `[B, ...]`.
+            num_samples: samples k for each example.
+            seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
+            condition: reserved.
+            mask: reserved.
+            verbose: show a progress bar over the blocks of examples.
+
+        Returns:
+            `log_prob`, `standard_error` and `effective_sample_size`, each `[B]`.
+
+        Raises:
+            InvalidInput: if `num_samples` is not a whole number of at least 1, or x has a wrong shape or wrong values.
+
+        Reference:
+            Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
+        """
+        num_samples = positive_integer("num_samples", num_samples)
+        compatibility.refuse_reserved(condition, mask)
+        x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
+        if not tf.executing_eagerly():
+            return self.marginal(self.preprocess(x), num_samples, seed)
+        starts = range(0, len(x), importance.ROWS_PER_BLOCK)
+        bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
+        blocks = [MarginalEstimate(*[tf.zeros([0])] * 3)]
+        for index, start in enumerate(starts):
+            rows = self._preprocessed(x[start : start + importance.ROWS_PER_BLOCK], data_support=True, first_row=start)
+            chunk = importance.chunk_size(num_samples)
+            blocks.append(self._compiled_block(rows, tf.constant(num_samples), chunk, seeds.fold(seed, index)))
+            if bar:
+                bar.update(index + 1)
+        return MarginalEstimate(*(tf.concat(parts, axis=0) for parts in zip(*blocks, strict=True)))
+
+    def elbo(
+        self,
+        x: Any,
+        num_samples: int | tf.Tensor = 1,
+        seed: int | tf.Tensor | None = None,
+        condition: None = None,
+        mask: None = None,
+    ) -> tf.Tensor:
+        """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
+        if not tf.is_tensor(num_samples):
+            num_samples = positive_integer("num_samples", num_samples)
+        x = self._preprocessed(x, condition, mask, data_support=True)
+        return self.evidence(x, x, num_samples, seeds.as_seed(seed)).elbo
+
+    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
+        """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
+        compatibility.refuse_reserved(condition)
+        num_samples = positive_integer("num_samples", num_samples)
+        _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
+        return likelihood.sample(seed=stream)
+
+    def sample_likelihood(self, num_samples: int | tf.Tensor, seed: tf.Tensor) -> tuple:
+        """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
+        z = self.prior.sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
+        return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
+
+    def reconstruct(self, x: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+        """Returns p(x | z)'s mean (of labels, the mode) at the posterior's mean z, `[B, ...]`, in units of the data."""
+        return self.reconstruction(self._preprocessed(x, condition, mask))
+
+    def reconstruction(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the reconstruction of preprocessed x, `[B, ...]`, from the one z that stands for q(z | x)."""
+        z = self.posterior.center(self.posterior.parameters(x, training=training))
+        return self.likelihood.point(self.likelihood(z, training=training))
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
+        """Checks the shape of x, which some networks do not, then calls the model."""
+        x = x if isinstance(x, keras.KerasTensor) else inputs.event_batch(x, self.event_shape)
+        return super().__call__(x, *args, **kwargs)
+
+    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+        """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
+        x = self.preprocess(x, training=False)
+        mean = self.reconstruction(x, training)
+        finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
+        return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
+
+    def adapt(self, x: Any, seed: int | None = None) -> None:
+        """Starts the parts where the data say, as the `adapt` of a Keras preprocessing layer does; before `fit`.
+
+        Location and scale of the likelihood of real values and counts are taken from x, and a `VampPrior` takes rows as
+        its pseudo-inputs; all are ordinary weights. Of data in a bounded set the units are known, and a decoder that
+        starts at their mean often takes longer to use z: there, call `vae.likelihood.adapt(vae.preprocess(x))` if you
+        want it.
+
+        Args:
+            x: raw training examples, `[N, ...]`; some thousand rows are enough.
+            seed: of a choice among them; by default from Python's generator (`keras.utils.set_random_seed`).
+
+        Raises:
+            InvalidInput: if x has a wrong shape or wrong values, or fewer rows than a part needs.
+
+        Example:
+            >>> vae.adapt(x)
+            >>> history = vae.fit(x, verbose=0)
+        """
+        x = self._preprocessed(x, data_support=True)
+        if not self.support.bounded:
+            self.likelihood.adapt(x)
+        self.prior_part.adapt(x, seed)
+
+    # Evidence: S samples for B examples.
+
+    def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
+        x = tf.cast(x, tf.float32)
+        for index, layer in enumerate(self.preprocessing):
+            if isinstance(layer, RandomPreprocessing):
+                x = layer(x, seed=None if seed is None else seeds.fold(seed, index), training=training)
+            else:
+                x = tf.cast(layer(x), tf.float32)
+        return x
+
+    def evidence(
+        self,
+        x: tf.Tensor,
+        target: tf.Tensor,
+        num_samples: int | tf.Tensor,
+        seed: tf.Tensor,
+        training: bool = False,
+        estimator: Estimator | None = None,
+        **known: Any,
+    ) -> Evidence:
+        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`.
+
+        Args:
+            x: what the posterior sees.
+            target: what the likelihood explains.
+            num_samples: S.
+            seed: int32 pair.
+            training: whether layers such as dropout behave as in training.
+            estimator: which gradient paths to open; by default all of them.
+            **known: what the train step knows: `weight`, `step` and `num_data` of `Evidence`.
+        """
+        estimator, gate = estimator or Pathwise(), Gate()
+        parameters = self.posterior.parameters(x, training=training)
+        q, p = self.posterior.distribution(**parameters), self.prior
+        z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
+        per_dimension = kl_per_dimension(q, p)
+        known_shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
+        return Evidence(
+            log_likelihood=tf.ensure_shape(self.likelihood(z, training=training).log_prob(target), known_shape),
+            log_prior=tf.ensure_shape(p.log_prob(z), known_shape),
+            log_posterior=tf.ensure_shape(log_q, known_shape),
+            kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
+            kl_per_dimension=per_dimension,
+            z=z,
+            posterior=q,
+            prior=p,
+            seed=seed,
+            gate=gate,
+            **known,
+        )
+
+    def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
+        """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
+        estimator.check(objective, self.posterior.reparameterized)
+        objective.build(self.posterior.latent_shape)
+        x, seed = tf.broadcast_to(self.support.inner, [2, *self.event_shape]), seeds.as_seed(0)
+        evidence = self.evidence(x, x, objective.num_samples, seed, estimator=estimator, num_data=2)
+        estimator.surrogate(objective, evidence, objective(evidence))
+        objective.terms(evidence)
+
+    def log_densities(self, x: tf.Tensor, z: tf.Tensor, prior: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x | z) and log p(z), each `[S, B]`, for preprocessed x and the prior's parameters."""
+        return self.likelihood(z).log_prob(x), self.prior_part.distribution(**prior).log_prob(z)
+
+    def marginal_block(
+        self,
+        x: tf.Tensor,
+        num_samples: int | tf.Tensor,
+        chunk: int | tf.Tensor,
+        seed: tf.Tensor,
+        log_densities: Any = None,
+    ) -> MarginalEstimate:
+        """Returns the importance-sampled log p(x) of one block of preprocessed x, inside a graph."""
+        log_densities = log_densities or self.log_densities
+        parameters, prior = self.posterior.parameters(x), self.prior_part.parameters()
+
+        def draw(size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            z, log_q = self.posterior.sample_and_log_prob(parameters, size, seeds.fold(seed, seeds.POSTERIOR))
+            return tf.add_n(log_densities(x, z, prior)) - log_q
+
+        return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)
+
+    def marginal(self, x: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
+        """Returns the importance-sampled log p(x) of all of preprocessed x, `[B, ...]`, inside a graph."""
+        block = functools.partial(
+            self.marginal_block, num_samples=num_samples, chunk=importance.chunk_size(num_samples)
+        )
+        return importance.estimate_blocks(lambda rows, stream: block(rows, seed=stream), x, seed)
+
+    @functools.cached_property
+    def _compiled_block(self) -> Any:
+        # The densities go through XLA, the noise does not: XLA gives other numbers for the same seed.
+        compiled = tf.function(self.log_densities, jit_compile=True)
+        return tf.function(functools.partial(self.marginal_block, log_densities=compiled))
+
+    # Saving.
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "posterior": serialize(self.posterior),
+            "likelihood": serialize(self.likelihood),
+            "prior": serialize(self.prior_part),
+            "preprocessing": [serialize(layer) for layer in self.preprocessing],
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
+        """Returns the model that `get_config` described."""
+        parts = {"posterior", "likelihood", "prior", "preprocessing"}
+        with keras.saving.CustomObjectScope(custom_objects or {}):
+            made = {k: keras.saving.deserialize_keras_object(config[k]) for k in parts}
+        return cls(**{k: v for k, v in config.items() if k not in parts}, **made)
+
+    # Sizes and checks.
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.likelihood.event_shape
+
+    @property
+    def support(self) -> Support:
+        """The set that preprocessed data must lie in: the likelihood's."""
+        return self.likelihood.support
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent dimensions D."""
+        return self.posterior.latent_dim
+
+    def _preprocessed(
+        self, x: Any, condition: None = None, mask: None = None, data_support: bool = False, first_row: int = 0
+    ) -> tf.Tensor:
+        """Returns raw x preprocessed; eagerly its values are checked, against the support if `data_support`."""
+        compatibility.refuse_reserved(condition, mask)
+        x = inputs.event_batch(x, self.event_shape)
+        if tf.executing_eagerly():
+            support = self.support if data_support else REAL
+            inputs.check_values(self, x, "x", first_row, support)
+        return self.preprocess(x)
