@@ -19,7 +19,7 @@ X = np.random.default_rng(1).normal(size=[ROWS, 6]).astype("float32")
 WEIGHT = np.linspace(0.5, 2, ROWS).astype("float32")
 
 
-class CertainNormal(tfvae.distributions.MultivariateNormalDiag):
+class CertainNormal(tfvae.distributions.normal.MultivariateNormalDiag):
     """A normal distribution whose samples are its mean."""
 
     def _draw(self, sample_shape, seed):

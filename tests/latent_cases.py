@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import flows, posteriors, priors
-from tfvae.core import spaces
+from tfvae.core import sets
 
 tfd = tfp.distributions
 EVENT = 5
@@ -46,10 +46,10 @@ PRIORS = {
 PARTS = {**{f"posterior {k}": v for k, v in POSTERIORS.items()}, **{f"prior {k}": v for k, v in PRIORS.items()}}
 CASES = [(name, dim) for name, (_, _, dims) in PARTS.items() for dim in dims]
 PRIOR_OF = {  # of each space, priors whose KL divergence is asked for
-    spaces.REAL: lambda dim: [randomised(priors.DiagonalNormal(dim)), priors.StandardNormal(dim)],
-    spaces.SPHERE: lambda dim: [priors.HypersphericalUniform(dim)],
-    spaces.ONE_HOT: lambda dim: [priors.UniformCategorical(dim, 3)],
-    spaces.SIMPLEX: lambda dim: [],
+    sets.REAL: lambda dim: [randomised(priors.DiagonalNormal(dim)), priors.StandardNormal(dim)],
+    sets.SPHERE: lambda dim: [priors.HypersphericalUniform(dim)],
+    sets.ONE_HOT: lambda dim: [priors.UniformCategorical(dim, 3)],
+    sets.SIMPLEX: lambda dim: [],
 }
 
 
@@ -81,12 +81,12 @@ def distribution(part) -> tfd.Distribution:
     return part.distribution(**part.parameters(noise(1, EVENT)))
 
 
-def grid(space: spaces.Space, shape: tuple[int, ...]) -> tuple[tf.Tensor, np.ndarray]:
+def grid(space: sets.ValueSet, shape: tuple[int, ...]) -> tuple[tf.Tensor, np.ndarray]:
     """Returns points `[N, 1, *latent]` and their measure `[N]`: a quadrature rule for the whole space."""
-    if space == spaces.REAL:
+    if space == sets.REAL:
         axis = np.linspace(-11, 11, {1: 4001, 2: 481}[shape[0]])
         z, measure = np.stack(np.meshgrid(*[axis] * shape[0]), -1).reshape(-1, *shape), (axis[1] - axis[0]) ** shape[0]
-    elif space == spaces.SPHERE:
+    elif space == sets.SPHERE:
         angle = np.arange(2000) * (2 * np.pi / 2000)
         circle, measure = np.stack([np.cos(angle), np.sin(angle)], -1), 2 * np.pi / 2000
         if shape == (3,):
@@ -95,7 +95,7 @@ def grid(space: spaces.Space, shape: tuple[int, ...]) -> tuple[tf.Tensor, np.nda
             z = np.concatenate([radius * circle, height[:, None, None] * np.ones([1, 200, 1])], -1)
             circle, measure = z.reshape(-1, 3), np.repeat(weight, 200) * 2 * np.pi / 200
         z = circle
-    elif space == spaces.SIMPLEX:
+    elif space == sets.SIMPLEX:
         axis = np.linspace(-30, 30, 801)
         logits = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
         z = scipy.special.softmax(np.concatenate([logits, np.zeros([len(logits), 1])], -1), axis=-1)[:, None]

@@ -353,7 +353,7 @@ def test_logs_reach_every_later_callback(vae, binary, tmp_path):
     assert names <= set((tmp_path / "keras.csv").read_text().splitlines()[0].split(","))
     events = b"".join(path.read_bytes() for path in (tmp_path / "board").rglob("events*"))
     assert all(f"epoch_{name}".encode() in events for name in names)
-    expected = np.mean(tfvae.distributions.kl_per_dimension(vae.encode(binary), vae.prior), axis=0)
+    expected = np.mean(tfvae.distributions.kl.kl_per_dimension(vae.encode(binary), vae.prior()), axis=0)
     np.testing.assert_allclose([fit.history[f"kl_0{d}"][-1] for d in range(3)], expected, rtol=1e-5)
 
 

@@ -14,7 +14,7 @@ from latent_cases import POSTERIORS, PRIORS
 from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, examples, make_vae, space
 
 import tfvae
-from tfvae.core import spaces
+from tfvae.core import sets
 
 NAMES = ("posterior", "prior", "likelihood", "objective", "estimator")
 VALUES = dict(zip(NAMES, map(list, (POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES, ESTIMATORS)), strict=True))
@@ -37,7 +37,7 @@ def reasons(posterior, prior, likelihood, objective, estimator) -> list[str]:
         "does not factorise": objective == "TotalCorrelation" and not {posterior, prior} <= FACTORISE,
         "no KL by dimension": objective == "ELBO-free-bits" and not {posterior, prior} <= FACTORISE - RELAXED,
         "no mean": objective == "MomentMatching" and POSTERIORS[posterior][0].has_mean is False,
-        "no vector": objective in ("MomentMatching", "DensityRatio") and of in (spaces.SIMPLEX, spaces.ONE_HOT),
+        "no vector": objective in ("MomentMatching", "DensityRatio") and of in (sets.SIMPLEX, sets.ONE_HOT),
     }
     return [reason for reason, broken in rules.items() if broken]
 

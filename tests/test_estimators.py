@@ -39,7 +39,7 @@ def by_quadrature(vae: tfvae.VAE, objective: objectives.Objective) -> list[np.nd
         q = vae.posterior(tf.constant(X))
         eps = tf.constant(np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2).T[..., None], tf.float32)
         z = q.mean() + q.stddev() * eps  # [2, 4096, 1]
-        log_weight = vae.likelihood(z).log_prob(X) + vae.prior.log_prob(z) - q.log_prob(z)
+        log_weight = vae.likelihood(z).log_prob(X) + vae.prior().log_prob(z) - q.log_prob(z)
         values = objective.of_log_weight(log_weight)
         value = tf.reduce_sum(values * tf.constant(np.outer(weights, weights).ravel(), tf.float32))
     return tape.gradient(value, vae.trainable_variables)
@@ -52,7 +52,7 @@ def sampled(vae: tfvae.VAE, objective: objectives.Objective, estimator: estimato
     @tf.function
     def gradient(seed: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            evidence = vae.evidence(x, x, objective.num_samples, seed, estimator=estimator)
+            evidence = vae.evidence(vae.known({"x": x}), objective.num_samples, seed, estimator=estimator)
             gain = tf.reduce_mean(estimator.surrogate(objective, evidence, objective(evidence)))
         return tape.gradient(gain, vae.trainable_variables)
 
@@ -100,7 +100,7 @@ def test_value_is_the_same_bit_for_bit(objective):
     vae, x = model(), tf.constant(np.repeat(X, 5, axis=0))
     values = []
     for estimator in (estimators.Pathwise(), estimators.DoublyReparameterized(), estimators.ScoreFunction()):
-        evidence = vae.evidence(x, x, objective.num_samples, tf.constant([1, 2]), estimator=estimator)
+        evidence = vae.evidence(vae.known({"x": x}), objective.num_samples, tf.constant([1, 2]), estimator=estimator)
         values.append(objective(evidence).numpy())
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[2])
@@ -119,7 +119,9 @@ def test_sticking_the_landing_is_silent_at_the_exact_posterior():
     for estimator in (estimators.StickingTheLanding(), estimators.DoublyReparameterized(), estimators.Pathwise()):
         for objective in (objectives.ELBO(), *([objectives.IWAE(5)] if "Doubly" in repr(estimator) else [])):
             with tf.GradientTape() as tape:
-                evidence = vae.evidence(x, x, objective.num_samples, tf.constant([1, 2]), estimator=estimator)
+                evidence = vae.evidence(
+                    vae.known({"x": x}), objective.num_samples, tf.constant([1, 2]), estimator=estimator
+                )
                 gain = tf.reduce_mean(estimator.surrogate(objective, evidence, objective(evidence)))
             gradient = tape.gradient(gain, vae.posterior.trainable_variables)
             largest[repr(estimator), repr(objective)] = max(float(tf.reduce_max(tf.abs(g))) for g in gradient)
@@ -141,7 +143,7 @@ def test_signal_to_noise_rises_with_k_for_dreg_and_falls_for_pathwise():
                 parameters = vae.posterior.parameters(x)
                 tape.watch(parameters)  # per-draw gradients with respect to q's own parameters, [1500, 1] each
                 vae.posterior.parameters, plain = (lambda *_, p=parameters, **__: p), vae.posterior.parameters
-                evidence = vae.evidence(x, x, k, tf.constant([3, k]), estimator=estimator)
+                evidence = vae.evidence(vae.known({"x": x}), k, tf.constant([3, k]), estimator=estimator)
                 vae.posterior.parameters = plain
                 gain = tf.reduce_sum(estimator.surrogate(objective, evidence, objective(evidence)))
             draws = tape.gradient(gain, parameters)

@@ -48,7 +48,7 @@ def test_prior_variance_is_that_of_its_draws(name):
     """Of 40 000 draws; 10% where the prior itself is known by 10 000 draws (heavy tails of a flow), else 5%."""
     posterior = next((p for p in POSTERIORS if partner(p) == name), "DiagonalNormal")
     vae = randomise(make_vae(posterior, name))
-    draws = vae.prior.sample(40_000, seed=[3, 4])
+    draws = vae.prior().sample(40_000, seed=[3, 4])
     np.testing.assert_allclose(prior_variance(vae), unit_activity(draws), rtol=0.1 if "Flow" in name else 0.05)
     np.testing.assert_array_equal(prior_variance(vae), prior_variance(vae))
 

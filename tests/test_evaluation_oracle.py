@@ -148,7 +148,7 @@ def test_information_about_a_few_examples_is_that_of_a_grid(vae):
     z = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 1, 2)
     log_q = vae.encode(x).log_prob(z).numpy().astype(np.float64)  # [points, 5]
     log_mixture = np.logaddexp.reduce(log_q, axis=1, keepdims=True) - math.log(5)
-    log_prior = vae.prior.log_prob(z).numpy().astype(np.float64)
+    log_prior = vae.prior().log_prob(z).numpy().astype(np.float64)
     area = (axis[1] - axis[0]) ** 2 / 5
     information = np.sum(np.exp(log_q) * (log_q - log_mixture)) * area
     marginal = np.sum(np.exp(log_q) * (log_mixture - log_prior)) * area

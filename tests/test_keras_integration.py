@@ -242,8 +242,8 @@ def test_mixed_precision_keeps_densities_in_float32(make_vae, binary, policy):
         np.testing.assert_allclose(half, single, atol=0.02)
     assert vae.posterior.network.layers[1].compute_dtype == policy.removeprefix("mixed_")
     assert {w.dtype for w in vae.weights} == {"float32"}
-    z = vae.prior.sample(2)
-    densities = (vae.log_prob(binary, 3), vae.joint_log_prob(binary[:2], z), vae.elbo(binary), vae.prior.log_prob(z))
+    z = vae.prior().sample(2)
+    densities = (vae.log_prob(binary, 3), vae.joint_log_prob(binary[:2], z), vae.elbo(binary), vae.prior().log_prob(z))
     tensors = (vae.encode(binary).mean(), vae.encode(binary).stddev(), vae.decode(z).mean(), vae.sample(2), *densities)
     assert {tensor.dtype for tensor in tensors} == {tf.float32}
     assert vae.predict(binary, verbose=0).dtype == np.float32
@@ -298,7 +298,7 @@ def test_convolutional_networks_on_images_of_odd_size(make_vae):
     vae = make_vae(tfvae.likelihoods.Bernoulli(shape, network=decoder), network=networks.conv([3, 4]))
     assert np.all(np.isfinite(fitted(vae, images)["loss"]))
     assert vae.predict(images, verbose=0).shape == vae.sample(5).shape == images.shape
-    assert vae.decode(vae.prior.sample([3, 5])).log_prob(images.astype(np.float32)).shape == (3, 5)
+    assert vae.decode(vae.prior().sample([3, 5])).log_prob(images.astype(np.float32)).shape == (3, 5)
 
 
 def test_inside_a_functional_model_and_in_a_summary(make_vae, binary):

@@ -28,7 +28,7 @@ from latent_cases import (
 
 import tfvae
 from tfvae import posteriors, priors
-from tfvae.distributions.fused import closed_form_kl, kl_per_dimension
+from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 
 tfd = tfp.distributions
 

@@ -14,7 +14,7 @@ from likelihood_cases import random_parameters
 
 import tfvae
 from tfvae import likelihoods
-from tfvae.core import spaces
+from tfvae.core import sets
 
 LATENTS = [("posterior", name) for name in parts.POSTERIORS] + [("prior", name) for name in parts.PRIORS]
 DISTRIBUTIONS = [*LATENTS, *(("likelihood", name) for name in parts.LIKELIHOODS)]
@@ -128,7 +128,7 @@ def gradients(vae: tfvae.VAE, x: np.ndarray) -> dict[str, tf.Tensor]:
     """Returns the gradient of what a train step maximises, by the weight's path."""
     with tf.GradientTape() as tape:
         evidence = vae.evidence(
-            *[tf.constant(x)] * 2, vae.objective.num_samples, tf.constant([1, 2]), training=True,
+            vae.known({"x": x}), vae.objective.num_samples, tf.constant([1, 2]), training=True,
             estimator=vae.estimator, num_data=len(x), step=tf.constant(1),
         )  # fmt: skip
         bound = vae.estimator.surrogate(vae.objective, evidence, vae.objective(evidence))
@@ -141,7 +141,7 @@ def estimator_of(posterior: str) -> str:
     return "Pathwise" if parts.POSTERIORS[posterior][0].reparameterized else "ScoreFunction"
 
 
-REAL_PRIORS = [name for name in parts.PRIORS if name == "VampPrior" or parts.PRIORS[name][0].space == spaces.REAL]
+REAL_PRIORS = [name for name in parts.PRIORS if name == "VampPrior" or parts.PRIORS[name][0].space == sets.REAL]
 MODELS = [
     *((name, None, "Normal", "IWAE", estimator_of(name)) for name in parts.POSTERIORS),
     *(("DiagonalNormal", name, "Normal", "IWAE", "Pathwise") for name in REAL_PRIORS),
@@ -170,7 +170,7 @@ def test_every_weight_of_a_model_has_a_finite_gradient(names):
 def test_evidence_of_an_unknown_batch_knows_its_number_of_samples(name):
     """Estimators and bounds need S while they are traced, whatever shape a density forgets."""
     vae, x = parts.make_vae("Categorical", None, name), parts.examples(name)
-    evidence = tf.function(lambda x: vae.evidence(x, x, 3, tf.constant([1, 2])).log_weight)
+    evidence = tf.function(lambda x: vae.evidence(vae.known({"x": x}), 3, tf.constant([1, 2])).log_weight)
     assert evidence.get_concrete_function(tf.TensorSpec([None, *x.shape[1:]])).structured_outputs.shape[0] == 3
 
 
@@ -195,7 +195,7 @@ def test_mixed_precision_keeps_densities_float32(family, name):
     vae = parts.randomise(parts.make_vae(*names))
     x = tf.constant(parts.examples((*names, None, None)[2] or "Normal"))
     assert vae.posterior.network.layers[-1].compute_dtype == "float16"
-    evidence = vae.evidence(x, x, 2, tf.constant([1, 2]))
+    evidence = vae.evidence(vae.known({"x": x}), 2, tf.constant([1, 2]))
     for value in (evidence.z, evidence.log_likelihood, evidence.log_prior, evidence.log_posterior):
         assert value.dtype == tf.float32 and np.isfinite(value).all()
     assert {v.dtype for v in vae.trainable_variables} == {"float32"}

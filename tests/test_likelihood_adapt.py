@@ -129,7 +129,7 @@ def test_model_adapts_what_has_unknown_units_and_leaves_the_rest(make_vae):
     assert np.all(vae.decode(tf.zeros([1, 2])).mean() < 10)
     vae.adapt(x, seed=0)
     np.testing.assert_allclose(vae.decode(tf.zeros([1, 2])).mean()[0], x.mean(axis=0), rtol=1e-3)
-    rows = vae.prior_part.pseudo_inputs.numpy()
+    rows = vae.prior.pseudo_inputs.numpy()
     assert (rows[:, None] == x).all(-1).sum() == 3
     binary = make_vae(likelihoods.Bernoulli)
     bias = binary.likelihood.head.get_weights()

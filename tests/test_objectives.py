@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tfvae import objectives, schedules
 from tfvae.core.evidence import Evidence
-from tfvae.distributions.fused import MultivariateNormalDiag
+from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.objectives.terms import MinibatchWeighted, decomposition
 
 tfd = tfp.distributions

@@ -269,7 +269,7 @@ def test_the_health_of_a_training_is_drawn_where_it_was_watched():
         (lambda vae, x: plotting.interpolation(vae, x, x, steps=1), "steps of at least 2"),
         (lambda vae, x: plotting.interpolation(vae_on("one-hot"), x, x), "points between two codes"),
         (lambda vae, x: plotting.manifold(vae_on("sphere")), "unit vectors, D = 3"),
-        (lambda vae, x: plotting.manifold(image_vae(latent=1)), "real vectors, D = 1"),
+        (lambda vae, x: plotting.manifold(image_vae(latent=1)), "real numbers, D = 1"),
         (lambda vae, x: plotting.manifold(image_vae(latent=3)), "examples x for D = 3"),
         (lambda vae, x: plotting.aggregated_posterior(vae, x, max_dimensions=0), "max_dimensions"),
         (lambda vae, x: plotting.reconstructions(vae, x, titles=["one"]), "4 titles"),

@@ -22,7 +22,7 @@ from tfvae import (
     scales,
     schedules,
 )
-from tfvae.core import seeds, spaces
+from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.export import export

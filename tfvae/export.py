@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
-from tfvae.core.sets import REAL, Support
+from tfvae.core.observed import Known
+from tfvae.core.sets import REAL, ValueSet
 from tfvae.vae import VAE
 
 
@@ -79,13 +80,13 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
     num_samples = tf.TensorSpec((), tf.int32, name="num_samples")
     seed = tf.TensorSpec((), tf.int32, name="seed")
 
-    def data(x: tf.Tensor, support: Support = REAL) -> tf.Tensor:
+    def known(x: tf.Tensor, support: ValueSet = REAL) -> Known:
         x = tf.ensure_shape(x, (None, *vae.event_shape))
         with tf.control_dependencies([tf.debugging.assert_all_finite(x, "x must be finite, received NaN or infinity")]):
-            x = vae.preprocess(x)
-        message = f"x must lie in {support.description} after preprocessing"
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(support.contains(x)), [message, x])]):
-            return tf.identity(x)
+            found = vae.known({"x": x})
+        message, target = f"x must lie in {support.description} after preprocessing", found["target"]
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(support.contains(target)), [message, target])]):
+            return tf.nest.map_structure(tf.identity, found)
 
     def at_least(num_samples: tf.Tensor, least: int) -> tf.Tensor:
         message = f"num_samples must be at least {least}"
@@ -93,10 +94,10 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
             return tf.identity(num_samples)
 
     def reconstruct(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": vae.reconstruction(data(x))}
+        return {"mean": vae.reconstruction(known(x)["x"])}
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters = vae.posterior.parameters(data(x))
+        parameters = vae.posterior.parameters(known(x)["x"])
         if not vae.posterior.has_mean:
             return {"center": vae.posterior.center(parameters)}
         q = vae.posterior.distribution(**parameters)
@@ -112,11 +113,10 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"z": z, "mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
 
     def elbo(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        x = data(x, vae.support)
-        return {"elbo": vae.evidence(x, x, at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
+        return {"elbo": vae.evidence(known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
 
     def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        x, num_samples = data(x, vae.support), at_least(num_samples, 1)
+        x, num_samples = known(x, vae.support)["x"], at_least(num_samples, 1)
         estimate = vae.marginal(x, num_samples, seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 

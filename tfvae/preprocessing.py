@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.errors import positive_integer
 from tfvae.core.seeds import ALGORITHM, as_seed, integer, uniform
 
@@ -27,7 +27,7 @@ class RandomPreprocessing(keras.layers.Layer, abc.ABC):
         seed: of the noise used outside training.
     """
 
-    support: supports.Support
+    support: sets.ValueSet
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -65,7 +65,7 @@ class StochasticBinarization(RandomPreprocessing):
         Salakhutdinov and Murray 2008, "On the Quantitative Analysis of Deep Belief Networks", section 5.
     """
 
-    support = supports.UNIT_INTERVAL
+    support = sets.UNIT_INTERVAL
 
     def transform(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         """Returns the binary draw."""
@@ -95,7 +95,7 @@ class UniformDequantization(RandomPreprocessing):
         super().__init__(seed=seed, **kwargs)
         self.levels = positive_integer("levels", levels)
         top = self.levels - 1
-        self.support = supports.Support(f"[0, {top}]", lambda x: (x >= 0) & (x <= top))
+        self.support = sets.ValueSet(f"[0, {top}]", lambda x: (x >= 0) & (x <= top))
 
     def transform(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         """Returns the value in [0, 1)."""

@@ -1,10 +1,10 @@
 """The variational autoencoder: the one place where posterior, prior, likelihood and objective meet.
 
-    q(z | x) = vae.encode(x)    p(x | z) = vae.decode(z)    p(z) = vae.prior    p(x, z) = vae.joint_log_prob(x, z)
+    q(z | x) = vae.encode(x)    p(x | z) = vae.decode(z)    p(z) = vae.prior()    p(x, z) = vae.joint_log_prob(x, z)
     log p(x) = vae.log_prob(x)                       training maximises the objective, by default the ELBO
 
-One method, `evidence`, draws S samples for B examples and returns everything an objective may see (`tfvae.training`
-makes the train step of it).
+`known` brings what was observed of B examples into normal form, and `evidence` draws S samples for it and returns
+everything an objective may see (`tfvae.training` makes the train step of them).
 """
 
 import functools
@@ -20,8 +20,9 @@ from tfvae.checks import parts as compatibility
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence, Gate
-from tfvae.core.sets import REAL, Support
-from tfvae.distributions.fused import closed_form_kl, kl_per_dimension
+from tfvae.core.observed import Known, Observed
+from tfvae.core.sets import REAL, ValueSet
+from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.inference import importance
 from tfvae.inference.importance import MarginalEstimate
@@ -77,28 +78,28 @@ class VAE(EvidenceModel):
         compatibility.check_kind("prior", prior, Prior)
         prior.bind(posterior, likelihood.event_shape)  # first: a VampPrior lives where its posterior does
         compatibility.check_latents(posterior, prior)
-        self.posterior, self.likelihood, self.prior_part = posterior, likelihood, prior
+        self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
         self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
         for layer in self.preprocessing:
             compatibility.check_kind("preprocessing", layer, keras.layers.Layer)
         self.posterior.build((None, *self.event_shape))
         self.likelihood.build((None, *self.posterior.latent_shape))
-        self.prior_part.build((None,))
+        self.prior.build((None,))
         self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: the parts know their sizes, and their weights exist from the start."""
 
-    # The five terms.
-
     @property
-    def prior(self) -> tfp.distributions.Distribution:
-        """The prior p(z), a distribution over `[D]`."""
-        return self.prior_part.distribution(**self.prior_part.parameters())
+    def prior_part(self) -> Prior:
+        """The prior under its name of version 0.1, under which Keras finds its weights in files of that version."""
+        return self.prior
+
+    # The five terms; the prior p(z) is `vae.prior()`.
 
     def encode(self, x: Any, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
         """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
-        return self.posterior(self._preprocessed(x, condition, mask))
+        return self.posterior(self._known(x, condition, mask)["x"])
 
     def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
@@ -114,8 +115,8 @@ class VAE(EvidenceModel):
 
     def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
-        x, z = self._preprocessed(x, condition, mask, data_support=True), tf.cast(z, tf.float32)
-        return self.decode(z).log_prob(x) + self.prior.log_prob(z)
+        known, z = self._known(x, condition, mask, data_support=True), tf.cast(z, tf.float32)
+        return self.decode(z).log_prob(known["target"]) + self.prior().log_prob(z)
 
     def log_prob(
         self,
@@ -166,12 +167,13 @@ class VAE(EvidenceModel):
         compatibility.refuse_reserved(condition, mask)
         x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
         if not tf.executing_eagerly():
-            return self.marginal(self.preprocess(x), num_samples, seed)
+            return self.marginal(self.known({"x": x})["x"], num_samples, seed)
         starts = range(0, len(x), importance.ROWS_PER_BLOCK)
         bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
         blocks = [MarginalEstimate(*[tf.zeros([0])] * 3)]
         for index, start in enumerate(starts):
-            rows = self._preprocessed(x[start : start + importance.ROWS_PER_BLOCK], data_support=True, first_row=start)
+            rows = x[start : start + importance.ROWS_PER_BLOCK]
+            rows = self._known(rows, data_support=True, first_row=start)["x"]
             chunk = importance.chunk_size(num_samples)
             blocks.append(self._compiled_block(rows, tf.constant(num_samples), chunk, seeds.fold(seed, index)))
             if bar:
@@ -189,8 +191,8 @@ class VAE(EvidenceModel):
         """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
         if not tf.is_tensor(num_samples):
             num_samples = positive_integer("num_samples", num_samples)
-        x = self._preprocessed(x, condition, mask, data_support=True)
-        return self.evidence(x, x, num_samples, seeds.as_seed(seed)).elbo
+        known = self._known(x, condition, mask, data_support=True)
+        return self.evidence(known, num_samples, seeds.as_seed(seed)).elbo
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
@@ -201,12 +203,12 @@ class VAE(EvidenceModel):
 
     def sample_likelihood(self, num_samples: int | tf.Tensor, seed: tf.Tensor) -> tuple:
         """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
-        z = self.prior.sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
+        z = self.prior().sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
         return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
 
     def reconstruct(self, x: Any, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns p(x | z)'s mean (of labels, the mode) at the posterior's mean z, `[B, ...]`, in units of the data."""
-        return self.reconstruction(self._preprocessed(x, condition, mask))
+        return self.reconstruction(self._known(x, condition, mask)["x"])
 
     def reconstruction(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction of preprocessed x, `[B, ...]`, from the one z that stands for q(z | x)."""
@@ -244,12 +246,26 @@ class VAE(EvidenceModel):
             >>> vae.adapt(x)
             >>> history = vae.fit(x, verbose=0)
         """
-        x = self._preprocessed(x, data_support=True)
+        x = self._known(x, data_support=True)["x"]
         if not self.support.bounded:
             self.likelihood.adapt(x)
-        self.prior_part.adapt(x, seed)
+        self.prior.adapt(x, seed)
 
-    # Evidence: S samples for B examples.
+    # What is known of B examples, and the evidence of S samples for them.
+
+    def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
+        """Returns what was observed of B examples in normal form: preprocessed, with every key there.
+
+        Args:
+            observed: raw x, and perhaps target and weight.
+            seed: int32 pair of random preprocessing; by default a hash of the values.
+            training: whether random preprocessing behaves as in training.
+        """
+        x = self.preprocess(observed["x"], seed, training)
+        target = self.preprocess(observed["target"], seed, training) if "target" in observed else x
+        rows = tf.shape(x)[:1]
+        weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
+        return {"x": x, "target": target, "weight": weight}
 
     def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
@@ -263,35 +279,35 @@ class VAE(EvidenceModel):
 
     def evidence(
         self,
-        x: tf.Tensor,
-        target: tf.Tensor,
+        known: Known,
         num_samples: int | tf.Tensor,
         seed: tf.Tensor,
         training: bool = False,
         estimator: Estimator | None = None,
-        **known: Any,
+        step: tf.Tensor | None = None,
+        num_data: int | None = None,
     ) -> Evidence:
-        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`.
+        """Returns the evidence of `num_samples` samples for each of B examples.
 
         Args:
-            x: what the posterior sees.
-            target: what the likelihood explains.
+            known: of the examples, in normal form.
             num_samples: S.
             seed: int32 pair.
             training: whether layers such as dropout behave as in training.
             estimator: which gradient paths to open; by default all of them.
-            **known: what the train step knows: `weight`, `step` and `num_data` of `Evidence`.
+            step: the training step, or `None` in evaluation.
+            num_data: number of examples N in the data set, or `None` where it is unknown.
         """
         estimator, gate = estimator or Pathwise(), Gate()
-        parameters = self.posterior.parameters(x, training=training)
-        q, p = self.posterior.distribution(**parameters), self.prior
+        parameters = self.posterior.parameters(known["x"], training=training)
+        q, p = self.posterior.distribution(**parameters), self.prior()
         z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         per_dimension = kl_per_dimension(q, p)
-        known_shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
+        shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
         return Evidence(
-            log_likelihood=tf.ensure_shape(self.likelihood(z, training=training).log_prob(target), known_shape),
-            log_prior=tf.ensure_shape(p.log_prob(z), known_shape),
-            log_posterior=tf.ensure_shape(log_q, known_shape),
+            log_likelihood=tf.ensure_shape(self.likelihood(z, training=training).log_prob(known["target"]), shape),
+            log_prior=tf.ensure_shape(p.log_prob(z), shape),
+            log_posterior=tf.ensure_shape(log_q, shape),
             kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
             kl_per_dimension=per_dimension,
             z=z,
@@ -299,21 +315,24 @@ class VAE(EvidenceModel):
             prior=p,
             seed=seed,
             gate=gate,
-            **known,
+            weight=known["weight"],
+            step=step,
+            num_data=num_data,
         )
 
     def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
         """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
         estimator.check(objective, self.posterior.reparameterized)
         objective.build(self.posterior.latent_shape)
-        x, seed = tf.broadcast_to(self.support.inner, [2, *self.event_shape]), seeds.as_seed(0)
-        evidence = self.evidence(x, x, objective.num_samples, seed, estimator=estimator, num_data=2)
+        x = tf.broadcast_to(self.support.inner, [2, *self.event_shape])
+        known: Known = {"x": x, "target": x, "weight": tf.ones([2])}
+        evidence = self.evidence(known, objective.num_samples, seeds.as_seed(0), estimator=estimator, num_data=2)
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
 
     def log_densities(self, x: tf.Tensor, z: tf.Tensor, prior: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns log p(x | z) and log p(z), each `[S, B]`, for preprocessed x and the prior's parameters."""
-        return self.likelihood(z).log_prob(x), self.prior_part.distribution(**prior).log_prob(z)
+        return self.likelihood(z).log_prob(x), self.prior.distribution(**prior).log_prob(z)
 
     def marginal_block(
         self,
@@ -325,7 +344,7 @@ class VAE(EvidenceModel):
     ) -> MarginalEstimate:
         """Returns the importance-sampled log p(x) of one block of preprocessed x, inside a graph."""
         log_densities = log_densities or self.log_densities
-        parameters, prior = self.posterior.parameters(x), self.prior_part.parameters()
+        parameters, prior = self.posterior.parameters(x), self.prior.parameters()
 
         def draw(size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             z, log_q = self.posterior.sample_and_log_prob(parameters, size, seeds.fold(seed, seeds.POSTERIOR))
@@ -355,7 +374,7 @@ class VAE(EvidenceModel):
             **super().get_config(),
             "posterior": serialize(self.posterior),
             "likelihood": serialize(self.likelihood),
-            "prior": serialize(self.prior_part),
+            "prior": serialize(self.prior),
             "preprocessing": [serialize(layer) for layer in self.preprocessing],
             "seed": self.seed,
         }
@@ -376,7 +395,7 @@ class VAE(EvidenceModel):
         return self.likelihood.event_shape
 
     @property
-    def support(self) -> Support:
+    def support(self) -> ValueSet:
         """The set that preprocessed data must lie in: the likelihood's."""
         return self.likelihood.support
 
@@ -385,13 +404,13 @@ class VAE(EvidenceModel):
         """Number of latent dimensions D."""
         return self.posterior.latent_dim
 
-    def _preprocessed(
+    def _known(
         self, x: Any, condition: None = None, mask: None = None, data_support: bool = False, first_row: int = 0
-    ) -> tf.Tensor:
-        """Returns raw x preprocessed; eagerly its values are checked, against the support if `data_support`."""
+    ) -> Known:
+        """Returns raw x in normal form; eagerly its values are checked, against the support if `data_support`."""
         compatibility.refuse_reserved(condition, mask)
         x = inputs.event_batch(x, self.event_shape)
         if tf.executing_eagerly():
             support = self.support if data_support else REAL
             inputs.check_values(self, x, "x", first_row, support)
-        return self.preprocess(x)
+        return self.known({"x": x})

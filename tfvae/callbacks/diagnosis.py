@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfvae.core.conditional import SCALE_FLOOR
 
-PARTS = ("posterior", "prior_part", "likelihood")
+PARTS = ("posterior", "prior", "likelihood")
 AT_FLOOR = 1.01 * SCALE_FLOOR
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
-from tfvae.core.sets import Support
+from tfvae.core.sets import ValueSet
 
 
 class Violations(keras.metrics.Metric):
@@ -25,7 +25,7 @@ class Violations(keras.metrics.Metric):
 
     def checked(
         self,
-        support: Support,
+        support: ValueSet,
         raw_x: tf.Tensor,
         raw_y: tf.Tensor | None,
         x: tf.Tensor,
@@ -67,7 +67,7 @@ class Violations(keras.metrics.Metric):
         one = each[tf.argmax(each[:, 0])]
         return tf.concat([tf.reduce_sum(each[:, :3], axis=0), one[3:]], axis=0)
 
-    def raise_if_any(self, result: Any, support: Support) -> None:
+    def raise_if_any(self, result: Any, support: ValueSet) -> None:
         """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
         outside, not_finite, weights, example = np.asarray(result)
         if not (outside or not_finite or weights):

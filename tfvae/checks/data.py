@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 
 logger = logging.getLogger("tfvae")
@@ -71,7 +71,7 @@ def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
 
 
 def check_arrays(
-    vae: Any, x: Any, y: Any = None, sample_weight: Any = None, support: supports.Support | None = None
+    vae: Any, x: Any, y: Any = None, sample_weight: Any = None, support: sets.ValueSet | None = None
 ) -> None:
     """Scans arrays whole, as the model will see them after preprocessing.
 
@@ -98,12 +98,12 @@ def check_arrays(
     support = vae.support if support is None else support
     for start in range(0, len(x), ROWS_PER_SCAN):
         rows = slice(start, start + ROWS_PER_SCAN)
-        check_values(vae, x[rows], "x", start, support if target is None else supports.REAL)
+        check_values(vae, x[rows], "x", start, support if target is None else sets.REAL)
         if target is not None:
             check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
 
 
-def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.Support) -> None:
+def check_values(vae: Any, x: Any, name: str, first_row: int, support: sets.ValueSet) -> None:
     """Checks x, `[B, ...]`, at each layer of the model's preprocessing and then against `support`.
 
     Raises:
@@ -111,7 +111,7 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: supports.
     """
     raw, x = x, tf.cast(x, tf.float32)
     remedy = "Remove or fill the missing values first."
-    _check_inside(raw, x, supports.REAL, name, first_row, "values that are finite as float32", remedy)
+    _check_inside(raw, x, sets.REAL, name, first_row, "values that are finite as float32", remedy)
     for layer in vae.preprocessing:
         if hasattr(layer, "support"):
             where = f"values in {layer.support.description}, the input of {type(layer).__name__}"
@@ -128,7 +128,7 @@ def check_fit(
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
-    support: supports.Support | None = None,
+    support: sets.ValueSet | None = None,
     class_weight: dict | None = None,
 ) -> tuple[Any, Any]:
     """Checks what `fit`, `evaluate` or `predict` was given: arrays whole, of a stream the first batch.
@@ -229,7 +229,7 @@ def _check_weights(weight: np.ndarray, rows: int) -> None:
 
 
 def _check_inside(
-    raw: Any, x: tf.Tensor, support: supports.Support, name: str, first_row: int, expected: str, remedy: str
+    raw: Any, x: tf.Tensor, support: sets.ValueSet, name: str, first_row: int, expected: str, remedy: str
 ) -> None:
     inside = support.contains(x)
     if tf.reduce_all(inside):

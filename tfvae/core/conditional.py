@@ -18,7 +18,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.core import serial
 from tfvae.core.errors import InvalidInput
+from tfvae.core.head import Head
 
 SCALE_FLOOR = 1e-5  # smallest standard deviation a part can produce: its square and its inverse square fit float32
 
@@ -151,61 +153,4 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ConditionalDistribution":
         """Returns the part that `get_config` described."""
-        return cls(**{name: _deserialized(value) for name, value in config.items()})
-
-
-class Head(keras.layers.Layer):
-    """One dense layer from features to named groups of numbers, float32.
-
-    Features `[B, *space, C]` that already have the spatial shape of every group are mapped channel by channel (after a
-    convolution), all others are flattened first.
-
-    Args:
-        shapes: name to shape of each group, in order.
-
-    Attributes:
-        space: the spatial shape over which a bias is shared; empty unless mapped channel by channel.
-    """
-
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
-        self.shapes = dict(shapes)
-
-    def build(self, features_shape: Sequence[int | None]) -> None:
-        """Creates the kernel for features of shape `features_shape`."""
-        space = tuple(features_shape[1:-1])
-        fits = all(len(shape) > len(space) and shape[: len(space)] == space for shape in self.shapes.values())
-        self.space = space if fits else ()
-        self.sizes = [math.prod(shape[len(self.space) :]) for shape in self.shapes.values()]
-        self.dense = keras.layers.Dense(sum(self.sizes), dtype="float32", name="dense")
-        self.dense.build(features_shape if self.space else (None, math.prod(features_shape[1:])))
-
-    def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the groups, name to `[B, *shape]`."""
-        if not self.space and features.shape.rank != 2:
-            features = tf.reshape(features, [-1, math.prod(features.shape[1:])])
-        groups = tf.split(self.dense(features), self.sizes, axis=-1)
-        return {
-            name: group if group.shape[1:] == shape else tf.reshape(group, [-1, *shape])
-            for (name, shape), group in zip(self.shapes.items(), groups, strict=True)
-        }
-
-    def set_biases(self, biases: Mapping[str, np.ndarray]) -> None:
-        """Sets what the groups are where the features are zero; groups that are not named keep theirs.
-
-        Args:
-            biases: name to value, which broadcasts to the group's shape with ones in place of `space`.
-        """
-        values = np.split(self.dense.bias.numpy(), np.cumsum(self.sizes)[:-1])
-        for index, (name, shape) in enumerate(self.shapes.items()):
-            if name in biases:
-                ones = (1,) * len(self.space) + shape[len(self.space) :]
-                values[index] = np.broadcast_to(biases[name], ones).reshape(-1)
-        self.dense.bias.assign(np.concatenate(values))
-
-
-def _deserialized(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_deserialized(item) for item in value]
-    serialized = isinstance(value, dict) and "class_name" in value
-    return keras.saving.deserialize_keras_object(value) if serialized else value
+        return serial.made(cls, config)

@@ -1,7 +1,8 @@
-"""The relaxed one-hot distribution (Concrete, Gumbel-softmax), finite where TFP's is not.
+"""Categories: the relaxed one-hot distribution (Concrete, Gumbel-softmax), finite where TFP's is not, and labels.
 
     z = softmax((logits + g) / tau),  g_k Gumbel
     log q(z) = log (K-1)! + (K-1) log tau + sum_k (logit_k - (tau + 1) log z_k) - K log sum_k exp(logit_k - tau log z_k)
+    log P(x) = l_x - log sum_k exp l_k                                                              x a label
 
 At low temperatures some z_k underflow to zero, where the density is undefined in float32: log z_k is held above -80.
 (Maddison, Mnih and Teh 2017; Jang, Gu and Poole 2017.)
@@ -41,3 +42,10 @@ class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
         log_z = tf.math.log(tf.maximum(z, math.exp(LOG_SMALLEST)))
         score = tf.nn.log_softmax(self.logits - tau[..., tf.newaxis] * log_z)
         return math.lgamma(size) + (size - 1) * tf.math.log(tau) + tf.reduce_sum(score - log_z, axis=-1)
+
+
+class Labels(tfd.Categorical):
+    """`tfd.Categorical(logits)` whose values are labels, so that it has a mode and probabilities but no mean."""
+
+    def _mean(self):
+        raise NotImplementedError("Labels have no mean: use mode() or probs_parameter().")

@@ -23,7 +23,7 @@ from tfvae.checks import data as inputs
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.sets import REAL
-from tfvae.distributions.fused import kl_per_dimension as dimension_kl
+from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.vae import VAE
 
 ACTIVE = 0.01
@@ -214,7 +214,7 @@ def compiled(vae: VAE, function: Callable, **settings: Any) -> Callable:
 
 
 def _prior_variance(vae: VAE) -> tf.Tensor:
-    prior = vae.prior
+    prior = vae.prior()
     try:
         variance = prior.variance()
     except NotImplementedError:
@@ -223,7 +223,7 @@ def _prior_variance(vae: VAE) -> tf.Tensor:
 
 
 def _dimension_kl(vae: VAE, x: tf.Tensor) -> tf.Tensor | None:
-    return dimension_kl(vae.posterior(x), vae.prior)
+    return dimension_kl(vae.posterior(x), vae.prior())
 
 
 def _draw(vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
@@ -231,7 +231,7 @@ def _draw(vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> tu
     parameters = vae.posterior.parameters(x)
     z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
     log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
-    draws = (z, log_q, vae.prior.log_prob(z))
+    draws = (z, log_q, vae.prior().log_prob(z))
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
 
 

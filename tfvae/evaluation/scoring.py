@@ -21,8 +21,8 @@ import tensorflow as tf
 from tfvae.checks import data as inputs
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.distributions.fused import closed_form_kl
-from tfvae.distributions.fused import kl_per_dimension as dimension_kl
+from tfvae.distributions.kl import closed_form_kl
+from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.evaluation import latents
 from tfvae.evaluation.gaps import inference_gaps
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
@@ -189,7 +189,7 @@ def _score(
     vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor, chunk: int, groups: tuple[int, ...], largest: int
 ) -> Scores:
     """Returns the scores of preprocessed x, `[B, ...]`; as in `log_prob`, only the densities go through XLA."""
-    parameters, prior = vae.posterior.parameters(x), vae.prior_part.parameters()
+    parameters, prior = vae.posterior.parameters(x), vae.prior.parameters()
     densities = tf.function(vae.log_densities, jit_compile=True)
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -199,7 +199,7 @@ def _score(
 
     kept = [importance.Marginal(), importance.Largest(largest), importance.Mean(), *map(importance.GroupBound, groups)]
     results = importance.accumulate(draw, kept, tf.shape(x)[0], num_samples, chunk, seed)
-    q, p = vae.posterior.distribution(**parameters), vae.prior
+    q, p = vae.posterior.distribution(**parameters), vae.prior()
     return Scores(*results[:3], results[3:], closed_form_kl(q, p), dimension_kl(q, p))
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.core import serial
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.flows.elements import Affine, Element
 
@@ -73,7 +74,7 @@ class Transform(keras.layers.Layer, abc.ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Transform":
         """Returns the transform that `get_config` described."""
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        return serial.made(cls, config)
 
 
 class Conditioned(Transform):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import seeds, spaces
+from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.inference import importance
 
@@ -57,9 +57,9 @@ class Annealing:
         num_leapfrog: int,
         from_posterior: bool,
     ) -> None:
-        if vae.posterior.space != spaces.REAL:
+        if vae.posterior.space != sets.REAL:
             raise InvalidInput(
-                f"a posterior of {spaces.REAL.description}, between which Hamiltonian transitions move",
+                f"a posterior of {sets.REAL.description}, between which Hamiltonian transitions move",
                 f"{type(vae.posterior).__name__}, whose latents are {vae.posterior.space.description}",
                 "Use vae.estimate_log_prob, which needs samples of q(z | x) only.",
             )
@@ -116,7 +116,7 @@ class Annealing:
 
     def start(self, x: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns p_0, the prior or q(z | x)."""
-        return self.vae.posterior(x) if self.from_posterior else self.vae.prior
+        return self.vae.posterior(x) if self.from_posterior else self.vae.prior()
 
     def run(
         self, x: tf.Tensor, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: float, seed: tf.Tensor
@@ -147,7 +147,7 @@ class Annealing:
         Returns:
             Log-weights `[C, B]`, step sizes used `[T - 1, B]` and acceptance rate `[B]`.
         """
-        start, prior = self.start(x), self.vae.prior
+        start, prior = self.start(x), self.vae.prior()
 
         def densities(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
             log_likelihood, log_start = self.vae.likelihood(z).log_prob(x), start.log_prob(z)

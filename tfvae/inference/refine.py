@@ -213,7 +213,7 @@ def _climb(
 ) -> tuple[Raw, tf.Tensor]:
     """Returns the mean of raw over the second half of Adam's steps, and the noisy ELBO at each, `[steps, B]`."""
     decay, decay_2, epsilon = ADAM
-    prior, each = vae.prior, tf.nest.map_structure
+    prior, each = vae.prior(), tf.nest.map_structure
     tail = steps // 2  # where the mean begins
 
     def step(t: tf.Tensor, raw: Raw, first: Raw, second: Raw, mean: Raw, path: tf.TensorArray) -> tuple:
@@ -239,7 +239,7 @@ def _climb(
 
 def _log_weight(vae: "VAE", x: tf.Tensor, raw: Raw) -> Callable[[int | tf.Tensor, tf.Tensor], tf.Tensor]:
     """Returns `(S, seed) -> log p(x, z) - log q(z | x)`, `[S, B]`, for the q of these raw outputs."""
-    parameters, prior = vae.posterior.constrain(**raw), vae.prior
+    parameters, prior = vae.posterior.constrain(**raw), vae.prior()
 
     def draw(num_samples: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         z, log_q = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import scales
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
 
@@ -35,7 +35,7 @@ class Likelihood(ConditionalDistribution):
         InvalidInput: if `event_shape` is not one or more whole numbers of at least 1.
     """
 
-    support: supports.Support = supports.REAL
+    support: sets.ValueSet = sets.REAL
     kinds: ClassVar[list[type]] = []  # all subclasses, in the order of their definition
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -190,5 +190,5 @@ def solve_increasing(
 def fitting(x: tf.Tensor) -> list[str]:
     """Returns the names of the library's likelihoods in whose support, for default arguments, all of x lies."""
     own = [c for c in Likelihood.kinds if c.__module__.startswith(__package__) and not inspect.isabstract(c)]
-    known = [c for c in own if isinstance(c.support, supports.Support)]  # that of Columns only an instance knows
+    known = [c for c in own if isinstance(c.support, sets.ValueSet)]  # that of Columns only an instance knows
     return [c.__name__ for c in known if bool(tf.reduce_all(c.support.contains(x)))]

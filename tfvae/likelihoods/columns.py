@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.distributions import fused as distributions
+from tfvae.distributions.concatenated import Concatenated
 from tfvae.likelihoods.base import Likelihood
 
 
@@ -67,10 +67,10 @@ class Columns(Likelihood):
         return [f"column {first}" if first == last else f"columns {first}-{last}" for first, last in pairs]
 
     @property
-    def support(self) -> supports.Support:
+    def support(self) -> sets.ValueSet:
         """The set that each group of columns must lie in."""
         parts = zip(self.names, self.sizes, (part.support for part in self.likelihoods), strict=True)
-        return supports.columns(list(parts))
+        return sets.columns(list(parts))
 
     def build_own(self) -> None:
         """Creates the weights of the parts; idempotent."""
@@ -85,11 +85,11 @@ class Columns(Likelihood):
         """Returns each part's parameters, their names numbered by part."""
         return self._numbered([part.constrain(**own) for part, own in self._by_part(raw)])
 
-    def distribution(self, **parameters: tf.Tensor) -> distributions.Concatenated:
+    def distribution(self, **parameters: tf.Tensor) -> Concatenated:
         """Returns the distribution over rows."""
-        return distributions.Concatenated([part.distribution(**own) for part, own in self._by_part(parameters)])
+        return Concatenated([part.distribution(**own) for part, own in self._by_part(parameters)])
 
-    def point(self, distribution: distributions.Concatenated) -> tf.Tensor:
+    def point(self, distribution: Concatenated) -> tf.Tensor:
         """Returns the reconstruction, `[..., D]`: of each group the mean or, of labels, the mode."""
         pairs = zip(self.likelihoods, distribution.distributions, strict=True)
         return tf.concat([part.point(own) for part, own in pairs], axis=-1)

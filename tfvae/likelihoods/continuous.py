@@ -20,10 +20,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import scales
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.conditional import positive, positive_inverse
 from tfvae.core.errors import InvalidInput
-from tfvae.distributions.fused import ContinuousBernoulli as ContinuousBernoulliElement
+from tfvae.distributions.binary import ContinuousBernoulli as ContinuousBernoulliElement
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average, solve_increasing
 
 tfd = tfp.distributions
@@ -213,7 +213,7 @@ class ContinuousBernoulli(IndependentLikelihood):
         TensorShape([3])
     """
 
-    support = supports.UNIT_INTERVAL
+    support = sets.UNIT_INTERVAL
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shape of the logits."""

@@ -16,8 +16,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import scales
-from tfvae.core import sets as supports
-from tfvae.distributions import counts as count_distributions
+from tfvae.core import sets
+from tfvae.distributions import counts
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average
 
 tfd = tfp.distributions
@@ -28,7 +28,7 @@ SMALLEST_MEAN = 1e-4  # no mean starts below it
 class Counts(IndependentLikelihood):
     """A likelihood of counts with a predicted mean; its logarithm is bounded, so that gradients stay finite."""
 
-    support = supports.COUNTS
+    support = sets.COUNTS
     reparameterized = False
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -65,7 +65,7 @@ class Poisson(Counts):
 
     def element(self, log_mean: tf.Tensor) -> tfd.Poisson:
         """Returns the elements' distribution."""
-        return count_distributions.Poisson(log_rate=log_mean)
+        return counts.Poisson(log_rate=log_mean)
 
 
 class OverdispersedCounts(Counts, ScaledLikelihood):
@@ -174,9 +174,9 @@ class ZeroInflatedNegativeBinomial(OverdispersedCounts):
 
     def element(
         self, log_mean: tf.Tensor, inverse_dispersion: tf.Tensor, zero_logits: tf.Tensor
-    ) -> count_distributions.ZeroInflated:
+    ) -> counts.ZeroInflated:
         """Returns the elements' distribution."""
-        return count_distributions.ZeroInflated(_negative_binomial(log_mean, inverse_dispersion), zero_logits)
+        return counts.ZeroInflated(_negative_binomial(log_mean, inverse_dispersion), zero_logits)
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns in addition the log-odds of the zeros that a negative binomial leaves over, in [0.01, 0.9]."""
@@ -189,7 +189,7 @@ class ZeroInflatedNegativeBinomial(OverdispersedCounts):
 
 def _negative_binomial(log_mean: tf.Tensor, inverse_dispersion: tf.Tensor) -> tfd.NegativeBinomial:
     logits = log_mean - tf.math.log(inverse_dispersion)
-    return count_distributions.NegativeBinomial(inverse_dispersion, logits=logits)
+    return counts.NegativeBinomial(inverse_dispersion, logits=logits)
 
 
 def _log_mean_bias(mean: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.distributions.fused import IndependentBernoulli, Labels
+from tfvae.distributions.binary import IndependentBernoulli
+from tfvae.distributions.simplex import Labels
 from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, average
 
 tfd = tfp.distributions
@@ -44,7 +45,7 @@ class Bernoulli(Likelihood):
         TensorShape([3])
     """
 
-    support = supports.BINARY
+    support = sets.BINARY
     reparameterized = False
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -91,7 +92,7 @@ class Categorical(IndependentLikelihood):
         TensorShape([5, 4])
     """
 
-    support = supports.COUNTS
+    support = sets.COUNTS
     reparameterized = False
     has_mean = False
 
@@ -107,7 +108,7 @@ class Categorical(IndependentLikelihood):
         self.num_categories = positive_integer("num_categories", num_categories)
         if self.num_categories == 1:
             raise InvalidInput("num_categories of at least 2", "1", "One category says nothing: leave the column out.")
-        self.support = supports.integers(self.num_categories)
+        self.support = sets.integers(self.num_categories)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shape of the logits."""

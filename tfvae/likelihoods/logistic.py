@@ -16,9 +16,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import scales
-from tfvae.core import sets as supports
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.distributions import fused as distributions
+from tfvae.distributions.logistic import DiscretizedLogistic as DiscretizedLogisticElement
 from tfvae.likelihoods.base import ScaledLikelihood, average, solve_increasing
 
 tfd = tfp.distributions
@@ -39,7 +39,7 @@ class Discretized(ScaledLikelihood):
             `levels` is not a whole number of at least 2.
     """
 
-    support = supports.integers(LEVELS)
+    support = sets.integers(LEVELS)
     reparameterized = False
     components: tuple[int, ...] = ()  # shape of what is mixed for each element
 
@@ -55,7 +55,7 @@ class Discretized(ScaledLikelihood):
         self.levels = positive_integer("levels", levels)
         if self.levels == 1:
             raise InvalidInput("levels of at least 2", "levels=1", "Images of 8 bits have levels=256.")
-        self.support = supports.integers(self.levels)
+        self.support = sets.integers(self.levels)
 
     @property
     def scale_shape(self) -> tuple[int, ...]:
@@ -70,11 +70,11 @@ class Discretized(ScaledLikelihood):
         """Returns locations and positive scales of levels mapped to [-1, 1]."""
         return {"loc": loc, "scale": self.scale.value(**raw)}
 
-    def component(self, loc: tf.Tensor, scale: tf.Tensor) -> distributions.DiscretizedLogistic:
+    def component(self, loc: tf.Tensor, scale: tf.Tensor) -> DiscretizedLogisticElement:
         """Returns discretised logistics over 0 to levels - 1."""
         half = (self.levels - 1) / 2
         logistic = tfd.Logistic(half * (1 + loc) - 0.5, half * scale)
-        return distributions.DiscretizedLogistic(logistic, low=0.0, high=self.levels - 1.0)
+        return DiscretizedLogisticElement(logistic, low=0.0, high=self.levels - 1.0)
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns locations whose mean is that of the data, clipped to [0.1 %, 99.9 %] of the range.
@@ -141,7 +141,7 @@ class DiscretizedLogistic(Discretized):
         TensorShape([3])
     """
 
-    def element(self, loc: tf.Tensor, scale: tf.Tensor) -> distributions.DiscretizedLogistic:
+    def element(self, loc: tf.Tensor, scale: tf.Tensor) -> DiscretizedLogisticElement:
         """Returns the elements' distribution."""
         return self.component(loc, scale)
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfvae.core import serial
 from tfvae.core.evidence import Evidence
 from tfvae.schedules import Schedule
 
@@ -30,7 +31,7 @@ class Objective(abc.ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Objective":
         """Returns the objective that `get_config` described."""
-        return cls(**{name: _deserialized(value) for name, value in config.items()})
+        return serial.made(cls, config)
 
     # What an estimator may use: the bound as a function of log-weights alone, where it is one.
 
@@ -89,8 +90,3 @@ class LogWeightObjective(Objective):
     def __call__(self, evidence: Evidence) -> tf.Tensor:
         """Returns the bound for each example, `[B]` in nats."""
         return self.of_log_weight(evidence.log_weight)
-
-
-def _deserialized(value: Any) -> Any:
-    serialized = isinstance(value, dict) and "class_name" in value
-    return keras.saving.deserialize_keras_object(value) if serialized else value

@@ -20,7 +20,7 @@ from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.core.seeds import PRIOR, fold
-from tfvae.distributions.fused import factors
+from tfvae.distributions.kl import factors
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, at, checked
 

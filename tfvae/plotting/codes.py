@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
@@ -89,7 +89,7 @@ def aggregated_posterior(vae: VAE, x: Any, max_dimensions: int = 6, seed: int | 
     dimensions = latents.most_active(found, positive_integer("max_dimensions", max_dimensions))
     z = latents.draws(vae, x, seed)
     prior = latents.prior_draws(vae, PRIOR_DRAWS, seed)
-    plane = vae.posterior.space == spaces.REAL and z.shape[1:] == (2,)
+    plane = vae.posterior.space == sets.REAL and z.shape[1:] == (2,)
     columns = min(len(dimensions) + plane, 3)
     rows = math.ceil((len(dimensions) + plane) / columns)
     figure = canvas.empty_figure(max(3.4 * columns, 4.0), 2.9 * rows + 0.4)
@@ -192,8 +192,8 @@ def _contours(axes: "Axes", vae: VAE, z: np.ndarray, prior: np.ndarray) -> None:
     low, high = np.quantile(np.concatenate([z, prior[:: len(prior) // 1000]]), [0, 1], axis=0)
     axis = [np.linspace(low[d], high[d], 80, dtype=np.float32) for d in range(2)]
     grid = np.stack(np.meshgrid(*axis), axis=-1)
-    log_p = vae.prior.log_prob(grid.reshape(-1, 2)).numpy().reshape(80, 80)
-    levels = np.quantile(vae.prior.log_prob(prior), [1 - mass for mass in MASS])
+    log_p = vae.prior().log_prob(grid.reshape(-1, 2)).numpy().reshape(80, 80)
+    levels = np.quantile(vae.prior().log_prob(prior), [1 - mass for mass in MASS])
     if levels[0] < levels[1]:
         axes.contour(*axis, log_p, levels, colors=canvas.SECOND, linestyles=["--", "-"])
     axes.set_title("draws of q(z), 50% and 95% of p(z)", fontsize="medium")

@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.checks import data as inputs
-from tfvae.core import seeds
-from tfvae.core import sets as supports
+from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import latents
 from tfvae.vae import VAE
@@ -44,7 +43,7 @@ def draws(vae: VAE, x: Any, seed: int | None) -> np.ndarray:
 def prior_draws(vae: VAE, number: int, seed: int | None) -> np.ndarray:
     """Returns draws from p(z), `[number, *latent]`; in blocks, since a mixture draws from all its components."""
     seed = seeds.fold(seeds.as_seed(seed), seeds.PRIOR)
-    return _in_blocks(range(number), lambda block, start: vae.prior.sample(len(block), seed=seeds.fold(seed, start)))
+    return _in_blocks(range(number), lambda block, start: vae.prior().sample(len(block), seed=seeds.fold(seed, start)))
 
 
 def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
@@ -79,7 +78,7 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _parameters(vae: VAE, rows: Any, first_row: int) -> dict[str, Any]:
-    inputs.check_values(vae, rows, "x", first_row, supports.REAL)
+    inputs.check_values(vae, rows, "x", first_row, sets.REAL)
     return vae.posterior.parameters(vae.preprocess(rows))
 
 

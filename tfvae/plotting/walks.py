@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
@@ -74,14 +74,14 @@ def latent_traversals(
     if not dimensions:
         raise InvalidInput("at least one dimension", "none", "Leave dimensions out to draw the most active ones.")
     z = latents.codes(vae, x[example : example + 1])[0]
-    if space in (spaces.ONE_HOT, spaces.SIMPLEX):
+    if space in (sets.ONE_HOT, sets.SIMPLEX):
         categories = np.eye(z.shape[-1])
         walks = np.stack([_replaced(z, d, categories) for d in dimensions])
         names = [f"z[{d}]\n{notes[d]}" for d in dimensions]
         titles, xlabel = [str(category) for category in range(len(categories))], "category of z[d]"
         return canvas.gallery(latents.decoded(vae, walks), names, titles, xlabel, (0, len(categories) - 1))
     low, high = _range(latents.draws(vae, x, seed), spread, space)
-    move = _turned if space == spaces.SPHERE else _replaced
+    move = _turned if space == sets.SPHERE else _replaced
     walks = np.stack([move(z, d, np.linspace(low[d], high[d], steps)) for d in dimensions])
     names = [f"z[{d}]: {low[d]:z.1f} to {high[d]:z.1f}\n{notes[d]}" for d in dimensions]
     xlabel = f"z[d], {spread:g} standard deviations of q(z[d]) to either side of its mean"
@@ -114,7 +114,7 @@ def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> interpolation(vae, np.zeros([3, 8, 8, 1]), np.ones([3, 8, 8, 1])).savefig("interpolation.png")
     """
-    if vae.posterior.space == spaces.ONE_HOT:
+    if vae.posterior.space == sets.ONE_HOT:
         remedy = "Use latent_traversals, which goes through the categories."
         raise InvalidInput("a latent space with points between two codes", "one-hot vectors", remedy)
     if positive_integer("steps", steps) < 2:
@@ -123,7 +123,7 @@ def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure
     if len(start) != len(end):
         raise InvalidInput("as many ends as starts", f"{len(start)} starts, {len(end)} ends", "Pass pairs.")
     t = np.linspace(0, 1, steps).reshape(-1, *[1] * len(vae.posterior.latent_shape))
-    between = _arc if vae.posterior.space == spaces.SPHERE else _line
+    between = _arc if vae.posterior.space == sets.SPHERE else _line
     pairs = zip(latents.codes(vae, start), latents.codes(vae, end), strict=True)
     events = latents.decoded(vae, np.stack([between(*pair, t) for pair in pairs]))
     names, times = [f"pair {pair}" for pair in range(len(events))], [f"{float(value):.2g}" for value in t.flat]
@@ -161,7 +161,7 @@ def manifold(vae: VAE, x: Any = None, steps: int = 15, seed: int | None = 0) -> 
         >>> manifold(vae, steps=5).savefig("manifold.png")
     """
     steps, dim = positive_integer("steps", steps), vae.latent_dim
-    if vae.posterior.space != spaces.REAL or dim < 2:
+    if vae.posterior.space != sets.REAL or dim < 2:
         received = f"{vae.posterior.space.description}, D = {dim}"
         raise InvalidInput("real latent vectors of two dimensions or more", received, "Use latent_traversals.")
     if dim == 2:
@@ -186,11 +186,11 @@ def manifold(vae: VAE, x: Any = None, steps: int = 15, seed: int | None = 0) -> 
     return canvas.glyphs(events.reshape(steps, steps, -1), titles, rows, *names)
 
 
-def _range(z: np.ndarray, spread: float, space: spaces.Space) -> tuple[np.ndarray, np.ndarray]:
+def _range(z: np.ndarray, spread: float, space: sets.ValueSet) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each dimension's walk begins and ends, both `[D]`, from draws from q(z), `[B, D]`."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     low, high = mean - spread * deviation, mean + spread * deviation
-    return (np.clip(low, -1, 1), np.clip(high, -1, 1)) if space == spaces.SPHERE else (low, high)
+    return (np.clip(low, -1, 1), np.clip(high, -1, 1)) if space == sets.SPHERE else (low, high)
 
 
 def _replaced(z: np.ndarray, dimension: int, values: np.ndarray) -> np.ndarray:

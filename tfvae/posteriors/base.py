@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 
 
@@ -27,12 +27,12 @@ class Posterior(ConditionalDistribution):
         InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
     """
 
-    space: spaces.Space = spaces.REAL
+    space: sets.ValueSet = sets.REAL
 
     def __init__(self, latent_dim: int, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
         super().__init__(network=network, **kwargs)
         self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
-        self.latent_dim = spaces.latent_dim(self, latent_dim)
+        self.latent_dim = sets.latent_dim(self, latent_dim)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

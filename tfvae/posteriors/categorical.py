@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import positive_number
 from tfvae.distributions import simplex
 from tfvae.posteriors.base import Posterior
@@ -25,7 +25,7 @@ class _OneHot(Posterior):
         self, latent_dim: int, num_categories: int, network: keras.layers.Layer | None = None, **kwargs: Any
     ) -> None:
         super().__init__(latent_dim, network=network, **kwargs)
-        self.num_categories = spaces.num_categories(num_categories)
+        self.num_categories = sets.num_categories(num_categories)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class Categorical(_OneHot):
         TensorShape([2, 4, 10])
     """
 
-    space = spaces.ONE_HOT
+    space = sets.ONE_HOT
     reparameterized = False
 
     def distribution(self, logits: tf.Tensor) -> tfd.Independent:
@@ -98,7 +98,7 @@ class RelaxedCategorical(_OneHot):
         TensorShape([2, 4, 10])
     """
 
-    space = spaces.SIMPLEX
+    space = sets.SIMPLEX
     has_mean = False
 
     def __init__(

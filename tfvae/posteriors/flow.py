@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfvae import flows
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 from tfvae.posteriors.normal import DiagonalNormal
@@ -72,7 +72,7 @@ class Flow(Posterior):
 
     def _check_base(self) -> None:
         base, remedy = self.base, f"Pass for example base=FullNormal({self.latent_dim})."
-        if not isinstance(base, Posterior) or base.space != spaces.REAL or isinstance(base, Flow):
+        if not isinstance(base, Posterior) or base.space != sets.REAL or isinstance(base, Flow):
             raise InvalidInput("base to be a posterior of real vectors, other than a Flow", f"{base!r}", remedy)
         if base.latent_dim != self.latent_dim:
             raise InvalidInput(f"base with latent_dim={self.latent_dim}", f"{base.latent_dim}", remedy)

@@ -13,8 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.distributions.fused import MultivariateNormalDiag
-from tfvae.distributions.normal import MultivariateNormalLowRank, MultivariateNormalTriL
+from tfvae.distributions.normal import MultivariateNormalDiag, MultivariateNormalLowRank, MultivariateNormalTriL
 from tfvae.posteriors.base import Posterior
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.conditional import positive
-from tfvae.distributions import sphere as spherical
+from tfvae.distributions import sphere
 from tfvae.posteriors.base import Posterior
 
 
 class _Spherical(Posterior):
     """A posterior with a mean direction and a concentration."""
 
-    space = spaces.SPHERE
+    space = sets.SPHERE
     min_dim = 2
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -28,7 +28,7 @@ class _Spherical(Posterior):
     def constrain(self, direction: tf.Tensor, concentration: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns unit direction `[..., D]` and concentration `[...]`: D where the raw output is zero."""
         return {
-            "mean_direction": spherical.unit(direction),
+            "mean_direction": sphere.unit(direction),
             "concentration": self.latent_dim * positive(concentration[..., 0]),
         }
 
@@ -60,9 +60,9 @@ class VonMisesFisher(_Spherical):
         TensorShape([2, 3])
     """
 
-    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> spherical.VonMisesFisher:
+    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> sphere.VonMisesFisher:
         """Returns the `tfd.VonMisesFisher` with these parameters."""
-        return spherical.VonMisesFisher(mean_direction, concentration)
+        return sphere.VonMisesFisher(mean_direction, concentration)
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="PowerSphericalPosterior")
@@ -86,6 +86,6 @@ class PowerSpherical(_Spherical):
         TensorShape([2, 3])
     """
 
-    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> spherical.PowerSpherical:
+    def distribution(self, mean_direction: tf.Tensor, concentration: tf.Tensor) -> sphere.PowerSpherical:
         """Returns the `tfd.PowerSpherical` with these parameters."""
-        return spherical.PowerSpherical(mean_direction, concentration)
+        return sphere.PowerSpherical(mean_direction, concentration)

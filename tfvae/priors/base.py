@@ -1,14 +1,16 @@
 """What every prior is: a distribution over z that owns its parameters.
 
-parameters()  plain tensors                distribution(**parameters())  = p(z)
+parameters()  plain tensors                prior() = distribution(**parameters())  = p(z)
 """
 
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
+from tfvae.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from tfvae.posteriors import Posterior
@@ -27,16 +29,27 @@ class Prior(ConditionalDistribution):
         InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
     """
 
-    space: spaces.Space = spaces.REAL
+    space: sets.ValueSet = sets.REAL
 
     def __init__(self, latent_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.latent_dim = spaces.latent_dim(self, latent_dim)
+        self.latent_dim = sets.latent_dim(self, latent_dim)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one z."""
         return (self.latent_dim,)
+
+    def __call__(self, context: None = None, training: bool = False) -> tfp.distributions.Distribution:
+        """Returns p(z); a prior needs no context."""
+        return self.distribution(**self.parameters(context, training=training))
+
+    def __getattr__(self, name: str) -> Any:
+        """Says where the methods of p(z) are: in version 0.1 `vae.prior` was the distribution itself."""
+        if name.startswith("_") or not hasattr(tfp.distributions.Distribution, name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        expected, received = f"vae.prior().{name}, of the distribution p(z)", f"vae.prior.{name}, of the part"
+        raise AttributeError(InvalidInput(expected, received, f"Call the prior first: vae.prior().{name}."))
 
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
         """Tells the prior which posterior and data it belongs to; the VAE calls it once, before `build`."""

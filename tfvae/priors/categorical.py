@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import positive_number
 from tfvae.distributions import simplex
 from tfvae.priors.base import Prior
@@ -23,7 +23,7 @@ class _OneHot(Prior):
 
     def __init__(self, latent_dim: int, num_categories: int, **kwargs: Any) -> None:
         super().__init__(latent_dim, **kwargs)
-        self.num_categories = spaces.num_categories(num_categories)
+        self.num_categories = sets.num_categories(num_categories)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -58,7 +58,7 @@ class UniformCategorical(_OneHot):
         TensorShape([5, 4, 10])
     """
 
-    space = spaces.ONE_HOT
+    space = sets.ONE_HOT
     reparameterized = False
 
     def distribution(self, logits: tf.Tensor) -> tfd.Independent:
@@ -89,7 +89,7 @@ class RelaxedCategorical(_OneHot):
         TensorShape([5, 4, 10])
     """
 
-    space = spaces.SIMPLEX
+    space = sets.SIMPLEX
     has_mean = False
 
     def __init__(self, latent_dim: int, num_categories: int, temperature: float = 0.5, **kwargs: Any) -> None:

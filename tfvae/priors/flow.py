@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tfvae import flows
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
@@ -65,7 +65,7 @@ class Flow(Prior):
         self.chain.check_dim(self.latent_dim)
         self.base = StandardNormal(latent_dim) if base is None else base
         remedy = f"Pass for example base=MixtureOfNormals({latent_dim}, num_components=10)."
-        if not isinstance(self.base, Prior) or self.base.space != spaces.REAL or isinstance(self.base, Flow):
+        if not isinstance(self.base, Prior) or self.base.space != sets.REAL or isinstance(self.base, Flow):
             raise InvalidInput("base to be a prior of real vectors, other than a Flow", f"{base!r}", remedy)
         if self.base.latent_dim != self.latent_dim:
             raise InvalidInput(f"base with latent_dim={latent_dim}", f"{self.base.latent_dim}", remedy)

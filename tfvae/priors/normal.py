@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import positive_integer
-from tfvae.distributions.fused import MultivariateNormalDiag
+from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions

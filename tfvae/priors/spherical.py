@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import spaces
+from tfvae.core import sets
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -33,7 +33,7 @@ class HypersphericalUniform(Prior):
         TensorShape([5, 3])
     """
 
-    space = spaces.SPHERE
+    space = sets.SPHERE
     min_dim = 2
 
     def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core import seeds, spaces
+from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.priors.base import Prior
 
@@ -91,9 +91,9 @@ class VampPrior(Prior):
         return self._bound()[0]
 
     @property
-    def space(self) -> spaces.Space:
+    def space(self) -> sets.ValueSet:
         """The posterior's."""
-        return spaces.REAL if self._binding is None else self.posterior.space
+        return sets.REAL if self._binding is None else self.posterior.space
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

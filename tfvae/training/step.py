@@ -19,7 +19,8 @@ from tfvae.checks.counted import Violations
 from tfvae.core import replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
-from tfvae.core.sets import Support
+from tfvae.core.observed import Known
+from tfvae.core.sets import ValueSet
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.objectives import ELBO, Objective
 from tfvae.schedules import at
@@ -48,7 +49,7 @@ class EvidenceModel(Loop):
 
     @property
     @abc.abstractmethod
-    def support(self) -> Support:
+    def support(self) -> ValueSet:
         """The set that preprocessed data must lie in."""
 
     @abc.abstractmethod
@@ -58,15 +59,15 @@ class EvidenceModel(Loop):
     @abc.abstractmethod
     def evidence(
         self,
-        x: tf.Tensor,
-        target: tf.Tensor,
+        known: Known,
         num_samples: int | tf.Tensor,
         seed: tf.Tensor,
         training: bool = False,
         estimator: Estimator | None = None,
-        **known: Any,
+        step: tf.Tensor | None = None,
+        num_data: int | None = None,
     ) -> Evidence:
-        """Returns the evidence of `num_samples` samples for preprocessed x and target, both `[B, ...]`."""
+        """Returns the evidence of `num_samples` samples for what is known of B examples."""
 
     @abc.abstractmethod
     def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
@@ -210,13 +211,11 @@ class EvidenceModel(Loop):
         if not self.values_are_checked:
             x, target, weight = self.violations.checked(self.support, *raw, x, target, weight)
         return self.evidence(
-            x,
-            target,
+            {"x": x, "target": target, "weight": weight},
             self.objective.num_samples,
             seed,
             training,
             estimator=self.estimator if training else None,
-            weight=weight,
             step=tf.identity(self.optimizer.iterations) if training else None,
             num_data=self.num_data,
         )

@@ -1,0 +1,62 @@
+"""The last layer of every part: from features to the named groups of raw numbers that the part asked for.
+
+groups = split(W features + b)         after a convolution channel by channel, else of the flattened features
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Head(keras.layers.Layer):
+    """One dense layer from features to named groups of numbers, float32.
+
+    Features `[B, *space, C]` that already have the spatial shape of every group are mapped channel by channel (after a
+    convolution), all others are flattened first.
+
+    Args:
+        shapes: name to shape of each group, in order.
+
+    Attributes:
+        space: the spatial shape over which a bias is shared; empty unless mapped channel by channel.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.shapes = dict(shapes)
+
+    def build(self, features_shape: Sequence[int | None]) -> None:
+        """Creates the kernel for features of shape `features_shape`."""
+        space = tuple(features_shape[1:-1])
+        fits = all(len(shape) > len(space) and shape[: len(space)] == space for shape in self.shapes.values())
+        self.space = space if fits else ()
+        self.sizes = [math.prod(shape[len(self.space) :]) for shape in self.shapes.values()]
+        self.dense = keras.layers.Dense(sum(self.sizes), dtype="float32", name="dense")
+        self.dense.build(features_shape if self.space else (None, math.prod(features_shape[1:])))
+
+    def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the groups, name to `[B, *shape]`."""
+        if not self.space and features.shape.rank != 2:
+            features = tf.reshape(features, [-1, math.prod(features.shape[1:])])
+        groups = tf.split(self.dense(features), self.sizes, axis=-1)
+        return {
+            name: group if group.shape[1:] == shape else tf.reshape(group, [-1, *shape])
+            for (name, shape), group in zip(self.shapes.items(), groups, strict=True)
+        }
+
+    def set_biases(self, biases: Mapping[str, np.ndarray]) -> None:
+        """Sets what the groups are where the features are zero; groups that are not named keep theirs.
+
+        Args:
+            biases: name to value, which broadcasts to the group's shape with ones in place of `space`.
+        """
+        values = np.split(self.dense.bias.numpy(), np.cumsum(self.sizes)[:-1])
+        for index, (name, shape) in enumerate(self.shapes.items()):
+            if name in biases:
+                ones = (1,) * len(self.space) + shape[len(self.space) :]
+                values[index] = np.broadcast_to(biases[name], ones).reshape(-1)
+        self.dense.bias.assign(np.concatenate(values))

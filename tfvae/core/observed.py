@@ -1,0 +1,60 @@
+"""What is known of B examples: one plain dict, in which whatever is not known is absent.
+
+    observed = {"x": [B, ...], "target": [B, ...], "weight": [B]}        x is the one required key
+    known    = vae.known(observed)                                       the same preprocessed, with every key there
+
+A plain dict passes every border of Keras, tf.data and tf.function unchanged; NamedTuples and None inside do not. Rows
+are gathered, split and copied by `tf.nest.map_structure` alone, so that a key more needs no line more.
+"""
+
+from typing import Any, TypedDict
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Array = np.ndarray | tf.Tensor
+
+
+class Observed(TypedDict, total=False):
+    """What is known of B examples.
+
+    Attributes:
+        x: raw examples, `[B, ...]`.
+        target: what p(x | z) explains, raw, `[B, ...]`; by default x.
+        weight: of each example, `[B]`; by default 1.
+    """
+
+    x: Array
+    target: Array
+    weight: Array
+
+
+class Known(TypedDict):
+    """The normal form: what is known of B examples as the parts see it; every key is there.
+
+    Attributes:
+        x: preprocessed, what the posterior sees, `[B, ...]`.
+        target: preprocessed, what the likelihood explains, `[B, ...]`.
+        weight: of each example, `[B]`.
+    """
+
+    x: tf.Tensor
+    target: tf.Tensor
+    weight: tf.Tensor
+
+
+def pack(x: Any, **given: Any) -> Observed:
+    """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has."""
+    return {**(x if isinstance(x, dict) else {"x": x}), **{key: v for key, v in given.items() if v is not None}}
+
+
+def of_keras(data: Any) -> Observed:
+    """Returns what Keras carried: an `Observed`, or `x`, `(x,)`, `(x, y)` or `(x, y, weight)` with y as the target."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    return pack(x, target=y, weight=weight)
+
+
+def num_rows(observed: Observed) -> int:
+    """Returns the number of examples B of arrays."""
+    return len(tf.nest.flatten(observed)[0])
