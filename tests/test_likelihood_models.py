@@ -103,7 +103,7 @@ def test_fitting_lists_all_that_fit():
         ([0.0, 1.0], {*MAKE}),
         ([np.nan], set()),
     ):
-        assert set(likelihoods.fitting(tf.constant(values))) == expected
+        assert set(likelihoods.suggest(tf.constant(values))) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import tensorflow as tf
 import tfvae
 from tfvae.callbacks import Checkpoint
 from tfvae.core import seeds
-from tfvae.training import call as fitting
-from tfvae.training import epochs as resident
-from tfvae.training import program
+from tfvae.training import device, program
+from tfvae.training.call import watchers
+from tfvae.training.epochs import Epochs
+from tfvae.training.step import Carried
 
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
 Y = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
@@ -52,7 +53,7 @@ class Batches(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 3])
-@pytest.mark.parametrize("watchers", [False, True])
+@pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize(
     ("arrays", "batches", "options"),
     [
@@ -63,11 +64,11 @@ class Batches(keras.callbacks.Callback):
     ],
     ids=["x", "denoising", "weight", "bytes"],
 )
-def test_arrays_train_as_the_same_batches_of_a_stream_do(arrays, batches, options, watchers, steps_per_execution):
+def test_arrays_train_as_the_same_batches_of_a_stream_do(arrays, batches, options, watched, steps_per_execution):
     preprocessing = [keras.layers.Rescaling(1 / 255)] if arrays[0].dtype == np.uint8 else []
     preprocessing = [*preprocessing, tfvae.preprocessing.StochasticBinarization()]
     one, other = (make(preprocessing, steps_per_execution=steps_per_execution) for _ in range(2))
-    common = {"epochs": 3, "verbose": 0, "callbacks": [Batches()] if watchers else []}
+    common = {"epochs": 3, "verbose": 0, "callbacks": [Batches()] if watched else []}
     validation = {"validation_data": (X[:20], Y[:20]), "validation_batch_size": 16}
     history = one.fit(*arrays, batch_size=16, shuffle=False, **options, **common, **validation).history
     expected = other.fit(stream(*batches), **common, validation_data=stream(X[:20], Y[:20])).history
@@ -239,14 +240,14 @@ def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
 
         def run_remainder(self, data, order):
             seen.append(np.asarray(order))
-            return {"loss": 0.0, "violations": [0.0] * 4}
+            return Carried({"loss": 0.0}, [0.0] * 4)
 
-    epochs = resident.Epochs(vae, Steps(), (X, None, None), 16, shuffle=True, training=True)
+    epochs = Epochs(vae, Steps(), {"x": X}, 16, shuffle=True, training=True)
     orders = []
     for step in (0, 5, 0):
         vae.optimizer.iterations.assign(step)
         seen.clear()
-        epochs(None)
+        epochs.advance()
         orders.append(np.concatenate([seen[0].ravel(), seen[-1].ravel()]))
     assert all(np.array_equal(np.sort(order), np.arange(70)) for order in orders)
     assert np.array_equal(orders[0], orders[2]) and not np.array_equal(orders[0], orders[1])
@@ -290,7 +291,7 @@ def test_a_callback_that_watches_batches_sees_each_and_it_is_said_once(caplog):
     ],
 )
 def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path):
-    assert fitting.watchers([callback(tmp_path)], "train") == []
+    assert watchers([callback(tmp_path)], "train") == []
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,7 @@ def test_callbacks_that_act_once_an_epoch_do_not_slow_it_down(callback, tmp_path
     ],
 )
 def test_callbacks_that_act_on_batches_are_known(callback):
-    assert fitting.watchers([callback], "train") == [type(callback).__name__]
+    assert watchers([callback], "train") == [type(callback).__name__]
 
 
 def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
@@ -344,7 +345,7 @@ def test_an_interrupt_leaves_an_ordinary_model():
     vae, before = make(), make().evaluate(X, verbose=0)
     with pytest.raises(KeyboardInterrupt):
         vae.fit(X, verbose=0, validation_data=X[:9], callbacks=[Interrupt()])
-    assert vae.train_function is None and vae.validation is None and vae.steps_per_execution == 1
+    assert vae.guard is None and vae.steps_per_execution == 1
     assert vae.evaluate(X, verbose=0)[0] < before[0]
     vae.fit(stream(X), verbose=0)
 
@@ -385,10 +386,10 @@ def test_validation_split_takes_the_last_rows():
 
 
 def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not():
-    mode, enough = resident.mode_of, resident.SMALL_XLA_FROM
+    mode, enough = device.mode_of, device.SMALL_XLA_FROM
     assert mode(make(), enough) == "xla" and mode(make(), enough - 1) == "graph"
     large = make(posterior=tfvae.posteriors.DiagonalNormal(2, tfvae.networks.mlp([400, 400])))
-    assert mode(large, resident.XLA_FROM) == "xla" and mode(large, resident.XLA_FROM - 1) == "graph"
+    assert mode(large, device.XLA_FROM) == "xla" and mode(large, device.XLA_FROM - 1) == "graph"
     assert mode(make(jit_compile=True), 1) == "xla" and mode(make(jit_compile=False), enough) == "graph"
     assert mode(make(run_eagerly=True), enough) == "eager"
     assert mode(make(posterior=convolutional()), enough) == "graph"
@@ -446,7 +447,7 @@ def test_arrays_and_streams_see_the_same_noise_under_xla():
 
 
 def test_a_model_that_xla_refuses_trains_without_it_and_says_so(monkeypatch, caplog):
-    monkeypatch.setattr(resident, "SMALL_XLA_FROM", 0)
+    monkeypatch.setattr(device, "SMALL_XLA_FROM", 0)
     plain, one = make(), make()
     network = keras.Sequential([tfvae.networks.mlp([8]), Refused()])
     vae = make(posterior=tfvae.posteriors.DiagonalNormal(2, network))

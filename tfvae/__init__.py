@@ -6,6 +6,7 @@ vae.compile("adam", objective=tfvae.objectives.ELBO());  vae.fit(x);  vae.log_pr
 
 from tfvae import (
     callbacks,
+    core,
     datasets,
     estimators,
     evaluation,
@@ -30,3 +31,34 @@ from tfvae.inference.importance import MarginalEstimate
 from tfvae.vae import VAE
 
 __version__ = "0.1.0"
+__all__ = [
+    "VAE",
+    "Evidence",
+    "InvalidInput",
+    "MarginalEstimate",
+    "__version__",
+    "callbacks",
+    "core",
+    "datasets",
+    "estimators",
+    "evaluation",
+    "export",
+    "flows",
+    "inference",
+    "likelihoods",
+    "networks",
+    "objectives",
+    "plotting",
+    "posteriors",
+    "preprocessing",
+    "priors",
+    "recipes",
+    "scales",
+    "schedules",
+    "seeds",
+    "sets",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -23,6 +23,12 @@ from tfvae.core.evidence import Evidence, Gate
 from tfvae.objectives import Objective
 from tfvae.posteriors.base import stopped, with_gradient_of
 
+__all__ = ["DoublyReparameterized", "Estimator", "Pathwise", "ScoreFunction", "StickingTheLanding"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Estimator(abc.ABC):
     """A gradient estimator; subclasses say how z is drawn and what is differentiated."""

@@ -12,6 +12,13 @@ import keras
 
 from tfvae.core.errors import InvalidInput, positive_integer
 
+__all__ = ["conv", "conv_transpose", "mlp"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Activation = str | Callable
 
 

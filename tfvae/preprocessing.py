@@ -19,6 +19,12 @@ from tfvae.core import sets
 from tfvae.core.errors import positive_integer
 from tfvae.core.seeds import ALGORITHM, as_seed, integer, uniform
 
+__all__ = ["RandomPreprocessing", "StochasticBinarization", "UniformDequantization"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class RandomPreprocessing(keras.layers.Layer, abc.ABC):
     """A layer that transforms x with uniform noise; subclasses define `transform` and the `support` of its input.

@@ -19,6 +19,13 @@ import tensorflow as tf
 from tfvae.core.conditional import SCALE_FLOOR, positive, positive_inverse
 from tfvae.core.errors import InvalidInput
 
+__all__ = ["Fixed", "PerDimension", "Predicted", "Scale", "Shared"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ADAPTED_FLOOR = 1e-3  # no scale starts below it, however constant the data
 Estimate = Callable[[tuple[int, ...] | None], np.ndarray]
 

@@ -21,6 +21,12 @@ import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
 
+__all__ = ["Constant", "Cyclical", "LinearWarmup", "Schedule", "Sigmoid", "warmup_cosine"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Schedule(abc.ABC):
     """A non-negative number as a function of the training step; subclasses define `__call__` and `get_config`.

@@ -31,11 +31,11 @@ from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
 from tfvae.preprocessing import RandomPreprocessing
 from tfvae.priors import Prior, StandardNormal
-from tfvae.training.step import EvidenceModel
+from tfvae.training.trainer import Trainer
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class VAE(EvidenceModel):
+class VAE(Trainer):
     """A variational autoencoder composed from parts; a `keras.Model` with `fit`, `evaluate`, `predict` and `save`.
 
         ELBO(x) = E_q(z|x) log p(x | z) - KL(q(z | x) || p(z))  <=  log p(x)

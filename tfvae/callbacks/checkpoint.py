@@ -19,17 +19,12 @@ import keras
 import numpy as np
 
 from tfvae import files
+from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput, positive_integer
 
 logger = logging.getLogger("tfvae")
 
-# What Keras' own callbacks carry from one epoch to the next.
-STATE = {
-    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
-    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
-    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
-    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
-}
+STATE = keras_private.CALLBACK_STATE  # what Keras' own callbacks carry from one epoch to the next
 STATELESS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.History,
@@ -138,7 +133,7 @@ class Checkpoint(keras.callbacks.Callback):
             history.history = {name: list(values) for name, values in self.history.items()}
         if self.initial_epoch:
             stopped = restored and restored["stopped"]
-            self.model._initial_epoch = self.params["epochs"] if stopped else self.initial_epoch
+            keras_private.set_first_epoch(self.model, self.params["epochs"] if stopped else self.initial_epoch)
         for name, state in (restored["callbacks"] if restored else {}).items():
             if name in self._siblings:
                 _set_state(self._siblings[name], state)
@@ -178,7 +173,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._begun()
 
     def _begun(self) -> None:
-        self.model._initial_epoch = None  # Keras keeps it for the next fit
+        keras_private.set_first_epoch(self.model, None)  # Keras keeps it for the next fit
         history = getattr(self.model, "history", None)
         if isinstance(history, keras.callbacks.History) and not history.epoch:
             history.epoch = list(range(self.initial_epoch))

@@ -17,7 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.core import keras_private
 from tfvae.core.conditional import SCALE_FLOOR
+from tfvae.core.observed import Observed, num_rows
 
 PARTS = ("posterior", "prior", "likelihood")
 AT_FLOOR = 1.01 * SCALE_FLOOR
@@ -44,17 +46,15 @@ class Diagnosis:
     vanished: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> Diagnosis:
+def diagnose(vae: Any, observed: Observed) -> Diagnosis:
     """Returns what is not finite in the train step of one batch, from the model's present weights.
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
-        y: reconstruction target, `[B, ...]`, or `None`.
-        weight: of each example, `[B]`.
+        observed: what is known of the batch.
     """
     with unchanged(vae), _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
-        loss, evidence, bound, terms = vae.step_loss(x, y, weight)
+        loss, evidence, bound, terms = vae.step(training=True).loss(observed)
         values = {
             "log posterior": evidence.log_posterior,
             "log prior": evidence.log_prior,
@@ -63,7 +63,7 @@ def diagnose(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> 
             **{f"term {name}": value for name, value in terms.items()},
         }
         sums = {name: tf.reduce_sum(value) for name, value in values.items()}
-    size = tf.shape(x)[0].numpy()
+    size = num_rows(observed)
     if not _finite(loss):
         bad = [(layer, value) for layer, value in outputs if not _finite(value)]
         return Diagnosis(
@@ -103,7 +103,7 @@ def unchanged(vae: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _recorded(vae: Any) -> Iterator[list]:
     """Yields a list that fills with each layer that is called and its floating-point outputs, inner layers first."""
-    outputs, layers = [], list(vae._flatten_layers(include_self=False, recursive=True))
+    outputs, layers = [], list(keras_private.all_layers(vae, include_self=False))
 
     def watched(layer: keras.layers.Layer, call: Callable) -> Callable:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -151,8 +151,8 @@ def place(vae: Any, thing: keras.layers.Layer | keras.Variable) -> str:
     name = "/".join(thing.path.split("/")[-2:]) if weight else f"{thing.name} ({type(thing).__name__})"
     for part_name in PARTS:
         part = getattr(vae, part_name)
-        if any(thing is one for one in (part.variables if weight else part._flatten_layers())):
-            return f"{name} of the {part_name.removesuffix('_part')}"
+        if any(thing is one for one in (part.variables if weight else keras_private.all_layers(part))):
+            return f"{name} of the {part_name}"
     return name
 
 

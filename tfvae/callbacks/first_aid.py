@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
 from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Observed
+from tfvae.training.step import Carried
 
-CARRIED = "first_aid"
-NAMES = ("x", "y", "weight")
 GROWN = 10.0  # a weight this many times beyond its last good size (at least 1) has exploded
 FAR = 100.0  # values this many times beyond those of all other examples are named
 MOST_ROWS = 10
@@ -78,34 +78,20 @@ class FirstAid(keras.callbacks.Callback):
 
     # In the compiled step.
 
-    def guarded(self, update: Callable[[], None], loss: tf.Tensor, gradients: list, data: Any) -> dict[str, Any]:
-        """Makes the update of a step unless it or one before it has failed.
-
-        Args:
-            update: makes the update.
-            loss: of the step, a scalar.
-            gradients: of the scaled loss, one for each weight.
-            data: of the step, as Keras hands it over.
-
-        Returns:
-            The batch, to be carried out of the step with the logs.
-        """
+    def guarded(self, update: Callable[[], None], loss: tf.Tensor, gradients: list) -> tf.Tensor:
+        """Makes the update of a step unless it or one before it has failed; see `tfvae.training.guard.Guard`."""
         good = tf.math.is_finite(loss) & (is_finite(*gradients) | self._is_skipped_by_optimizer())
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             update()
-            self._replica_failed = ~good
-            return {CARRIED: {}}
+            return tf.stack([tf.cast(~good, tf.float32), 0.0])
         failed = self._failed.assign(self._failed | ~good)
         self._taken.assign_add(tf.where(failed, 0, 1))
         tf.cond(failed, lambda: None, update)
-        batch = zip(NAMES, keras.utils.unpack_x_y_sample_weight(data), strict=True)
-        return {CARRIED: {name: value for name, value in batch if value is not None}}
+        return self.state()
 
-    def beside(self, violations: tf.Tensor) -> tf.Tensor:
-        """Returns the violations, and behind them whether a step failed and how many did not: one thing to read."""
-        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
-        state = (self._replica_failed, 0) if several else (self._failed, self._taken)
-        return tf.concat([violations, [tf.cast(value, tf.float32) for value in state]], axis=0)
+    def state(self) -> tf.Tensor:
+        """Returns whether a step has failed, and how many of this epoch have not, `[2]`."""
+        return tf.stack([tf.cast(self._failed, tf.float32), tf.cast(self._taken, tf.float32)])
 
     def _is_skipped_by_optimizer(self) -> tf.Tensor:
         optimizer = self.model.optimizer
@@ -114,39 +100,29 @@ class FirstAid(keras.callbacks.Callback):
 
     # After each call of the compiled function.
 
-    def inspect(self, logs: dict[str, Any], violations: Any, batch: Callable[[int], tuple] | None = None) -> Any:
-        """Takes out of the logs what the steps carried along, and stops training if one failed.
-
-        Args:
-            logs: of a block of steps.
-            violations: what `beside` returned.
-            batch: gives the data of a step of the epoch, if they are not among the logs.
-
-        Returns:
-            The violations alone.
+    def inspect(self, carried: Carried, batch: Callable[[int], Observed] | None) -> None:
+        """Stops training if one of the steps failed; see `tfvae.training.guard.Guard`.
 
         Raises:
             Diverged: if loss or gradient were not finite.
             InvalidInput: if the batch held values that must be refused.
         """
-        carried = logs.pop(CARRIED, None)
-        *violations, failed, taken = np.asarray(violations).tolist()
+        failed, taken = (int(value) for value in np.ceil(np.ravel(carried.failed)))
         self._blocks += 1
         self._batch_known = batch is not None or self.model.steps_per_execution == 1
         if batch:
-            self._find = functools.partial(batch, int(taken) if failed else int(taken) - 1)
+            self._find = functools.partial(batch, taken if failed else taken - 1)
         else:
-            self._find = functools.partial(tuple, [carried.get(name) for name in NAMES]) if carried else None
-        self._number = int(taken) + 1 if batch and failed else None
-        if any(violations[:3]):
-            self._refuse(violations)
+            self._find = (lambda: carried.batch) if carried.batch else None
+        self._number = taken + 1 if batch and failed else None
+        if self.model.violations.found(carried.violations):
+            self._refuse(carried.violations)
         if failed:
             self._stop(self._where(), self._diagnosis())
-        return violations
 
     @property
-    def _batch(self) -> tuple | None:
-        """The data of the step that failed, or of the last one; `None` if they are not known."""
+    def _batch(self) -> Observed | None:
+        """What is known of the batch that failed, or of the last one; `None` if they are not known."""
         return self._find() if self._find else None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -212,7 +188,7 @@ class FirstAid(keras.callbacks.Callback):
 
     def _diagnosis(self) -> Diagnosis | None:
         batch = self._batch
-        return None if batch is None else diagnose(self.model, *self.model._unpacked(batch))
+        return None if batch is None else diagnose(self.model, batch)
 
     def _where(self) -> str:
         last = self._number or self._blocks * self.model.steps_per_execution
@@ -223,7 +199,7 @@ class FirstAid(keras.callbacks.Callback):
     def _refuse(self, violations: Any) -> None:
         """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
         batch, where = self._batch, self._where()
-        rows = [] if batch is None else _refused_rows(self.model, *self.model._unpacked(batch))
+        rows = [] if batch is None else _refused_rows(self.model, batch)
         self._restore()
         try:
             self.model.violations.raise_if_any(violations, self.model.support)
@@ -271,7 +247,7 @@ class FirstAid(keras.callbacks.Callback):
             exploded = f"{found}: {remedy}."
         if len(grown) > len(sizes) / 2:
             return exploded
-        if diagnosis and _are_far(self._batch[0], diagnosis.rows):
+        if diagnosis and _are_far(self._batch["x"], diagnosis.rows):
             return "Their values lie far outside those of the other examples: check, clip or rescale them."
         if diagnosis and diagnosis.vanished:
             name, lowest = min(diagnosis.vanished.items(), key=lambda item: item[1])
@@ -283,17 +259,17 @@ class FirstAid(keras.callbacks.Callback):
         return f"The model is as it was {f'after epoch {self._epoch}' if self._epoch else 'before training'}."
 
 
-def _refused_rows(vae: Any, x: tf.Tensor, y: tf.Tensor | None, weight: tf.Tensor) -> np.ndarray:
+def _refused_rows(vae: Any, observed: Observed) -> np.ndarray:
     """Returns the rows of a batch whose values are refused, as the train step refuses them."""
-    seen = vae.preprocess(x)
-    good = tf.math.is_finite(seen) & vae.support.contains(seen if y is None else vae.preprocess(y))
-    good = np.asarray(good).reshape(len(seen), -1).all(axis=1)
-    return np.flatnonzero(~(good & np.isfinite(weight) & (np.asarray(weight) >= 0)))
+    known = vae.known(observed)
+    good = np.asarray(tf.math.is_finite(known["x"]) & vae.support.contains(known["target"]))
+    good = good.reshape(len(good), -1).all(axis=1)
+    return np.flatnonzero(~(good & np.isfinite(known["weight"]) & (np.asarray(known["weight"]) >= 0)))
 
 
-def _examples(batch: tuple, rows: np.ndarray) -> str:
+def _examples(batch: Observed, rows: np.ndarray) -> str:
     """Names rows of a batch, from 0, and their range of values beside that of the others."""
-    x = np.asarray(tf.cast(batch[0], tf.float32))
+    x = np.asarray(tf.cast(batch["x"], tf.float32))
     others = np.delete(x, rows, axis=0)
     if not len(others):
         return f"all {len(x)} examples, input {_range(x)}"

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import ValueSet
 
 
@@ -23,26 +24,16 @@ class Violations(keras.metrics.Metric):
         super().__init__(name="violations", dtype="float32")
         self.counts = self.add_variable(shape=(4,), initializer="zeros", name="counts", dtype="float32")
 
-    def checked(
-        self,
-        support: ValueSet,
-        raw_x: tf.Tensor,
-        raw_y: tf.Tensor | None,
-        x: tf.Tensor,
-        target: tf.Tensor,
-        weight: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns x, target and weight without what must be refused, which is counted.
+    def checked(self, support: ValueSet, raw: Observed, known: Known) -> Known:
+        """Returns a batch without what must be refused, which is counted.
 
         Args:
             support: where the target must lie.
-            raw_x: x before preprocessing, `[B, ...]`.
-            raw_y: the target before it, or `None` if it is x.
-            x: examples, `[B, ...]`.
-            target: `[B, ...]`.
-            weight: `[B]`.
+            raw: the batch before preprocessing.
+            known: the same in normal form.
         """
-        raw_x, raw_target = (tf.cast(raw, tf.float32) for raw in (raw_x, raw_x if raw_y is None else raw_y))
+        x, target, weight = known["x"], known["target"], known["weight"]
+        raw_x, raw_target = (tf.cast(raw.get(key, raw["x"]), tf.float32) for key in ("x", "target"))
         finite, inside = tf.math.is_finite(x), support.contains(target)
         good_weight = tf.math.is_finite(weight) & (weight >= 0)
         axes = list(range(1, x.shape.rank))
@@ -50,8 +41,8 @@ class Violations(keras.metrics.Metric):
         raw_finite = tf.math.is_finite(raw_x) & tf.math.is_finite(raw_target)
         self.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_weight)
         x = tf.where(finite, x, 0.0)
-        target = tf.where(inside, x if raw_y is None else target, support.inner)
-        return x, target, tf.where(good, weight, 0.0)
+        target = tf.where(inside, target if "target" in raw else x, support.inner)
+        return {"x": x, "target": target, "weight": tf.where(good, weight, 0.0)}
 
     def update_state(self, x: tf.Tensor, good: tf.Tensor, finite: tf.Tensor, good_weight: tf.Tensor) -> None:
         """Adds raw values x, `[B, ...]`, that are not `good`, remembering a finite one, and the bad weights, `[B]`."""
@@ -67,11 +58,15 @@ class Violations(keras.metrics.Metric):
         one = each[tf.argmax(each[:, 0])]
         return tf.concat([tf.reduce_sum(each[:, :3], axis=0), one[3:]], axis=0)
 
+    def found(self, result: Any) -> bool:
+        """Tells whether `result` counts anything."""
+        return bool(np.any(np.asarray(result)[:3]))
+
     def raise_if_any(self, result: Any, support: ValueSet) -> None:
         """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
-        outside, not_finite, weights, example = np.asarray(result)
-        if not (outside or not_finite or weights):
+        if not self.found(result):
             return
+        outside, not_finite, weights, example = np.asarray(result)
         self.reset_state()
         expected = f"every batch to hold values in {support.description}, the likelihood's support, after preprocessing"
         found = {

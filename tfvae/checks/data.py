@@ -1,26 +1,117 @@
 """What comes in: examples, targets, labels and weights, checked before the first training step.
 
     fit(x)          reconstruct x                 fit(x, x), fit(noisy, clean)    y has the event's shape: the target
-    fit((x, label)) labels are dropped, with one note             anything else   one error
+    fit((x, label)) labels are dropped, with one note             fit({"x": x, "weight": w})          an `Observed`
+    anything else   one error
 
-Arrays are scanned whole; of a stream the first batch is looked at. What a stream brings later is counted inside the
-step (`Violations`) and raised at the end of the block of steps that executed.
+Arrays are scanned whole; of a stream the first batch is looked at (`checks.streams`). What a stream brings later is
+counted inside the step (`checks.counted`) and raised at the end of the block of steps that executed.
 """
 
-import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.checks import streams
+from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Observed
 
 logger = logging.getLogger("tfvae")
 ROWS_PER_SCAN = 4096
+NAMES = {"x": "x", "target": "y", "weight": "sample_weight"}  # what a user of Keras calls the keys of an `Observed`
+
+
+def checked(
+    vae: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    support: sets.ValueSet | None = None,
+    class_weight: dict | None = None,
+) -> Any:
+    """Checks what `fit`, `evaluate` or `predict` was given: arrays whole, of a stream the first batch.
+
+    Args:
+        vae: the model.
+        x: an array, an `Observed` of arrays, or a stream of batches.
+        y: reconstruction target, `[B, ...]`, or labels, `[B]`, or `None`.
+        sample_weight: `[B]` or `None`.
+        support: the set that the target (x itself without one) must lie in; by default the likelihood's.
+        class_weight: what `fit` was given; it needs labels.
+
+    Returns:
+        An `Observed` of arrays, or the stream; a generator gets its first batch back.
+
+    Raises:
+        InvalidInput: for an empty data set, a wrong shape, or values that are not finite or outside the support.
+    """
+    if x is None:
+        raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
+    given = {key: _value(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
+    if given.keys() == {"x"} and streams.is_stream(given["x"]):
+        first, stream = streams.peek(given["x"])
+        _check_classes(vae, of.of_keras(first), class_weight)
+        check_arrays(vae, element(vae, first), support)
+        return stream
+    _check_keys(vae, given)
+    _check_rows(event_batch(given["x"], vae.event_shape), given)
+    _check_classes(vae, given, class_weight)
+    found = element(vae, given)
+    check_arrays(vae, found, support)
+    return found
+
+
+def element(vae: Any, data: Any) -> Observed:
+    """Returns what Keras carried of a batch, or a user gave, as an `Observed` of the model's shape.
+
+    A target that is x itself is left out, and so are labels, with one note.
+
+    Raises:
+        InvalidInput: for a form that Keras does not carry, an unknown key, or a wrong type or shape.
+    """
+    _check_form(data)
+    found = of.of_keras(data)
+    _check_keys(vae, found)
+    x, target = found["x"], found.get("target")
+    labels = target is not None and target is not x and not is_target(target, vae.event_shape)
+    if labels:
+        note_dropped_labels(vae)
+    if labels or target is x:
+        del found["target"]
+    return {**found, "x": event_batch(x, vae.event_shape)}
+
+
+def check_arrays(vae: Any, observed: Any, support: sets.ValueSet | None = None) -> None:
+    """Scans arrays whole, as the model will see them after preprocessing.
+
+    Args:
+        vae: the model.
+        observed: an `Observed` of arrays, or x alone, `[B, ...]`.
+        support: the set that the target (x itself without one) must lie in; by default the likelihood's.
+
+    Raises:
+        InvalidInput: for an empty data set, a wrong shape, or values that are not finite or outside the support.
+    """
+    given = of.pack(observed)
+    x, target = event_batch(given["x"], vae.event_shape), given.get("target")
+    if len(x) == 0:
+        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
+    _check_rows(x, given)
+    if "weight" in given:
+        _check_weights(np.asarray(given["weight"]), len(x))
+    _note_integers(vae, x)
+    support = vae.support if support is None else support
+    for start in range(0, len(x), ROWS_PER_SCAN):
+        rows = slice(start, start + ROWS_PER_SCAN)
+        check_values(vae, x[rows], "x", start, support if target is None else sets.REAL)
+        if target is not None:
+            check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
 
 
 def event_batch(x: Any, event_shape: tuple[int, ...], name: str = "x") -> Any:
@@ -70,39 +161,6 @@ def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
     )
 
 
-def check_arrays(
-    vae: Any, x: Any, y: Any = None, sample_weight: Any = None, support: sets.ValueSet | None = None
-) -> None:
-    """Scans arrays whole, as the model will see them after preprocessing.
-
-    Args:
-        vae: the model.
-        x: examples, `[B, ...]`.
-        y: reconstruction target, `[B, ...]`, or labels, `[B]`, or `None`.
-        sample_weight: `[B]` or `None`.
-        support: the set that the target (x itself without one) must lie in; by default the likelihood's.
-
-    Raises:
-        InvalidInput: for an empty data set, a wrong shape, or values that are not finite or outside the support.
-    """
-    x = event_batch(x, vae.event_shape)
-    if len(x) == 0:
-        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
-    target = y if y is not None and is_target(y, vae.event_shape) else None
-    for name, other in (("y", y), ("sample_weight", sample_weight)):
-        if other is not None and len(other) != len(x):
-            raise InvalidInput(f"{name} with {len(x)} rows, as x has", f"{len(other)}", "Pass one for each example.")
-    if sample_weight is not None:
-        _check_weights(np.asarray(sample_weight), len(x))
-    _note_integers(vae, x)
-    support = vae.support if support is None else support
-    for start in range(0, len(x), ROWS_PER_SCAN):
-        rows = slice(start, start + ROWS_PER_SCAN)
-        check_values(vae, x[rows], "x", start, support if target is None else sets.REAL)
-        if target is not None:
-            check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
-
-
 def check_values(vae: Any, x: Any, name: str, first_row: int, support: sets.ValueSet) -> None:
     """Checks x, `[B, ...]`, at each layer of the model's preprocessing and then against `support`.
 
@@ -123,93 +181,9 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: sets.Valu
     _check_inside(raw, x, support, name, first_row, where, vae.likelihood.remedy(x))
 
 
-def check_fit(
-    vae: Any,
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
-    support: sets.ValueSet | None = None,
-    class_weight: dict | None = None,
-) -> tuple[Any, Any]:
-    """Checks what `fit`, `evaluate` or `predict` was given: arrays whole, of a stream the first batch.
-
-    Args:
-        vae: the model.
-        x: an array or a stream of batches.
-        y: as in `check_arrays`.
-        sample_weight: as in `check_arrays`.
-        support: as in `check_arrays`.
-        class_weight: what `fit` was given; it needs labels.
-
-    Returns:
-        x and y for Keras: a generator gets its first batch back; Keras would drop the weights of arrays without y,
-        so that y is x there.
-
-    Raises:
-        InvalidInput: see `check_arrays`.
-    """
-    if x is None:
-        raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
-    x, y = (tf.convert_to_tensor(v) if isinstance(v, (tf.Variable, keras.Variable)) else v for v in (x, y))
-    streams = is_stream(x)
-    first, x = _peek(x) if streams else ((x, y, sample_weight), x)
-    first_x, first_y, weight = keras.utils.unpack_x_y_sample_weight(first)
-    if class_weight is not None and (first_y is None or is_target(first_y, vae.event_shape)):
-        remedy = "Pass the labels as y, or weigh examples by sample_weight."
-        raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)
-    check_arrays(vae, first_x, first_y, weight, support)
-    return x, (x if y is None and sample_weight is not None and not streams else y)
-
-
-def num_examples(x: Any, steps_per_epoch: int | None = None) -> int | None:
-    """Returns the number of examples N in the data, or `None` where a stream does not know it.
-
-    Args:
-        x: an array, or a stream of batches; of a stream the first batch's size stands for all.
-        steps_per_epoch: batches that count as one pass over an endless stream.
-    """
-    if not is_stream(x):
-        return len(x)
-    batches = steps_per_epoch or (x.num_batches if isinstance(x, keras.utils.PyDataset) else None)
-    if isinstance(x, tf.data.Dataset):
-        batches = batches or max(int(x.cardinality()), 0)
-    if not batches or isinstance(x, Iterator):
-        return None
-    return batches * len(keras.utils.unpack_x_y_sample_weight(_peek(x)[0])[0])
-
-
-def split_for_validation(call: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of `fit` with the last `validation_split` of arrays as `validation_data`, as Keras has it.
-
-    Raises:
-        InvalidInput: if x is a stream, or one side would be empty.
-    """
-    share, x = call["validation_split"], call["x"]
-    remedy = "Pass validation_data."
-    if is_stream(x):
-        raise InvalidInput("arrays, to split off validation data", f"a {type(x).__name__}", remedy)
-    rows = int(len(x) * (1.0 - share))
-    if not 0 < rows < len(x):
-        raise InvalidInput("validation_split to leave rows on both sides", f"{share} of {len(x)} rows", remedy)
-    parts = [call[name] for name in ("x", "y", "sample_weight")]
-    train, held = (
-        [None if part is None else part[side] for part in parts] for side in (slice(rows), slice(rows, None))
-    )
-    if call["y"] is x:
-        train[1], held[1] = train[0], held[0]
-    return {
-        "x": train[0], "y": train[1], "sample_weight": train[2], "validation_data": tuple(held), "validation_split": 0.0
-    }  # fmt: skip
-
-
 def note_dropped_labels(vae: Any) -> None:
     """Says once for a model that the labels of its stream are not used."""
     note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")
-
-
-def _note_integers(vae: Any, x: Any) -> None:
-    if not vae.preprocessing and not np.issubdtype(_numpy_dtype(x), np.floating):
-        note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
 
 
 def note_once(vae: Any, key: str, text: str) -> None:
@@ -217,6 +191,55 @@ def note_once(vae: Any, key: str, text: str) -> None:
     if key not in vae.notes:
         vae.notes.add(key)
         logger.warning("tfvae: %s", text)
+
+
+def _value(part: Any) -> Any:
+    return tf.convert_to_tensor(part) if isinstance(part, (tf.Variable, keras.Variable)) else part
+
+
+def _check_form(data: Any) -> None:
+    """Refuses what Keras loses on some of its ways: NamedTuples, and a dict with more beside it."""
+    named = hasattr(data, "_fields")
+    beside = isinstance(data, tuple) and isinstance(data[0], Mapping) and any(part is not None for part in data[1:])
+    if named or beside:
+        received = f"a {type(data).__name__}" if named else "a dict and more beside it"
+        remedy = 'Put all that is known into the dict, for example {"x": x, "weight": weight}.'
+        raise InvalidInput("batches of x, (x, y), (x, y, weight) or one plain dict", received, remedy)
+
+
+def _check_keys(vae: Any, given: Mapping[str, Any]) -> None:
+    empty = [key for key, part in given.items() if part is None]
+    if empty:
+        raise InvalidInput("a dict without None", f"{empty[0]}=None", "Leave out the key of what is not known.")
+    if "x" in given and given.keys() <= NAMES.keys():
+        return
+    raise InvalidInput(
+        f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps target and weight",
+        f"a dict with keys {sorted(map(str, given))}",
+        "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x.",
+    )
+
+
+def _check_rows(x: Any, given: Mapping[str, Any]) -> None:
+    for key, part in given.items():
+        if key != "x" and len(part) != len(x):
+            expected = f"{NAMES[key]} with {len(x)} rows, as x has"
+            raise InvalidInput(expected, f"{len(part)}", "Pass one for each example.")
+
+
+def _check_classes(vae: Any, given: Mapping[str, Any], class_weight: dict | None) -> None:
+    if class_weight is None:
+        return
+    if "target" not in given or is_target(given["target"], vae.event_shape):
+        remedy = "Pass the labels as y, or weigh examples by sample_weight."
+        raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)
+    if "weight" in given:
+        raise InvalidInput("class_weight or sample_weight", "both", "Multiply them into one sample_weight.")
+
+
+def _note_integers(vae: Any, x: Any) -> None:
+    if not vae.preprocessing and not np.issubdtype(_numpy_dtype(x), np.floating):
+        note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
 
 
 def _check_weights(weight: np.ndarray, rows: int) -> None:
@@ -244,36 +267,6 @@ def _check_inside(
         f"{float(raw[at]):g} at {name}[{', '.join(map(str, row))}] (finite values in these rows range {between})",
         remedy,
     )
-
-
-def is_stream(x: Any) -> bool:
-    """Tells whether x brings batches, and is no array."""
-    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)) or not (
-        hasattr(x, "__array__") or tf.is_tensor(x) or isinstance(x, (list, tuple, dict))
-    )
-
-
-def _peek(stream: Any) -> tuple[Any, Any]:
-    if isinstance(stream, keras.utils.PyDataset):
-        first = None if stream.num_batches == 0 else stream[0]
-    elif isinstance(stream, tf.data.Dataset):
-        first = next(iter(stream.take(1)), None)
-    elif isinstance(stream, Iterator):
-        first = next(stream, None)
-        stream = _batches(first, stream)
-    elif hasattr(stream, "__iter__"):
-        first = next(iter(stream), None)
-    else:
-        raise InvalidInput("arrays, a tf.data.Dataset or a PyDataset", f"{stream!r}", "Pass x as an array.")
-    if first is None:
-        raise InvalidInput("at least one batch", "an empty stream", "Check the path and the filters of the pipeline.")
-    return first, stream
-
-
-def _batches(first: Any, rest: Iterator) -> Iterator:
-    """Yields the first batch, then the rest, each as the tuple that Keras wants of a generator."""
-    for batch in itertools.chain([first], rest):
-        yield batch if isinstance(batch, tuple) else (batch,)
 
 
 def _numpy_dtype(x: Any) -> np.dtype:

@@ -1,16 +1,26 @@
 """Which parts go together: what `VAE` refuses when it is composed, with the reason.
 
-kind      each part is what its place wants
-latents   posterior and prior live on one space, of one size
+kind       each part is what its place wants
+latents    posterior and prior live on one space, of one size
+compiled   optimizer, objective and estimator are such, and nothing else is asked of `compile`
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 
+from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput
+from tfvae.estimators import Estimator
+from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
 from tfvae.priors import Prior
+
+PREDICTABLE = tuple(  # Keras layers that give the same values in training as before it
+    getattr(keras.layers, name)
+    for name in ("InputLayer", "Rescaling", "Normalization", "Reshape", "Flatten", "Permute", "Cropping2D")
+) + (keras.Sequential,)
 
 
 def check_kind(name: str, part: Any, kind: type) -> None:
@@ -46,6 +56,32 @@ def check_latents(posterior: Posterior, prior: Prior) -> None:
             f"posterior {sizes[0]}, prior {sizes[1]}",
             f"Pass prior={prior_name}({', '.join(map(str, posterior.latent_shape))}).",
         )
+
+
+def check_compiled(
+    optimizer: Any, objective: Any, estimator: Any, refused: Mapping[str, Any]
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer; raises `InvalidInput` for arguments of `compile` that a VAE cannot have."""
+    if refused or not isinstance(objective, Objective):
+        received = ", ".join(refused) or repr(objective)
+        remedy = "The loss is the objective's negative: compile(optimizer, objective=tfvae.objectives.ELBO())."
+        raise InvalidInput("compile(optimizer, objective=...) with an objective of tfvae", received, remedy)
+    if not isinstance(estimator, Estimator):
+        remedy = "Pass for example tfvae.estimators.DoublyReparameterized()."
+        raise InvalidInput("an estimator of tfvae", f"{estimator!r}", remedy)
+    optimizer = keras.optimizers.get(optimizer)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise InvalidInput("a Keras optimizer", f"{optimizer!r}", 'Pass for example "adam".')
+    rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    if not 0 <= rate < float("inf"):
+        raise InvalidInput("a learning rate that is finite and not negative", f"{rate:g}", "Try 1e-3 with Adam.")
+    return optimizer
+
+
+def keeps_values(layers: Iterable[keras.layers.Layer]) -> bool:
+    """Tells whether preprocessing gives in training what it gave before, so that values need no second check."""
+    inner = [layer for outer in layers for layer in keras_private.all_layers(outer)]
+    return all(type(layer) in PREDICTABLE or type(layer).__module__.startswith("tfvae.") for layer in inner)
 
 
 def refuse_reserved(condition: Any = None, mask: Any = None) -> None:

@@ -55,6 +55,11 @@ def of_keras(data: Any) -> Observed:
     return pack(x, target=y, weight=weight)
 
 
+def alone(observed: Any) -> Any:
+    """Returns x where nothing else is known, as Keras' users have it; anything else as it is."""
+    return observed["x"] if isinstance(observed, dict) and observed.keys() == {"x"} else observed
+
+
 def num_rows(observed: Observed) -> int:
     """Returns the number of examples B of arrays."""
     return len(tf.nest.flatten(observed)[0])

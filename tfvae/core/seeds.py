@@ -11,9 +11,16 @@ import random
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util  # what traces for XLA is public nowhere
 
+from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput
+
+__all__ = ["algorithm", "as_seed", "draw", "fold", "integer", "normal", "uniform"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 # One stream for each use of noise inside a step.
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION, TRAINING, SHUFFLE = range(7)
@@ -24,8 +31,7 @@ XLA_ALGORITHM = "threefry"  # within XLA, 2 (normals) to 12 times (uniforms) as 
 
 def algorithm() -> str:
     """Returns the generator that is fast where this is traced: within a function that XLA compiles, or elsewhere."""
-    within_xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    return XLA_ALGORITHM if within_xla else ALGORITHM
+    return XLA_ALGORITHM if keras_private.is_traced_for_xla() else ALGORITHM
 
 
 def normal(shape: tf.Tensor, seed: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:

@@ -16,6 +16,24 @@ import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
 
+__all__ = [
+    "BINARY",
+    "COUNTS",
+    "ONE_HOT",
+    "REAL",
+    "SIMPLEX",
+    "SPHERE",
+    "UNIT_INTERVAL",
+    "ValueSet",
+    "columns",
+    "integers",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ON_THE_EDGE = 1e-3  # how far float32 vectors may be from length or sum one
 
 

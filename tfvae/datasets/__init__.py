@@ -20,6 +20,13 @@ from tfvae.datasets.sources import EMBEDDED, SPLITS, Source, read_arrays, read_f
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
 
+__all__ = ["Data", "Split", "load"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # One stream of random numbers for each use.
 STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
 LARGEST_HELD_OUT = 10_000

@@ -11,3 +11,9 @@ kl             closed_form_kl, kl_per_dimension
 
 Most are subclasses of TFP's own, so `isinstance`, the registered KL divergences and every other method hold.
 """
+
+__all__: list[str] = []
+
+
+def __dir__() -> list[str]:
+    return __all__

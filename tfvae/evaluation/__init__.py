@@ -27,3 +27,55 @@ from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
 from tfvae.evaluation.scoring import evaluate
 from tfvae.inference.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
+
+__all__ = [
+    "AggregatedPosterior",
+    "AnnealedEstimate",
+    "Anomaly",
+    "Area",
+    "Bound",
+    "DCI",
+    "Discrepancy",
+    "Disentanglement",
+    "Estimate",
+    "Gap",
+    "GapMeans",
+    "Gaps",
+    "LinearProbe",
+    "PrecisionRecall",
+    "Report",
+    "Sandwich",
+    "Score",
+    "TwoSampleTest",
+    "active_units",
+    "annealed_log_prob",
+    "anomaly",
+    "beta_vae_score",
+    "bidirectional",
+    "classifier_two_sample_test",
+    "dci",
+    "disentanglement",
+    "evaluate",
+    "explicitness",
+    "factor_vae_score",
+    "inference_gaps",
+    "kl_per_dimension",
+    "linear_probe",
+    "logistic_regression",
+    "maximum_mean_discrepancy",
+    "mig",
+    "modularity",
+    "mutual_information",
+    "nearest_neighbors",
+    "posterior_means",
+    "precision_recall",
+    "prior_variance",
+    "relative_activity",
+    "roc_auc",
+    "sap",
+    "unit_activity",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,3 +12,21 @@ from tfvae.flows.coupling import Coupling
 from tfvae.flows.distribution import FlowDistribution
 from tfvae.flows.elements import Affine, Element, Spline
 from tfvae.flows.transforms import Chain, Permutation, Transform, stack
+
+__all__ = [
+    "Affine",
+    "Chain",
+    "Coupling",
+    "Element",
+    "FlowDistribution",
+    "InverseAutoregressive",
+    "MaskedAutoregressive",
+    "Permutation",
+    "Spline",
+    "Transform",
+    "stack",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,7 +18,7 @@ own (`tfvae.scales`): fixed, learned and shared, one a dimension, or predicted. 
 bias, and the scale, at what the data say.
 """
 
-from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, ScaledLikelihood, fitting
+from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, ScaledLikelihood, suggest
 from tfvae.likelihoods.columns import Columns
 from tfvae.likelihoods.continuous import ContinuousBernoulli, Laplace, Normal, StudentT
 from tfvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
@@ -41,5 +41,9 @@ __all__ = [
     "ScaledLikelihood",
     "StudentT",
     "ZeroInflatedNegativeBinomial",
-    "fitting",
+    "suggest",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -111,7 +111,7 @@ class Likelihood(ConditionalDistribution):
 
     def remedy(self, x: tf.Tensor) -> str:
         """Returns what to do about preprocessed data `[B, ...]` outside the support: the likelihoods that would fit."""
-        return f"Likelihoods that fit these data: {', '.join(fitting(x)) or 'none'}."
+        return f"Likelihoods that fit these data: {', '.join(suggest(x)) or 'none'}."
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -187,7 +187,7 @@ def solve_increasing(
     return (low + high) / 2
 
 
-def fitting(x: tf.Tensor) -> list[str]:
+def suggest(x: tf.Tensor) -> list[str]:
     """Returns the names of the library's likelihoods in whose support, for default arguments, all of x lies."""
     own = [c for c in Likelihood.kinds if c.__module__.startswith(__package__) and not inspect.isabstract(c)]
     known = [c for c in own if isinstance(c.support, sets.ValueSet)]  # that of Columns only an instance knows

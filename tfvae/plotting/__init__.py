@@ -20,3 +20,20 @@ from tfvae.plotting.codes import aggregated_posterior, latent_plane
 from tfvae.plotting.curves import bound_ladder, kl_per_dimension, learning_curves
 from tfvae.plotting.events import reconstructions, samples
 from tfvae.plotting.walks import interpolation, latent_traversals, manifold
+
+__all__ = [
+    "aggregated_posterior",
+    "bound_ladder",
+    "interpolation",
+    "kl_per_dimension",
+    "latent_plane",
+    "latent_traversals",
+    "learning_curves",
+    "manifold",
+    "reconstructions",
+    "samples",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,3 +12,20 @@ from tfvae.priors.flow import Flow
 from tfvae.priors.normal import DiagonalNormal, MixtureOfNormals, StandardNormal
 from tfvae.priors.spherical import HypersphericalUniform
 from tfvae.priors.vamp import Interval, VampPrior
+
+__all__ = [
+    "DiagonalNormal",
+    "Flow",
+    "HypersphericalUniform",
+    "Interval",
+    "MixtureOfNormals",
+    "Prior",
+    "RelaxedCategorical",
+    "StandardNormal",
+    "UniformCategorical",
+    "VampPrior",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

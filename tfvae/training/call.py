@@ -1,12 +1,16 @@
-"""A call of `fit`: its arguments, and what its callbacks ask of the training loop."""
+"""A call of `fit`, as a record, and what its callbacks watch."""
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.checks.data import checked
+from tfvae.checks.streams import split
+from tfvae.core import keras_private, observed
+from tfvae.core.errors import positive_integer
 
 HOOKS = {
     "train": ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
@@ -14,37 +18,73 @@ HOOKS = {
 }
 
 
-def arguments_of(fit: Callable, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """Returns the arguments of a call of `keras.Model.fit` by name, its defaults included.
+@dataclasses.dataclass(frozen=True)
+class FitCall:
+    """The arguments of a call of `keras.Model.fit`, its defaults included; their meaning is Keras'.
 
-    Raises:
-        InvalidInput: if a batch size is not a whole number of at least 1.
+    Once checked, `x` and `validation_data` are an `Observed` of arrays or a stream, and `y` is there only for the
+    labels that `class_weight` refers to.
     """
-    bound = inspect.signature(fit).bind(None, *args, **kwargs)
-    bound.apply_defaults()
-    call = {name: value for name, value in bound.arguments.items() if name != "self"}
-    sizes = {name: call[name] for name in ("batch_size", "validation_batch_size") if call[name] is not None}
-    return call | {name: positive_integer(name, size) for name, size in sizes.items()}
 
+    x: Any
+    y: Any
+    batch_size: int | None
+    epochs: int
+    verbose: int | str
+    callbacks: Any
+    validation_split: float
+    validation_data: Any
+    shuffle: bool | str
+    class_weight: dict | None
+    sample_weight: Any
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_batch_size: int | None
+    validation_freq: Any
 
-def callbacks_of(call: dict[str, Any]) -> list:
-    """Returns the callbacks of a call of `fit`, in whatever form they were given."""
-    given = call["callbacks"]
-    given = getattr(given, "callbacks", given) or []
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+    @classmethod
+    def of(cls, *args: Any, **kwargs: Any) -> "FitCall":
+        """Returns the record of a call `fit(*args, **kwargs)`.
 
+        Raises:
+            InvalidInput: if a batch size is not a whole number of at least 1.
+        """
+        bound = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if name != "self"}
+        sizes = {name: given[name] for name in ("batch_size", "validation_batch_size") if given[name] is not None}
+        return cls(**given | {name: positive_integer(name, size) for name, size in sizes.items()})
 
-def guard_of(callbacks: list) -> Any:
-    """Returns the callback that decides whether a step's update is made, or `None`.
+    def checked(self, model: Any) -> "FitCall":
+        """Returns the record with data that were checked, and with the validation data that were split off.
 
-    Raises:
-        InvalidInput: if there are several.
-    """
-    guards = [callback for callback in callbacks if hasattr(callback, "guarded")]
-    if len(guards) > 1:
-        names = ", ".join(type(guard).__name__ for guard in guards)
-        raise InvalidInput("at most one callback that guards the steps", names, "Keep one of them.")
-    return guards[0] if guards else None
+        Raises:
+            InvalidInput: for arrays, and a stream's first batch, of a wrong shape or wrong values.
+        """
+        x = checked(model, self.x, self.y, self.sample_weight, class_weight=self.class_weight)
+        y, validation = None if self.class_weight is None else self.y, self.validation_data
+        if validation is not None:
+            given = observed.of_keras(validation)
+            validation = checked(model, given["x"], given.get("target"), given.get("weight"))
+        elif self.validation_split:
+            x, validation = split(x, self.validation_split)
+            y = None if y is None else y[: observed.num_rows(x)]
+        return self.replaced(x=x, y=y, sample_weight=None, validation_data=validation, validation_split=0.0)
+
+    def replaced(self, **changes: Any) -> "FitCall":
+        """Returns the record with other values."""
+        return dataclasses.replace(self, **changes)
+
+    def for_keras(self) -> dict[str, Any]:
+        """Returns the arguments by name, as Keras is to have them."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return given | {name: observed.alone(given[name]) for name in ("x", "validation_data")}
+
+    def given_callbacks(self) -> list[keras.callbacks.Callback]:
+        """Returns the callbacks, in whatever form they were given."""
+        given = getattr(self.callbacks, "callbacks", self.callbacks) or []
+        return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def watchers(callbacks: Sequence[keras.callbacks.Callback], phase: str) -> list[str]:
@@ -59,6 +99,6 @@ def _watches(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool
     if all(getattr(function, "__module__", "").startswith("keras.") for function in functions):
         known = (keras.callbacks.ProgbarLogger, keras.callbacks.TerminateOnNaN)
         rare = "epoch" in (getattr(callback, name, None) for name in ("save_freq", "update_freq"))
-        if isinstance(callback, known) or (rare and not getattr(callback, "_should_trace", False)):
+        if isinstance(callback, known) or (rare and not keras_private.traces_batches(callback)):
             return False
     return bool(functions)

@@ -1,6 +1,6 @@
 """Many steps in one compiled call: no dispatch between steps, and under XLA no kernel that could be fused with another.
 
-for i in first .. first + count - 1:  step(x[order[i]])              order: rows of each batch, [steps, B]
+for i in first .. first + count - 1:  step(batch order[i])              order: rows of each batch, [steps, B]
 """
 
 import time
@@ -8,6 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from tfvae.core import keras_private
+from tfvae.core.observed import Observed
+from tfvae.training.step import Carried, Step
 
 PATIENCE = 0.5  # seconds in one call, so that the progress bar moves and an interrupt is heard
 EAGER, GRAPH, XLA = "eager", "graph", "xla"  # how steps are run
@@ -18,8 +22,7 @@ class Program:
     """Steps that are run many at a time.
 
     Args:
-        step: takes one step on `(x, y, weight)`, y and weight possibly `None`; what it returns is dropped.
-        read: returns the logs after the last step.
+        step: takes one step on a batch; what it carries is dropped, but for that of the last one.
         mode: `EAGER`, `GRAPH`, `XLA` or `XLA_STEPS`.
         on_refusal: called once with the reason if XLA cannot compile the step; `None` lets the error through.
 
@@ -27,37 +30,34 @@ class Program:
         allowance: steps that the next call may take, to be over in half a second.
     """
 
-    def __init__(
-        self, step: Callable, read: Callable, mode: str, on_refusal: Callable[[str], None] | None = None
-    ) -> None:
-        self.step = compiled(step, jit_compile=True) if mode == XLA_STEPS else step
-        self.read, self.on_refusal = read, on_refusal
-        self.allowance, self._compiled_for = 1, set()
+    def __init__(self, step: Step, mode: str, on_refusal: Callable[[str], None] | None = None) -> None:
+        self.step, self.after = compiled(step, jit_compile=True) if mode == XLA_STEPS else step, step.after
+        self.allowance, self.on_refusal, self._compiled_for = 1, on_refusal, set()
         self._plain = self._steps if mode == EAGER else compiled(self._steps)
         self._fast = compiled(self._steps, jit_compile=True) if mode == XLA else self._plain
 
-    def run(self, data: tuple, order: tf.Tensor, first: int, count: int) -> dict[str, tf.Tensor]:
-        """Takes `count` steps from the batch `first` on; returns the logs.
+    def run(self, data: Observed, order: tf.Tensor, first: int, count: int) -> Carried:
+        """Takes `count` steps from the batch `first` on; returns what they carry out.
 
         Args:
-            data: x `[N, ...]`, y and weight.
+            data: what is known of the N examples.
             order: the rows of each batch, `[steps, B]`.
             first: index of a batch.
             count: of batches.
         """
-        started, shapes = time.perf_counter(), (order.shape, data[0].shape)
-        logs = self._run(data, order, tf.constant(first), tf.constant(count))
-        float(logs["loss"])  # waits
+        started, shapes = time.perf_counter(), (order.shape, data["x"].shape)
+        carried = self._run(data, order, tf.constant(first), tf.constant(count))
+        float(carried.logs["loss"])  # waits
         elapsed = time.perf_counter() - started
         self.allowance = max(1, int(PATIENCE * count / elapsed)) if shapes in self._compiled_for else 1
         self._compiled_for.add(shapes)
-        return logs
+        return carried
 
-    def run_remainder(self, data: tuple, order: tf.Tensor) -> dict[str, tf.Tensor]:
+    def run_remainder(self, data: Observed, order: tf.Tensor) -> Carried:
         """Takes the step of an epoch's last, smaller batch, `order: [1, N mod B]`: not worth a second XLA program."""
         return self._plain(data, order, tf.constant(0), tf.constant(1))
 
-    def _run(self, *arguments: Any) -> dict[str, tf.Tensor]:
+    def _run(self, *arguments: Any) -> Carried:
         try:
             return self._fast(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
@@ -68,18 +68,16 @@ class Program:
             return self._fast(*arguments)
 
     @tf.autograph.experimental.do_not_convert
-    def _steps(self, data: tuple, order: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _steps(self, data: Observed, order: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> Carried:
         def step(i: tf.Tensor) -> tuple:
             rows = order[i]
-            self.step(tuple(None if part is None else tf.gather(part, rows) for part in data))
+            self.step(tf.nest.map_structure(lambda part: tf.gather(part, rows), data))
             return (i + 1,)
 
         tf.while_loop(lambda i: i < first + count, step, (first,), parallel_iterations=1)
-        return self.read()
+        return self.after()
 
 
 def compiled(function: Callable, jit_compile: bool = False) -> Any:
     """Returns a `tf.function` that is called seldom, which TensorFlow would take for too many traces."""
-    made = tf.function(function, jit_compile=jit_compile)
-    made._omit_frequent_tracing_warning = True
-    return made
+    return keras_private.called_seldom(tf.function(function, jit_compile=jit_compile))

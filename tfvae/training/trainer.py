@@ -1,129 +1,148 @@
-"""The loop of training: Keras' `fit` and `evaluate` around the steps of a model, with arrays kept on the device.
+"""The trainer: what a model with evidence does inside Keras' `fit` and `evaluate`. The only file that is a Keras loop.
 
 check what was given, whole  ->  steps, many in one program  ->  inspect what they carried out  ->  logs
 """
 
 import abc
+import contextlib
 import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
-from tfvae.core.sets import REAL
-from tfvae.training import call as fitting
-from tfvae.training import epochs as resident
+from tfvae.checks import data as checks
+from tfvae.checks.counted import Violations
+from tfvae.checks.parts import check_compiled, keeps_values
+from tfvae.checks.streams import num_examples
+from tfvae.core import keras_private, replicas, seeds
+from tfvae.core.evidence import Evidence
+from tfvae.core.observed import Known, Observed, alone, of_keras
+from tfvae.core.sets import REAL, ValueSet
+from tfvae.estimators import Estimator, Pathwise
+from tfvae.objectives import ELBO, Objective
+from tfvae.training.call import FitCall
+from tfvae.training.device import placed
+from tfvae.training.epochs import Epochs
+from tfvae.training.guard import guard_of, introduce
+from tfvae.training.logs import Log, LogTable
 from tfvae.training.program import Program
+from tfvae.training.step import Carried, OwnStep, Step, TestStep, TrainStep
 
-PREDICTABLE = tuple(  # Keras layers that give the same values in training as before it
-    getattr(keras.layers, name)
-    for name in ("InputLayer", "Rescaling", "Normalization", "Reshape", "Flatten", "Permute", "Cropping2D")
-) + (keras.Sequential,)
+LOGS = ("loss", "objective", "elbo", "distortion", "rate")
+KEPT = 8  # programs, each for a step and a way to run it; the oldest goes when one more is made
 
 
-class Loop(keras.Model, abc.ABC):
-    """A Keras model whose steps run many at a time; subclasses say what a step is, and what it logs.
+@keras_private.without_symbolic_build
+class Trainer(keras.Model, abc.ABC):
+    """A Keras model trained on an objective of its evidence; subclasses say how evidence comes from data.
 
     Attributes:
-        programs: those that were made, by phase and mode.
-        validation: the arrays that take the place of the test function in a fit's validation, or `None`.
-        values_are_checked: true while a step is traced for arrays, whose values are checked before training.
-        guard: a callback that decides whether a step's update is made (`tfvae.callbacks.FirstAid`), or `None`.
+        seed: of all training noise.
+        objective: the bound that is maximised.
+        estimator: of its gradient.
+        objective_layers: layers with the objective's own state.
+        logs: name to what Keras sees of each log.
+        log_table: where they are kept.
+        violations: counts what streams bring that must be refused.
+        notes: keys of what was said once.
         num_data: number of examples N in the data set, or `None`.
+        guard: the callback of a fit that guards its steps, or `None`.
+        preprocessing: layers applied to raw x inside the model; the subclass sets them.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.programs, self.validation, self.guard, self.num_data = {}, None, None, None
-        self.values_are_checked = False
+    preprocessing: Sequence[keras.layers.Layer]
+
+    def __init__(self, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
+        self.seed = seeds.draw() if seed is None else seeds.integer(seed)
+        self.objective, self.estimator, self.objective_layers = ELBO(), Pathwise(), []
+        self.notes, self.num_data, self.guard = set(), None, None
+        self.violations = Violations()
+        self._log_names(LOGS)
+        self._execution = {}
+        self._source, self._validation = None, None  # `Epochs` that the present call, and a fit's validation, reads
+        self._programs = functools.lru_cache(maxsize=KEPT)(self._program)
+        self._functions = functools.lru_cache(maxsize=KEPT)(self._function)
+
+    # What a subclass says.
+
+    @property
+    @abc.abstractmethod
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+
+    @property
+    @abc.abstractmethod
+    def support(self) -> ValueSet:
+        """The set that preprocessed data must lie in."""
 
     @abc.abstractmethod
-    def read_logs(self, training: bool) -> dict[str, tf.Tensor]:
-        """Returns the logs after a step; with them, under "violations", travels what is inspected outside of it."""
+    def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
+        """Returns what was observed of B examples in normal form."""
 
-    @property
-    def seed(self) -> int:
-        """The seed of all training noise."""
-        return self._seed
+    @abc.abstractmethod
+    def evidence(
+        self,
+        known: Known,
+        num_samples: int | tf.Tensor,
+        seed: tf.Tensor,
+        training: bool = False,
+        estimator: Estimator | None = None,
+        step: tf.Tensor | None = None,
+        num_data: int | None = None,
+    ) -> Evidence:
+        """Returns the evidence of `num_samples` samples for each of B examples."""
 
-    @seed.setter
-    def seed(self, seed: int) -> None:
-        self._seed, self.programs, self.train_function, self.test_function = seed, {}, None, None
+    @abc.abstractmethod
+    def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
+        """Raises `InvalidInput` if objective or estimator do not fit the parts."""
 
-    @property
-    def step_count(self) -> tf.Tensor:
-        """The steps taken, those included that only add to the gradient of the next update."""
-        return tf.identity(getattr(self.optimizer, "inner_optimizer", self.optimizer)._iterations)
+    # Keras' methods.
 
-    @property
-    def jit_is_automatic(self) -> bool:
-        """Whether `jit_compile` was left to us."""
-        return self._execution["jit_compile"] == "auto"
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Builds Keras' train function; what it counts as violations is raised when its block has executed."""
-        if isinstance(self.train_function, resident.Epochs):
-            self.steps_per_execution = self._execution["steps_per_execution"]
-        elif self.train_function is None or force:
-            super().make_train_function(force)
-            function = self.train_function
-            self.train_function = lambda iterator: self.inspected(function(iterator), training=True)
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Builds Keras' test function; what it counts as violations is raised when its block has executed."""
-        if self.test_function is None or force:
-            super().make_test_function(force)
-            function = self.test_function
-            self.test_function = lambda iterator: self.inspected(function(iterator), training=False)
-
-    def program(self, training: bool, mode: str, on_refusal: Any = None) -> Program:
-        """Returns the program of many train or test steps, made once."""
-        key = training, mode
-        if key not in self.programs:
-            step = self._without_checks(self.train_step if training else self.test_step)
-            self.programs[key] = Program(step, functools.partial(self.read_logs, training), mode, on_refusal)
-        return self.programs[key]
-
-    def _without_checks(self, step: Any) -> Any:
-        """Returns a step that leaves out the checks of values, unless preprocessing may make new ones."""
-        layers = [layer for outer in self.preprocessing for layer in outer._flatten_layers()]
-        known = all(type(layer) in PREDICTABLE or type(layer).__module__.startswith("tfvae.") for layer in layers)
-
-        def unchecked(data: tuple) -> dict[str, tf.Tensor]:
-            self.values_are_checked = known
-            try:
-                return step(data)
-            finally:
-                self.values_are_checked = False
-
-        return unchecked
-
-    def inspected(self, logs: dict[str, Any], training: bool, batch: Any = None) -> dict[str, Any]:
-        """Returns the logs of a block of steps without what travelled beside them.
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        objective: Objective | None = None,
+        estimator: Estimator | None = None,
+        *,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+        **refused: Any,
+    ) -> None:
+        """Configures training.
 
         Args:
-            logs: what the steps returned.
-            training: whether they were train steps.
-            batch: gives the data of a step of the present epoch, if they are not among the logs.
+            optimizer: a Keras optimizer or its name.
+            objective: the bound to maximise; by default `tfvae.objectives.ELBO()`.
+            estimator: of its gradient; by default `tfvae.estimators.Pathwise()`.
+            run_eagerly: run steps without `tf.function`, for debugging.
+            steps_per_execution: steps in one compiled call of a stream; arrays, unless a callback watches every
+                batch, have as many as fit into half a second.
+            jit_compile: compile steps with XLA; "auto" means on a GPU, and on a CPU for fits of arrays that are planned
+                to be long, without convolutions. XLA draws other noise for the same seed.
+            auto_scale_loss: scale the loss under `mixed_float16`.
+            **refused: Keras' `loss` and `metrics` have no meaning here.
 
         Raises:
-            InvalidInput, Diverged: if the block had data to refuse, or a step failed and a `FirstAid` watches.
+            InvalidInput: for a `loss`, for an objective or estimator that is none or does not fit the parts, or a
+                negative or NaN learning rate.
         """
-        logs = dict(logs)
-        violations = logs.pop("violations")
-        if training and self.guard:
-            violations = self.guard.inspect(logs, violations, batch)
-        self.violations.raise_if_any(violations, self.support)
-        return logs
-
-    def reset_metrics(self) -> None:
-        """Starts the logs again."""
-        self.log_table.reset_state()
-
-    def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        """Returns the logs."""
-        return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
+        objective = ELBO() if objective is None else objective
+        estimator = Pathwise() if estimator is None else estimator
+        optimizer = check_compiled(optimizer, objective, estimator, refused)
+        self.check_compatible(objective, estimator)
+        self._execution = {
+            "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
+        }  # fmt: skip
+        super().compile(optimizer=optimizer, auto_scale_loss=auto_scale_loss, **self._execution)
+        self.objective, self.estimator = objective, estimator
+        self.objective_layers = list(objective.layers)
+        self._log_names((*LOGS, *objective.term_names, *objective.schedules))
+        self.optimizer.build(self.part_variables)
 
     def fit(
         self,
@@ -137,11 +156,12 @@ class Loop(keras.Model, abc.ABC):
         """Trains as `keras.Model.fit` does; all its arguments hold.
 
         Args:
-            x: raw examples, `[B, ...]`, or a `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches.
+            x: raw examples, `[B, ...]`, an `Observed` dict of arrays (x, target, weight), or a `tf.data.Dataset`,
+                `keras.utils.PyDataset` or generator of batches of either.
             y: the reconstruction target, if it is not x itself (denoising); integer labels are dropped with a note.
             *args: as in `keras.Model.fit`.
             sample_weight: weight of each example, `[B]`.
-            validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, or a stream.
+            validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, an `Observed` dict, or a stream.
             **kwargs: as in `keras.Model.fit`.
 
         Returns:
@@ -151,52 +171,177 @@ class Loop(keras.Model, abc.ABC):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = fitting.arguments_of(keras.Model.fit, x, y, *args, **given)
-        call["x"], call["y"] = inputs.check_fit(self, x, y, call["sample_weight"], class_weight=call["class_weight"])
-        if call["validation_data"] is not None:
-            triple = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
-            call["validation_data"] = (*inputs.check_fit(self, *triple), triple[2])
-        elif call["validation_split"]:
-            call.update(inputs.split_for_validation(call))
-        num_data = inputs.num_examples(call["x"], call["steps_per_epoch"])
-        callbacks = fitting.callbacks_of(call)
-        guard = fitting.guard_of(callbacks)
-        if num_data != self.num_data or guard:  # constants of the compiled step
-            self.num_data, self.guard, self.train_function, self.test_function = num_data, guard, None, None
-            self.programs = {}
+        call = FitCall.of(x, y, *args, **given).checked(self)
+        callbacks = call.given_callbacks()
+        self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
         try:
-            for callback in callbacks:
-                if hasattr(callback, "watch"):
-                    callback.watch(callbacks)
-            with resident.on_device(self, call) as call:
-                return super().fit(**call)
+            introduce(callbacks)
+            call, arrays = placed(self, call)
+            with self._reading(*arrays):
+                return super().fit(**call.for_keras())
         finally:
-            if guard:  # it guards this fit alone
-                self.guard, self.train_function, self.programs = None, None, {}
+            self.guard = None  # it guards this fit alone
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
-        if not kwargs.get("_use_cached_eval_dataset"):
-            x, y = inputs.check_fit(self, x, y, sample_weight)
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        if not self.validation:
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        ordinary, self.validation.position = self.test_function, 0
-        try:
-            self.test_function = self.validation
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        finally:
-            self.test_function = ordinary
-
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
-        within = self.train_function if isinstance(self.train_function, resident.Epochs) else None
-        try:
-            self.train_function = None if within else self.train_function
-            return super().train_on_batch(*args, **kwargs)
-        finally:
-            self.train_function = within or self.train_function
+        if keras_private.is_validation_of_fit(kwargs):
+            with self._reading(self._validation, self._validation):
+                return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+        with self._reading(None):
+            return super().evaluate(alone(checks.checked(self, x, y, sample_weight)), None, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
-        return super().predict(inputs.check_fit(self, x, support=REAL)[0], *args, **kwargs)
+        return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
+        with self._reading(None):
+            return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
+        with self._reading(None):
+            return super().test_on_batch(*args, **kwargs)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
+        return self.step(training=True)(data).logs
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluates the objective on one batch with noise that depends only on the examples before it."""
+        return self.step(training=False)(data).logs
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Returns the reconstruction's mean of one batch."""
+        return self(of_keras(data)["x"], training=False)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Gives Keras its train function; by now Keras has asked how many steps a call takes, and may forget it."""
+        self.steps_per_execution = self._execution["steps_per_execution"]
+        self.train_function = functools.partial(self._next_logs, training=True)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Gives Keras its test function."""
+        self.test_function = functools.partial(self._next_logs, training=False)
+
+    # Steps, and the programs that are made of them.
+
+    def step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
+        """Returns the step as the model is compiled now; `checked` if all values of the data were checked before."""
+        common = (self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
+        if not training:
+            return TestStep(self, *common)
+        return TrainStep(self, *common, self.optimizer, self.estimator, self.guard)
+
+    def program(self, training: bool, mode: str) -> Program:
+        """Returns the program of many steps on arrays, whose values were checked, made once for each step and mode."""
+        return self._programs(self.step(training, checked=keeps_values(self.preprocessing)), mode)
+
+    def _program(self, step: Step, mode: str) -> Program:
+        refused = self._note_refusal if self.jit_is_automatic and isinstance(step, TrainStep) else None
+        return Program(step, mode, refused)
+
+    def _function(self, step: Step | OwnStep, *execution: Any) -> Callable[[Iterator], Carried]:
+        """Returns Keras' loop of a step over a stream, for one way to run it."""
+        del execution
+        return keras_private.function_of(self, lambda data: replicas.carried(step(data)))
+
+    def _next_logs(self, iterator: Iterator, training: bool) -> dict[str, Any]:
+        """Takes the next steps, on arrays if the present call reads some, else on the stream; returns their logs."""
+        if self._source is not None:
+            return self._source.advance()
+        step = self.step(training)
+        if self.has_steps_of_its_own:
+            step = OwnStep(self.train_step if training else self.test_step, step)
+        return self.inspected(self._functions(step, *self._execution.values())(iterator), training)
+
+    def inspected(
+        self, carried: Carried, training: bool, batch: Callable[[int], Observed] | None = None
+    ) -> dict[str, Any]:
+        """Looks at what a block of steps carried out; returns its logs.
+
+        Args:
+            carried: out of the last step.
+            training: whether they were train steps.
+            batch: gives what is known of a batch of the present epoch, where the data are arrays.
+
+        Raises:
+            InvalidInput, Diverged: if the block had data to refuse, or a step failed and a guard watches.
+        """
+        if training and self.guard:
+            self.guard.inspect(carried, batch)
+        self.violations.raise_if_any(carried.violations, self.support)
+        return dict(carried.logs)
+
+    @contextlib.contextmanager
+    def _reading(self, source: Epochs | None, validation: Epochs | None = None) -> Iterator[None]:
+        """Lets what runs within take its steps from arrays on the device, or from Keras' stream again."""
+        before = self._source, self._validation, self.steps_per_execution
+        self._source, self._validation = source, validation
+        if source is not None:
+            source.position = 0
+            self.steps_per_execution = source.block if source.training else before[2]
+        try:
+            yield
+        finally:
+            self._source, self._validation, self.steps_per_execution = before
+
+    def _note_refusal(self, reason: str) -> None:
+        checks.note_once(self, "xla", f"XLA does not compile this model ({reason}); training goes on without it.")
+
+    @property
+    def has_steps_of_its_own(self) -> bool:
+        """Whether a subclass has overridden `train_step` or `test_step`."""
+        own = type(self)
+        return own.train_step is not Trainer.train_step or own.test_step is not Trainer.test_step
+
+    @property
+    def jit_is_automatic(self) -> bool:
+        """Whether `jit_compile` was left to us."""
+        return self._execution["jit_compile"] == "auto"
+
+    @property
+    def step_count(self) -> tf.Tensor:
+        """The steps taken, those included that only add to the gradient of the next update."""
+        return keras_private.num_steps(self.optimizer)
+
+    @property
+    def part_variables(self) -> list[keras.Variable]:
+        """The trainable weights of the parts: all but the objective's own."""
+        own = {id(v) for layer in self.objective_layers for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in own]
+
+    # Logs.
+
+    def _log_names(self, names: tuple[str, ...]) -> None:
+        self.log_table = LogTable(names)
+        self.logs = {name: Log(name, self.log_table) for name in names}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The logs: loss, objective, elbo, distortion, rate, then the objective's terms and schedules."""
+        return list(self.logs.values())
+
+    def reset_metrics(self) -> None:
+        """Starts the logs again."""
+        self.log_table.reset_state()
+
+    def get_metrics_result(self) -> dict[str, float]:
+        """Returns the logs."""
+        return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
+
+    # Saving.
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`, and the size N of the data set."""
+        if not self.compiled:
+            return {}
+        config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
+        return keras.saving.serialize_keras_object({**config, **self._execution, "num_data": self.num_data})
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        config = keras.saving.deserialize_keras_object(config)
+        self.num_data = config.pop("num_data", None)
+        self.compile(**config)

@@ -1,0 +1,210 @@
+"""What is known of B examples is one plain dict, whichever way it comes: the same numbers as x, y and sample_weight."""
+
+import collections
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae.checks.data import element
+from tfvae.checks.streams import num_examples, split
+from tfvae.core import observed
+
+BATCH = 16
+X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
+TARGET = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
+WEIGHT = np.linspace(0.1, 2, 70).astype(np.float32)
+FORMS = {  # what is known, as a user of Keras writes it, and as one dict
+    "x": ((X,), {"x": X}),
+    "x and target": ((X, TARGET), {"x": X, "target": TARGET}),
+    "all": ((X, TARGET, WEIGHT), {"x": X, "target": TARGET, "weight": WEIGHT}),
+}
+
+
+def make(**options):
+    keras.utils.set_random_seed(0)
+    posterior = tfvae.posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([8]))
+    vae = tfvae.VAE(posterior, tfvae.likelihoods.Bernoulli(6, network=tfvae.networks.mlp([8])), seed=3)
+    vae.compile(keras.optimizers.Adam(0.01), **options)
+    return vae
+
+
+class Batches(keras.utils.PyDataset):
+    """The same batches, from a `PyDataset`."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        rows = slice(BATCH * index, BATCH * (index + 1))
+        return tf.nest.map_structure(lambda part: part[rows], self.data)
+
+
+def stream(data):
+    return tf.data.Dataset.from_tensor_slices(data).batch(BATCH)
+
+
+def generator(data):
+    batches = Batches(data)
+    return (batches[index % 5] for index in range(10))
+
+
+def arrays(vae, data, **options):
+    x, y, weight = (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, None)
+    return vae.fit(x, y, sample_weight=weight, batch_size=BATCH, shuffle=False, **options).history
+
+
+WAYS = {
+    "arrays": arrays,
+    "arrays, run eagerly": lambda vae, data, **options: arrays(vae, data, **options),
+    "arrays, first aid": lambda vae, data, **options: arrays(
+        vae, data, callbacks=[tfvae.callbacks.FirstAid()], **options
+    ),
+    "stream": lambda vae, data, **options: vae.fit(stream(data), **options).history,
+    "stream, three steps a call": lambda vae, data, **options: vae.fit(stream(data), **options).history,
+    "stream, first aid": lambda vae, data, **options: (
+        vae.fit(stream(data), callbacks=[tfvae.callbacks.FirstAid()], **options).history
+    ),
+    "PyDataset": lambda vae, data, **options: vae.fit(Batches(data), shuffle=False, **options).history,
+    "generator": lambda vae, data, **options: vae.fit(generator(data), steps_per_epoch=5, **options).history,
+    "batch by batch": lambda vae, data, **options: [
+        vae.train_on_batch(*(part if isinstance(part, tuple) else (part,))) for part in 2 * list(Batches(data))
+    ],
+}
+OPTIONS = {"arrays, run eagerly": {"run_eagerly": True}, "stream, three steps a call": {"steps_per_execution": 3}}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Returns the weights after two epochs of a form, once, by today's way through tf.data."""
+    made = {}
+
+    def weights(form):
+        if form not in made:
+            vae = make()
+            vae.fit(stream(FORMS[form][0] if len(FORMS[form][0]) > 1 else X), epochs=2, verbose=0)
+            made[form] = vae.get_weights()
+        return made[form]
+
+    return weights
+
+
+@pytest.mark.parametrize("as_dict", [False, True], ids=["as today", "dict"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_takes_the_dict_and_todays_form_to_the_same_weights(reference, way, form, as_dict):
+    vae, data = make(**OPTIONS.get(way, {})), FORMS[form][as_dict]
+    WAYS[way](vae, data, **({} if way == "batch by batch" else {"epochs": 2, "verbose": 0}))
+    worst = max(np.abs(a - b).max() for a, b in zip(vae.get_weights(), reference(form), strict=True))
+    print(f"| {way} | {form} | {'dict' if as_dict else 'as today'} | {worst:.1e} |")
+    assert int(vae.optimizer.iterations) == 10
+    assert worst < 1e-6  # the same operations, in other programs
+
+
+@pytest.mark.parametrize("as_dict", [False, True], ids=["as today", "dict"])
+@pytest.mark.parametrize("form", FORMS)
+def test_validation_evaluation_and_prediction_take_both(form, as_dict):
+    vae, data = make(), FORMS[form][as_dict]
+    x, y, weight = (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, None)
+    logs = vae.evaluate(x, y, sample_weight=weight, batch_size=BATCH, verbose=0, return_dict=True)
+    assert vae.evaluate(stream(data), verbose=0, return_dict=True) == pytest.approx(logs, rel=1e-6)
+    np.testing.assert_array_equal(vae.predict(x, verbose=0), vae.predict(X, verbose=0))
+    np.testing.assert_array_equal(vae.predict(stream(data), batch_size=None, verbose=0), vae.predict(X, verbose=0))
+    still = make()
+    still.compile(keras.optimizers.SGD(0.0))
+    for validation in (data, stream(data)):
+        history = still.fit(X, batch_size=BATCH, verbose=0, validation_data=validation).history
+        assert {name: history[f"val_{name}"][0] for name in logs} == pytest.approx(logs, rel=1e-6)
+
+
+def test_validation_split_takes_the_last_rows_of_every_key():
+    history, given = (
+        make().fit(data, batch_size=BATCH, shuffle=False, verbose=0, **options).history
+        for data, options in (
+            (FORMS["all"][1], {"validation_split": 0.3}),
+            (
+                {k: v[:49] for k, v in FORMS["all"][1].items()},
+                {"validation_data": tuple(v[49:] for v in FORMS["all"][0])},
+            ),
+        )
+    )
+    assert history == given
+    train, held = split(FORMS["all"][1], 0.3)
+    assert train.keys() == held.keys() == FORMS["all"][1].keys() and observed.num_rows(held) == 21
+
+
+def test_normal_form_has_every_key():
+    known = make().known({"x": X})
+    assert known.keys() == {"x", "target", "weight"} and known["target"] is known["x"]
+    np.testing.assert_array_equal(known["weight"], np.ones(70))
+    known = make().known({**FORMS["all"][1], "weight": WEIGHT[:, None]})
+    np.testing.assert_array_equal(known["target"], TARGET)
+    np.testing.assert_array_equal(known["weight"], WEIGHT)
+
+
+def test_pack_drops_none_and_alone_gives_x_back():
+    assert observed.pack(1, target=None, weight=2) == {"x": 1, "weight": 2}
+    assert observed.pack({"x": 1, "target": 3}, weight=2) == {"x": 1, "target": 3, "weight": 2}
+    assert observed.alone({"x": 1}) == 1 and observed.alone({"x": 1, "weight": 2}) == {"x": 1, "weight": 2}
+    assert observed.of_keras((1, 2, 3)) == {"x": 1, "target": 2, "weight": 3}
+    assert observed.of_keras(({"x": 1},)) == observed.of_keras({"x": 1}) == {"x": 1}
+
+
+def test_the_size_of_the_data_is_that_of_the_rows():
+    for data in ({"x": X, "weight": WEIGHT}, X):
+        assert num_examples(data) == 70
+    assert num_examples(stream({"x": X})) == num_examples(Batches({"x": X})) == 80  # the first batch stands for all
+    assert num_examples(generator({"x": X})) is None
+
+
+Pair = collections.namedtuple("Pair", ["x", "weight"])
+REFUSED = {
+    "an unknown key": ({"x": X, "image": X}, "a dict with x and perhaps target and weight.*'image'"),
+    "no x": ({"target": X}, "a dict with keys"),
+    "None inside": ({"x": X, "weight": None}, "a dict without None.*weight=None.*Leave out the key"),
+    "a NamedTuple": (Pair(X, WEIGHT), "a Pair.*Put all that is known into the dict"),
+    "a dict and weights": (({"x": X}, None, WEIGHT), "a dict and more beside it"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_keras_loses_on_some_ways_is_refused(name):
+    data, said = REFUSED[name]
+    with pytest.raises(tfvae.InvalidInput, match=said):
+        element(make(), data)
+
+
+@pytest.mark.parametrize("key", ["target", "weight"])
+def test_a_dict_of_arrays_has_one_number_of_rows(key):
+    with pytest.raises(tfvae.InvalidInput, match="70 rows, as x has"):
+        make().fit({**FORMS["all"][1], key: FORMS["all"][1][key][:9]}, verbose=0)
+
+
+def test_labels_are_dropped_with_one_note(caplog):
+    vae = make()
+    with caplog.at_level(logging.WARNING, "tfvae"):
+        vae.fit(X, np.arange(70) % 3, batch_size=BATCH, verbose=0)
+        vae.fit(stream((X, np.arange(70) % 3)), verbose=0)
+    assert caplog.text.count("labels in y are not used") == 1
+
+
+def test_a_step_of_ones_own_sees_what_was_given():
+    """x alone stays x, as Keras' users have it."""
+    seen = []
+
+    class Own(tfvae.VAE):
+        def train_step(self, data):
+            seen.append(tf.nest.map_structure(lambda part: part.shape[1:], data))
+            return super().train_step(data)
+
+    vae = Own(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(6))
+    vae.compile()
+    vae.fit(X, batch_size=35, verbose=0)
+    assert seen == [((6,),)] or seen == [(6,)]

@@ -1,0 +1,84 @@
+"""Streams of batches: what brings them, their first batch, how many examples they hold.
+
+A stream is a `tf.data.Dataset`, a `keras.utils.PyDataset`, a generator, or anything else that yields batches.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Observed, num_rows, of_keras
+
+
+def is_stream(x: Any) -> bool:
+    """Tells whether x brings batches, and is not an array."""
+    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)) or not (
+        hasattr(x, "__array__") or tf.is_tensor(x) or isinstance(x, (list, tuple, dict))
+    )
+
+
+def peek(stream: Any) -> tuple[Any, Any]:
+    """Returns the first batch of a stream, and the stream with that batch still in it.
+
+    Raises:
+        InvalidInput: if it is empty, or is not a stream.
+    """
+    if isinstance(stream, keras.utils.PyDataset):
+        first = None if stream.num_batches == 0 else stream[0]
+    elif isinstance(stream, tf.data.Dataset):
+        first = next(iter(stream.take(1)), None)
+    elif isinstance(stream, Iterator):
+        first = next(stream, None)
+        stream = _batches(first, stream)
+    elif hasattr(stream, "__iter__"):
+        first = next(iter(stream), None)
+    else:
+        raise InvalidInput("arrays, a tf.data.Dataset or a PyDataset", f"{stream!r}", "Pass x as an array.")
+    if first is None:
+        raise InvalidInput("at least one batch", "an empty stream", "Check the path and the filters of the pipeline.")
+    return first, stream
+
+
+def num_examples(data: Any, steps_per_epoch: int | None = None) -> int | None:
+    """Returns the number of examples N in the data, or `None` where a stream does not know it.
+
+    Args:
+        data: an `Observed` of arrays, an array, or a stream of batches, of which the first one's size stands for all.
+        steps_per_epoch: batches that count as one pass over an endless stream.
+    """
+    if not is_stream(data):
+        return num_rows(data)
+    batches = steps_per_epoch or (data.num_batches if isinstance(data, keras.utils.PyDataset) else None)
+    if isinstance(data, tf.data.Dataset):
+        batches = batches or max(int(data.cardinality()), 0)
+    if not batches or isinstance(data, Iterator):
+        return None
+    return batches * num_rows(of_keras(peek(data)[0]))
+
+
+def split(data: Observed | Any, share: float) -> tuple[Observed, Observed]:
+    """Returns the first rows of arrays, and the last `share` of them for validation, as Keras has it.
+
+    Raises:
+        InvalidInput: if the data are a stream, or one side would be empty.
+    """
+    remedy = "Pass validation_data."
+    if not isinstance(data, Mapping):
+        raise InvalidInput("arrays, to split off validation data", f"a {type(data).__name__}", remedy)
+    total = num_rows(data)
+    rows = int(total * (1.0 - share))
+    if not 0 < rows < total:
+        raise InvalidInput("validation_split to leave rows on both sides", f"{share} of {total} rows", remedy)
+    sides = slice(rows), slice(rows, None)
+    train, held = (tf.nest.map_structure(lambda part, side=side: part[side], data) for side in sides)
+    return train, held
+
+
+def _batches(first: Any, rest: Iterator) -> Iterator:
+    """Yields the first batch, then the rest, each as the tuple that Keras wants of a generator."""
+    for batch in itertools.chain([first], rest):
+        yield batch if isinstance(batch, tuple) else (batch,)

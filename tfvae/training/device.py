@@ -1,0 +1,144 @@
+"""Arrays to the device: which fits take their batches there, and how their steps are compiled.
+
+Keras' own `fit` keeps the epochs, callbacks, logs and validation. It is given an endless stream of nothing, and its
+train function takes the data from `Epochs`. Under "auto" that goes through XLA where it was measured to pay: on a GPU
+as Keras decides, on a CPU in long fits without convolutions (`benchmarks/NOTES.md`).
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfvae.checks.data import note_once
+from tfvae.checks.streams import is_stream
+from tfvae.core import keras_private
+from tfvae.core.observed import Observed, num_rows
+from tfvae.training import call as calls
+from tfvae.training.call import FitCall
+from tfvae.training.epochs import Epochs
+from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS
+
+if TYPE_CHECKING:
+    from tfvae.training.trainer import Trainer
+
+XLA_FROM, SMALL_XLA_FROM = 2000, 16000  # steps of a fit on a CPU, below which compiling takes longer than it saves,
+SMALL = 2**17  # and from which number of weights the one or the other holds
+MOST_GPU_BYTES = 2**31
+CONVOLUTIONS = tuple(layer for name, layer in vars(keras.layers).items() if "Conv" in name)
+
+
+class Placed(NamedTuple):
+    """A fit whose arrays are on the device.
+
+    Attributes:
+        training: the epochs, or `None` where the data pass through Keras.
+        validation: those of its validation, or `None` likewise.
+    """
+
+    training: Epochs | None = None
+    validation: Epochs | None = None
+
+
+def placed(model: "Trainer", call: FitCall) -> tuple[FitCall, Placed]:
+    """Brings the arrays of a fit to the device, where they can stay there.
+
+    Args:
+        model: that is trained.
+        call: of `fit`, checked.
+
+    Returns:
+        The call that Keras is to have, and the arrays.
+    """
+    if is_stream(call.x) or not model.compiled:
+        return call, Placed()
+    obstacle = _obstacle(model, call)
+    if obstacle:
+        note_once(model, "resident", f"{obstacle}: the data pass through tf.data, which is slower.")
+        return call, Placed()
+    training = _training(model, call)
+    callbacks = call.callbacks
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = keras.callbacks.CallbackList(
+            callbacks, add_history=True, add_progbar=call.verbose != 0, verbose=call.verbose,
+            epochs=call.epochs, steps=training.steps, model=model,
+        )  # fmt: skip
+    watchers = calls.watchers(callbacks.callbacks, "train")
+    if watchers:
+        training.block = model.steps_per_execution
+        if training.block == 1:
+            names = ", ".join(watchers)
+            note_once(model, "watchers", f"{names} watches every batch: one step a call, which is slower.")
+    else:
+        training.tick = functools.partial(_tick, callbacks)
+    call = call.replaced(
+        x=_endless(), batch_size=None, shuffle=False, steps_per_epoch=training.steps, callbacks=callbacks
+    )  # fmt: skip
+    if not isinstance(call.validation_data, Mapping):
+        return call, Placed(training)
+    validation = _validation(model, call, training.batch_size)
+    each = bool(calls.watchers(callbacks.callbacks, "test"))
+    validation.block = model.steps_per_execution if each else validation.steps
+    call = call.replaced(validation_data=_endless(), validation_steps=validation.steps if each else 1)
+    return call, Placed(training, validation)
+
+
+def mode_of(model: "Trainer", steps: int) -> str:
+    """Returns how a fit of so many steps is run."""
+    if model.run_eagerly:
+        return EAGER
+    layers = list(keras_private.all_layers(model))
+    convolves = not _on_gpu() and any(isinstance(layer, CONVOLUTIONS) for layer in layers)
+    if model.jit_compile:
+        return XLA_STEPS if convolves else XLA
+    enough = steps >= (SMALL_XLA_FROM if model.count_params() < SMALL else XLA_FROM)
+    pays = enough and not convolves and all(layer.supports_jit for layer in layers)
+    return XLA if model.jit_is_automatic and pays else GRAPH
+
+
+def _training(model: "Trainer", call: FitCall) -> Epochs:
+    size = call.batch_size or 32
+    program = model.program(training=True, mode=mode_of(model, call.epochs * -(-num_rows(call.x) // size)))
+    program.allowance = 1
+    return Epochs(model, program, call.x, size, shuffle=bool(call.shuffle), training=True)
+
+
+def _validation(model: "Trainer", call: FitCall, batch_size: int) -> Epochs:
+    program = model.program(training=False, mode=EAGER if model.run_eagerly else GRAPH)  # the numbers of `evaluate`
+    size, most = call.validation_batch_size or batch_size, call.validation_steps
+    return Epochs(model, program, call.validation_data, size, shuffle=False, training=False, most=most)
+
+
+def _obstacle(model: "Trainer", call: FitCall) -> str:
+    """Returns why arrays cannot stay on the device, or nothing."""
+    obstacles = {
+        "a distribution strategy": tf.distribute.has_strategy() or model.distribute_strategy.num_replicas_in_sync > 1,
+        "class_weight": call.class_weight is not None,
+        "steps_per_epoch": call.steps_per_epoch is not None or keras.config.max_steps_per_epoch() is not None,
+        "shuffle='batch'": call.shuffle == "batch",
+        "a train_step or test_step of its own": model.has_steps_of_its_own,
+        "data beyond 2 GiB on a GPU": _on_gpu() and 4 * _numbers(call.x) > MOST_GPU_BYTES,
+    }
+    return ", ".join(name for name, holds in obstacles.items() if holds)
+
+
+def _numbers(data: Observed) -> int:
+    return sum(math.prod(np.shape(part)) for part in tf.nest.flatten(data))
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _endless() -> tf.data.Dataset:
+    """Returns what Keras iterates over in place of the data."""
+    return tf.data.Dataset.range(1).repeat()
+
+
+def _tick(callbacks: keras.callbacks.CallbackList, last: int, logs: dict[str, Any]) -> None:
+    callbacks.on_train_batch_end(last, logs)
+    callbacks.on_train_batch_begin(last + 1)
