@@ -22,6 +22,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Known
 from tfvae.core.sets import REAL, ValueSet
+from tfvae.inference.importance import estimate_in_graph
 from tfvae.vae import VAE
 
 
@@ -116,8 +117,7 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"elbo": vae.evidence(known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
 
     def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        x, num_samples = known(x, vae.support)["x"], at_least(num_samples, 1)
-        estimate = vae.marginal(x, num_samples, seeds.as_seed(seed))
+        estimate = estimate_in_graph(vae, known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
     return {
