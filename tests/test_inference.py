@@ -14,10 +14,9 @@ from linear_gaussian import SIGMA, B, D, N, W, data, exact_log_prob, linear_vae,
 import tfvae
 from tfvae import evaluation, inference
 from tfvae.core.conditional import positive_inverse
-from tfvae.core.evidence import Draws
 from tfvae.inference.refine import _bounds
 from tfvae.inference.rows import blocks
-from tfvae.inference.target import Target
+from tfvae.inference.target import Draws, Target
 
 ROTATION = np.array([[0.8, -0.6], [0.6, 0.8]])
 MIXED = W @ ROTATION  # columns that are not orthogonal: the same p(x), a correlated posterior
@@ -209,7 +208,7 @@ def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
 
     def ranges(self, q, size, seed):
         log_weight = q["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
-        return Draws(z=None, log_likelihood=log_weight, log_prior=0.0, log_posterior=0.0)
+        return Draws(z=None, log_likelihood=log_weight, log_prior=0 * log_weight, log_q=0.0)
 
     monkeypatch.setattr(Target, "draw", ranges)
     vae, raw = linear_vae(), {"scale": tf.zeros([3, 2])}

@@ -38,43 +38,8 @@ class Gate:
         return identity(tensor)
 
 
-class _Densities:
-    """What follows from log p(x | z), log p(z) and log q(z | x) of samples, each `[S, B]` in nats."""
-
-    log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_posterior: tf.Tensor
-
-    @property
-    def log_weight(self) -> tf.Tensor:
-        """Log importance weight log p(x, z) - log q(z | x), `[S, B]`."""
-        return self.log_likelihood + self.log_prior - self.log_posterior
-
-    @property
-    def log_ratio(self) -> tf.Tensor:
-        """Log q(z | x) - log p(z), `[S, B]`, whose mean over samples is the rate."""
-        return self.log_posterior - self.log_prior
-
-
 @dataclasses.dataclass(frozen=True)
-class Draws(_Densities):
-    """S samples of z for each of B examples, and their log-densities in nats.
-
-    Attributes:
-        z: the samples, `[S, B, D]`.
-        log_likelihood: log p(x | z), `[S, B]`.
-        log_prior: log p(z), `[S, B]`.
-        log_posterior: log q(z | x), `[S, B]`.
-    """
-
-    z: tf.Tensor
-    log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_posterior: tf.Tensor
-
-
-@dataclasses.dataclass(frozen=True)
-class Evidence(_Densities):
+class Evidence:
     """Log-densities in nats of S samples for B examples, and the distributions they came from.
 
     Attributes:
@@ -116,6 +81,11 @@ class Evidence(_Densities):
         return tf.math.divide_no_nan(replicas.total(total), replicas.total(weights))
 
     @property
+    def log_weight(self) -> tf.Tensor:
+        """Log importance weight log p(x, z) - log q(z | x), `[S, B]`."""
+        return self.log_likelihood + self.log_prior - self.log_posterior
+
+    @property
     def distortion(self) -> tf.Tensor:
         """Negative expected log-likelihood, `[B]`."""
         return -tf.reduce_mean(self.log_likelihood, axis=0)
@@ -123,7 +93,7 @@ class Evidence(_Densities):
     @property
     def rate(self) -> tf.Tensor:
         """KL(q || p), `[B]`: in closed form where there is one, else the samples' mean of log q - log p."""
-        return tf.reduce_mean(self.log_ratio, axis=0) if self.kl is None else self.kl
+        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0) if self.kl is None else self.kl
 
     @property
     def elbo(self) -> tf.Tensor:

@@ -170,7 +170,7 @@ def _score(
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))
-        return draws.log_weight, draws.log_ratio
+        return draws.log_weight, draws.log_q - draws.log_prior
 
     kept = [Marginal(), Largest(largest), Mean(), *map(GroupBound, groups)]
     results = accumulate(draw, kept, tf.shape(known["x"])[0], num_samples, chunk, seed)

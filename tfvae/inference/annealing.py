@@ -156,8 +156,8 @@ class Annealing:
             if q is None:
                 log_likelihood, log_prior = target.log_densities(z)
                 return log_prior, log_likelihood
-            draws = target.weighed(z, q.log_prob(z))
-            return draws.log_posterior, draws.log_weight
+            log_joint, log_start = target.log_joint(z), q.log_prob(z)
+            return log_start, log_joint - log_start
 
         def log_density(z: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:  # log f_t(z)
             log_start, ratio = densities(z)
