@@ -19,8 +19,7 @@ from tfvae.evaluation.latents import (
     posterior_means,
     relative_activity,
 )
-from tfvae.evaluation.scoring import _is_discrete
-from tfvae.inference import importance, trust
+from tfvae.inference import accumulators, trust
 
 ESTIMATES = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
 
@@ -77,7 +76,7 @@ def test_log_prob_is_that_of_the_model(vae):
 
 
 def test_only_a_mass_function_has_a_code_length():
-    discrete = {name for name in LIKELIHOODS if _is_discrete(make_vae(likelihood_name=name))}
+    discrete = {name for name in LIKELIHOODS if make_vae(likelihood_name=name).support.discrete}
     densities = {"Normal", "Laplace", "StudentT", "ContinuousBernoulli", "Columns"}
     assert discrete == set(LIKELIHOODS) - densities
 
@@ -239,8 +238,8 @@ def test_exactly_the_samples_asked_for(num_samples, chunk):
         return log_weight, 2 * log_weight
 
     sizes = [k for k in (1, 2, 3, 10, 50, 60, 120, 1000) if k <= num_samples]
-    kept = [importance.Marginal(), importance.Largest(6), importance.Mean(), *map(importance.GroupBound, sizes)]
-    run = tf.function(lambda k: importance.accumulate(draw, kept, batch, k, chunk, seed))
+    kept = [accumulators.Marginal(), accumulators.Largest(6), accumulators.Mean(), *map(accumulators.GroupBound, sizes)]
+    run = tf.function(lambda k: accumulators.accumulate(draw, kept, batch, k, chunk, seed))
     marginal, largest, mean, *bounds = run(tf.constant(num_samples))
     chunks = [draw(chunk, seeds.fold(seed, index))[0] for index in range(-(-num_samples // chunk))]
     weights = np.concatenate(chunks)[:num_samples].astype(np.float64)
@@ -267,7 +266,7 @@ def test_second_evaluation_traces_nothing(vae):
     x = data(230, seed=38)
     for _ in range(2):
         quiet(vae, x, 70), posterior_means(vae, x), kl_per_dimension(vae, x), mutual_information(vae, x, seed=0)
-    graphs = vars(vae)["_evaluation_functions"]
+    graphs = vars(vae)["_graphs"]
     before = {key: (graph, graph.experimental_get_tracing_count()) for key, graph in graphs.items()}
     quiet(vae, x, 70), posterior_means(vae, x), kl_per_dimension(vae, x), mutual_information(vae, x, seed=0)
     assert before == {key: (graph, graph.experimental_get_tracing_count()) for key, graph in graphs.items()}

@@ -12,10 +12,11 @@ import tensorflow as tf
 from linear_gaussian import SIGMA, B, D, N, W, data, exact_log_prob, linear_vae, set_exact
 
 import tfvae
-from tfvae import evaluation
+from tfvae import evaluation, inference
 from tfvae.core.conditional import positive_inverse
-from tfvae.inference import refine as inference
-from tfvae.inference import rows as blocks
+from tfvae.inference.refine import _bounds
+from tfvae.inference.rows import blocks
+from tfvae.inference.target import Draws, Target
 
 ROTATION = np.array([[0.8, -0.6], [0.6, 0.8]])
 MIXED = W @ ROTATION  # columns that are not orthogonal: the same p(x), a correlated posterior
@@ -205,12 +206,15 @@ LONG = (
 def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
     """51 of them are 0, 1 ... 49 of the first chunk, and 0 of the second."""
 
-    def ranges(vae, x, raw):
-        return lambda size, seed: raw["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
+    def ranges(self, q, size, seed):
+        log_weight = q["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
+        return Draws(z=None, log_likelihood=log_weight, log_prior=0 * log_weight, log_q=0.0)
 
-    monkeypatch.setattr(inference, "_log_weight", ranges)
-    one, two = ({"loc": tf.fill([3, 1], value)} for value in (1.0, 3.0))
-    mean, error = inference._bounds(linear_vae(), tf.zeros([3, 5]), one, two, 51, tf.constant([0, 1]))
+    monkeypatch.setattr(Target, "draw", ranges)
+    vae, raw = linear_vae(), {"scale": tf.zeros([3, 2])}
+    one, two = ({**raw, "loc": tf.fill([3, 2], value)} for value in (1.0, 3.0))
+    target = Target(vae, vae.known({"x": tf.zeros([3, 5])}))
+    mean, error = _bounds(target, one, two, 51, tf.constant([0, 1]))
     values = np.array([*range(50), 0])
     np.testing.assert_allclose(mean[:, 0], values.mean() * np.array([1, 3, 2]), rtol=1e-5)
     np.testing.assert_allclose(error[:, 0], values.std(ddof=1) / np.sqrt(51) * np.array([1, 3, 2]), rtol=1e-5)
@@ -285,9 +289,10 @@ def test_wrong_input_is_refused(x, options, words):
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 25])
 def test_blocks_hold_each_example_once(rows):
     vae, x, seen = linear_vae(), data(rows, 10), []
-    for block in blocks.of_examples(vae, x, 10):
-        assert block.x.shape == (min(10, rows), 5)
-        np.testing.assert_array_equal(block.x, x[block.where])
+    for block in blocks(vae, x, 10, same_size=True):
+        assert block.known["x"].shape == (min(10, rows), 5)
+        np.testing.assert_array_equal(block.known["x"], x[block.where])
+        np.testing.assert_array_equal(block.x, block.counted(block.known)["target"])
         seen += list(block.where[: block.rows])
     assert seen == list(range(rows))
 
@@ -296,4 +301,4 @@ def test_a_bad_value_is_named_by_its_row():
     x = data(25, 10)
     x[23, 2] = np.inf
     with pytest.raises(tfvae.InvalidInput, match=r"x\[23, 2\]"):
-        list(blocks.of_examples(linear_vae(), x, 10))
+        list(blocks(linear_vae(), x, 10))

@@ -49,9 +49,9 @@ MUTANTS = [
     ),
     Mutant(
         "the number of samples ignored in the likelihood estimate",
-        "vae.py",
-        "return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)",
-        "return importance.estimate(draw, tf.shape(x)[0], chunk, chunk, seed)",
+        "inference/importance.py",
+        'return estimate(log_weight, tf.shape(known["x"])[0], num_samples, chunk, seed)',
+        'return estimate(log_weight, tf.shape(known["x"])[0], chunk, chunk, seed)',
         "tests/test_oracle.py tests/test_evaluation_oracle.py tests/test_evaluation.py",
     ),
     Mutant(
@@ -81,7 +81,7 @@ MUTANTS = [
     ),
     Mutant(
         "division by the wrong number of samples where chunks do not divide it",
-        "inference/importance.py",
+        "inference/accumulators.py",
         "used = (first + tf.range(chunk) < num_samples)[:, tf.newaxis]",
         "used = (first + tf.range(chunk) < num_samples + chunk)[:, tf.newaxis]",
         "tests/test_oracle.py tests/test_evaluation.py",

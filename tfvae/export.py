@@ -10,9 +10,9 @@ x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. E
 the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer.
 """
 
+import contextlib
 import os
-import shutil
-import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -22,6 +22,8 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Known
 from tfvae.core.sets import REAL, ValueSet
+from tfvae.files import whole_folder
+from tfvae.inference.importance import estimate_in_graph
 from tfvae.vae import VAE
 
 
@@ -50,18 +52,11 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
     if target.exists():
         remedy = "Export to a new version, or remove that folder first."
         raise InvalidInput("a version folder that does not exist yet", f"{target}", remedy)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}-{uuid.uuid4().hex}.partial"
-    try:
-        archive = keras.export.ExportArchive()
-        for name, (endpoint, *signature) in endpoints(vae).items():
-            archive.add_endpoint(name, endpoint, input_signature=signature)
-        archive.write_out(str(partial), verbose=False)
-        partial.rename(target)
-    except tf.errors.OpError as error:  # TensorFlow's file system has errors of its own
-        raise OSError(error.message) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    archive = keras.export.ExportArchive()
+    for name, (endpoint, *signature) in endpoints(vae).items():
+        archive.add_endpoint(name, endpoint, input_signature=signature)
+    with _errors_of_the_system(), whole_folder(target) as folder:
+        archive.write_out(str(folder), verbose=False)
     return str(target)
 
 
@@ -71,6 +66,15 @@ def version_folder(path: Path) -> Path:
         return path
     versions = [int(child.name) for child in path.glob("*") if child.name.isdecimal()]
     return path / str(max(versions, default=0) + 1)
+
+
+@contextlib.contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """Raises `OSError` in place of the errors that TensorFlow's file system has of its own."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
 
 
 def endpoints(vae: VAE) -> dict[str, tuple]:
@@ -116,8 +120,7 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"elbo": vae.evidence(known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
 
     def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        x, num_samples = known(x, vae.support)["x"], at_least(num_samples, 1)
-        estimate = vae.marginal(x, num_samples, seeds.as_seed(seed))
+        estimate = estimate_in_graph(vae, known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
     return {

@@ -7,7 +7,6 @@
 everything an objective may see (`tfvae.training` makes the train step of them).
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.checks import data as inputs
-from tfvae.checks import parts as compatibility
+from tfvae.checks.data import check_values, event_batch
+from tfvae.checks.parts import check_kind, check_latents, refuse_reserved
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence, Gate
@@ -24,8 +23,9 @@ from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 from tfvae.estimators import Estimator, Pathwise
-from tfvae.inference import importance
-from tfvae.inference.importance import MarginalEstimate
+from tfvae.inference.accumulators import MarginalEstimate
+from tfvae.inference.importance import estimate_rows
+from tfvae.inference.target import Target
 from tfvae.likelihoods import Likelihood
 from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
@@ -73,15 +73,15 @@ class VAE(Trainer):
     ) -> None:
         super().__init__(seed=seed, **kwargs)
         for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
-            compatibility.check_kind(name, part, kind)
+            check_kind(name, part, kind)
         prior = StandardNormal(posterior.latent_dim) if prior is None else prior
-        compatibility.check_kind("prior", prior, Prior)
+        check_kind("prior", prior, Prior)
         prior.bind(posterior, likelihood.event_shape)  # first: a VampPrior lives where its posterior does
-        compatibility.check_latents(posterior, prior)
+        check_latents(posterior, prior)
         self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
         self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
         for layer in self.preprocessing:
-            compatibility.check_kind("preprocessing", layer, keras.layers.Layer)
+            check_kind("preprocessing", layer, keras.layers.Layer)
         self.posterior.build((None, *self.event_shape))
         self.likelihood.build((None, *self.posterior.latent_shape))
         self.prior.build((None,))
@@ -103,20 +103,22 @@ class VAE(Trainer):
 
     def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
-        compatibility.refuse_reserved(condition)
-        z = tf.cast(z, tf.float32)
-        latent = self.posterior.latent_shape
+        refuse_reserved(condition)
+        return self.likelihood(self._codes(z))
+
+    def _codes(self, z: Any) -> tf.Tensor:
+        """Returns latent codes as float32; their shape and eagerly their values are checked."""
+        z, latent = tf.cast(z, tf.float32), self.posterior.latent_shape
         if z.shape.rank is not None and (z.shape.rank <= len(latent) or tuple(z.shape[-len(latent) :]) != latent):
-            shape = ("B", *latent)
-            raise InvalidInput(f"z of shape {shape}", f"shape {tuple(z.shape)}", "Each row is one latent code.")
+            expected, received = f"z of shape {('B', *latent)}", f"shape {tuple(z.shape)}"
+            raise InvalidInput(expected, received, "Each row is one latent code.")
         if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
             raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
-        return self.likelihood(z)
+        return z
 
     def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
-        known, z = self._known(x, condition, mask, data_support=True), tf.cast(z, tf.float32)
-        return self.decode(z).log_prob(known["target"]) + self.prior().log_prob(z)
+        return Target(self, self._known(x, condition, mask, data_support=True)).log_joint(self._codes(z))
 
     def log_prob(
         self,
@@ -143,8 +145,7 @@ class VAE(Trainer):
 
             log p(x) ~ log 1/k sum_{i=1..k} p(x, z_i) / q(z_i | x),    z_i ~ q(z | x)
 
-        Compiled with XLA where the posterior's sampler allows; memory is that of one block of examples and one chunk
-        of samples, however many there are of both.
+        The densities are compiled with XLA; memory is that of one block of examples and one chunk of samples.
 
         Args:
             x: raw examples, `[B, ...]`.
@@ -164,21 +165,8 @@ class VAE(Trainer):
             Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
         """
         num_samples = positive_integer("num_samples", num_samples)
-        compatibility.refuse_reserved(condition, mask)
-        x, seed = inputs.event_batch(x, self.event_shape), seeds.as_seed(seed)
-        if not tf.executing_eagerly():
-            return self.marginal(self.known({"x": x})["x"], num_samples, seed)
-        starts = range(0, len(x), importance.ROWS_PER_BLOCK)
-        bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
-        blocks = [MarginalEstimate(*[tf.zeros([0])] * 3)]
-        for index, start in enumerate(starts):
-            rows = x[start : start + importance.ROWS_PER_BLOCK]
-            rows = self._known(rows, data_support=True, first_row=start)["x"]
-            chunk = importance.chunk_size(num_samples)
-            blocks.append(self._compiled_block(rows, tf.constant(num_samples), chunk, seeds.fold(seed, index)))
-            if bar:
-                bar.update(index + 1)
-        return MarginalEstimate(*(tf.concat(parts, axis=0) for parts in zip(*blocks, strict=True)))
+        refuse_reserved(condition, mask)
+        return estimate_rows(self, x, num_samples, seeds.as_seed(seed), verbose)
 
     def elbo(
         self,
@@ -196,7 +184,7 @@ class VAE(Trainer):
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
-        compatibility.refuse_reserved(condition)
+        refuse_reserved(condition)
         num_samples = positive_integer("num_samples", num_samples)
         _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
         return likelihood.sample(seed=stream)
@@ -217,7 +205,7 @@ class VAE(Trainer):
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the shape of x, which some networks do not, then calls the model."""
-        x = x if isinstance(x, keras.KerasTensor) else inputs.event_batch(x, self.event_shape)
+        x = x if isinstance(x, keras.KerasTensor) else event_batch(x, self.event_shape)
         return super().__call__(x, *args, **kwargs)
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
@@ -330,41 +318,6 @@ class VAE(Trainer):
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
 
-    def log_densities(self, x: tf.Tensor, z: tf.Tensor, prior: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns log p(x | z) and log p(z), each `[S, B]`, for preprocessed x and the prior's parameters."""
-        return self.likelihood(z).log_prob(x), self.prior.distribution(**prior).log_prob(z)
-
-    def marginal_block(
-        self,
-        x: tf.Tensor,
-        num_samples: int | tf.Tensor,
-        chunk: int | tf.Tensor,
-        seed: tf.Tensor,
-        log_densities: Any = None,
-    ) -> MarginalEstimate:
-        """Returns the importance-sampled log p(x) of one block of preprocessed x, inside a graph."""
-        log_densities = log_densities or self.log_densities
-        parameters, prior = self.posterior.parameters(x), self.prior.parameters()
-
-        def draw(size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            z, log_q = self.posterior.sample_and_log_prob(parameters, size, seeds.fold(seed, seeds.POSTERIOR))
-            return tf.add_n(log_densities(x, z, prior)) - log_q
-
-        return importance.estimate(draw, tf.shape(x)[0], num_samples, chunk, seed)
-
-    def marginal(self, x: tf.Tensor, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
-        """Returns the importance-sampled log p(x) of all of preprocessed x, `[B, ...]`, inside a graph."""
-        block = functools.partial(
-            self.marginal_block, num_samples=num_samples, chunk=importance.chunk_size(num_samples)
-        )
-        return importance.estimate_blocks(lambda rows, stream: block(rows, seed=stream), x, seed)
-
-    @functools.cached_property
-    def _compiled_block(self) -> Any:
-        # The densities go through XLA, the noise does not: XLA gives other numbers for the same seed.
-        compiled = tf.function(self.log_densities, jit_compile=True)
-        return tf.function(functools.partial(self.marginal_block, log_densities=compiled))
-
     # Saving.
 
     def get_config(self) -> dict[str, Any]:
@@ -404,13 +357,10 @@ class VAE(Trainer):
         """Number of latent dimensions D."""
         return self.posterior.latent_dim
 
-    def _known(
-        self, x: Any, condition: None = None, mask: None = None, data_support: bool = False, first_row: int = 0
-    ) -> Known:
+    def _known(self, x: Any, condition: None = None, mask: None = None, data_support: bool = False) -> Known:
         """Returns raw x in normal form; eagerly its values are checked, against the support if `data_support`."""
-        compatibility.refuse_reserved(condition, mask)
-        x = inputs.event_batch(x, self.event_shape)
+        refuse_reserved(condition, mask)
+        x = event_batch(x, self.event_shape)
         if tf.executing_eagerly():
-            support = self.support if data_support else REAL
-            inputs.check_values(self, x, "x", first_row, support)
+            check_values(self, x, "x", 0, self.support if data_support else REAL)
         return self.known({"x": x})

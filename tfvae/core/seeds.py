@@ -22,8 +22,14 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# One stream for each use of noise inside a step.
-PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, EVALUATION, TRAINING, SHUFFLE = range(7)
+# All streams of noise by name: each line is one seed and what is folded into it, distinct there.
+EVALUATION, TRAINING, SHUFFLE = 4, 5, 6  # a model's seed
+PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD = range(4)  # a step, an evaluation, a chunk of samples, a request
+PRIOR_DRAWS, SHUFFLED_CODES = PRIOR, LIKELIHOOD  # the same seeds: what the terms of an objective draw
+ANNEALING_START, PILOT, UPWARDS, DOWNWARDS, SIMULATION = range(5)  # a block of annealed examples
+PROPOSAL = 1  # a temperature of annealing, whose own seed is that of the jitter
+CLIMB, CHOICE, REPORT = range(3)  # a block of refined examples
+REFINEMENT, MARGINAL = range(2)  # the inference gaps
 
 ALGORITHM = "philox"  # named: what XLA chooses on a CPU is fifty times slower
 XLA_ALGORITHM = "threefry"  # within XLA, 2 (normals) to 12 times (uniforms) as fast; TensorFlow has no kernel of it

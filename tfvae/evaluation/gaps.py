@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
+from tfvae.checks.data import event_batch
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.evaluation.latents import mean_and_error
-from tfvae.inference import importance, trust
-from tfvae.inference import refine as inference
+from tfvae.inference import trust
+from tfvae.inference.accumulators import GroupBound, Largest, Marginal
+from tfvae.inference.refine import refine
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
-
-_REFINE, _MARGINAL = range(2)
 
 
 class Gap(NamedTuple):
@@ -131,19 +130,17 @@ def inference_gaps(
         (4,)
     """
     num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
-    x = inputs.event_batch(x, vae.event_shape)
+    x = event_batch(x, vae.event_shape)
     if log_prob is not None and len(log_prob.log_prob) != len(x):
         received = f"one of {len(log_prob.log_prob)} examples"
         raise InvalidInput(f"log_prob of the {len(x)} examples in x", received, "Estimate it for the same x.")
-    stream = seeds.fold(seed, _REFINE)
-    refined = inference.refine(
-        vae, x, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose
-    )
+    stream = seeds.fold(seed, seeds.REFINEMENT)
+    refined = refine(vae, x, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose)
     method, bound, untrusted = f"the {type(log_prob).__name__} that was passed", refined.elbo, math.nan
     if log_prob is None:
         method = f"importance sampling with {num_samples} samples of the refined q"
-        kept = importance.Marginal(), importance.GroupBound(1), importance.Largest(trust.tail_size(num_samples) + 1)
-        stream = seeds.fold(seed, _MARGINAL)
+        kept = Marginal(), GroupBound(1), Largest(trust.tail_size(num_samples) + 1)
+        stream = seeds.fold(seed, seeds.MARGINAL)
         log_prob, bound, largest = refined.accumulate(kept, num_samples, stream, verbose)
         shapes = [trust.pareto_shape(row) for row in largest.numpy()]
         untrusted = trust.share_untrusted(shapes, num_samples)

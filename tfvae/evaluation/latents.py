@@ -11,19 +11,20 @@ q(z) is the mixture over all N examples, z's own among them, so that I(x; z) is 
 examples z came from: it cannot exceed log N, and where it comes near, I is larger than N examples can show.
 """
 
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
 from tfvae.core import seeds
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.errors import positive_integer
+from tfvae.core.graphs import compiled_for
+from tfvae.core.observed import Known
 from tfvae.core.sets import REAL
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
+from tfvae.inference.rows import Block, blocks, slices
 from tfvae.vae import VAE
 
 ACTIVE = 0.01
@@ -78,7 +79,7 @@ def prior_variance(vae: VAE) -> np.ndarray:
 
     Of one-hot vectors, `[D, K]`, it is the sum of the variances of their K entries, as in `unit_activity`.
     """
-    return compiled(vae, _prior_variance)().numpy().astype(np.float64)
+    return compiled_for(vae, _prior_variance)().numpy().astype(np.float64)
 
 
 def relative_activity(vae: VAE, means: np.ndarray) -> np.ndarray:
@@ -111,9 +112,8 @@ def posterior_means(vae: VAE, x: Any, seed: int | None = 0) -> np.ndarray:
     Raises:
         InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
     """
-    mean, seed = compiled(vae, posterior_mean), seeds.as_seed(seed)
-    blocks = enumerate(preprocessed_blocks(vae, x))
-    return np.concatenate([mean(rows, seeds.fold(seed, index)) for index, rows in blocks])
+    mean, seed = compiled_for(vae, posterior_mean, reduce_retracing=True), seeds.as_seed(seed)
+    return np.concatenate([mean(block.known, seeds.fold(seed, block.index)) for block in _blocks(vae, x)])
 
 
 def kl_per_dimension(vae: VAE, x: Any) -> np.ndarray | None:
@@ -122,9 +122,9 @@ def kl_per_dimension(vae: VAE, x: Any) -> np.ndarray | None:
     Raises:
         InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
     """
-    kl = compiled(vae, _dimension_kl)
-    blocks = [kl(rows) for rows in preprocessed_blocks(vae, x)]
-    return None if blocks[0] is None else np.concatenate(blocks).mean(axis=0, dtype=np.float64)
+    kl = compiled_for(vae, _dimension_kl, reduce_retracing=True)
+    values = [kl(block.known) for block in _blocks(vae, x)]
+    return None if values[0] is None else np.concatenate(values).mean(axis=0, dtype=np.float64)
 
 
 def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None = None) -> AggregatedPosterior:
@@ -157,20 +157,16 @@ def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None 
         True
     """
     num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
-    draw, density = compiled(vae, _draw), compiled(vae, _log_density)
-    parameters, *draws = zip(
-        *(
-            draw(rows, tf.constant(num_samples), seeds.fold(seed, index))
-            for index, rows in enumerate(preprocessed_blocks(vae, x))
-        ),
-        strict=True,
-    )
+    draw, density = (compiled_for(vae, function, reduce_retracing=True) for function in (_draw, _log_density))
+    samples = tf.constant(num_samples)
+    found = [draw(block.known, samples, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
+    parameters, *draws = zip(*found, strict=True)
     z, log_q, log_p = (tf.concat(parts, axis=0) for parts in draws)  # [N * S, ...], example by example
     rows = min(ROWS_PER_BLOCK, max(1, NUMBERS_PER_BLOCK // (ROWS_PER_BLOCK * math.prod(vae.posterior.latent_shape))))
     total = np.full(len(z), -math.inf)
     for components in parameters:
-        blocks = [density(components, z[start : start + rows]) for start in range(0, len(z), rows)]
-        total = np.logaddexp(total, np.concatenate(blocks))
+        values = [density(components, z[part]) for part in slices(len(z), rows)]
+        total = np.logaddexp(total, np.concatenate(values))
     num_examples = len(z) // num_samples
     total = np.maximum(total, log_q)  # q(z) holds q(z | x_n): rounding must not lose it
     log_marginal = total - math.log(num_examples)
@@ -186,31 +182,14 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(error)
 
 
-def posterior_mean(vae: VAE, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns E_q(z|x)[z], `[B, D]`, of preprocessed x, `[B, ...]`, inside a graph; see `posterior_means`."""
-    q = vae.posterior(x)
+def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor) -> tf.Tensor:
+    """Returns E_q(z|x)[z], `[B, D]`, of examples in normal form, inside a graph; see `posterior_means`."""
+    q = vae.posterior(known["x"])
     return q.mean() if vae.posterior.has_mean else tf.reduce_mean(q.sample(SAMPLES_FOR_A_MEAN, seed=seed), axis=0)
 
 
-def preprocessed_blocks(vae: VAE, x: Any) -> Iterator[tf.Tensor]:
-    """Yields raw x, `[N, ...]`, checked and preprocessed, at most `ROWS_PER_BLOCK` rows at a time."""
-    x = inputs.event_batch(x, vae.event_shape)
-    if len(x) == 0:
-        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
-    for start in range(0, len(x), ROWS_PER_BLOCK):
-        rows = x[start : start + ROWS_PER_BLOCK]
-        inputs.check_values(vae, rows, "x", start, REAL)
-        yield vae.preprocess(rows)
-
-
-def compiled(vae: VAE, function: Callable, **settings: Any) -> Callable:
-    """Returns `function(vae, ..., **settings)` as a graph, made once for each setting; it goes with the model."""
-    functions = vars(vae).setdefault("_evaluation_functions", {})
-    key = function, *settings.items()
-    if key not in functions:
-        bound = functools.partial(function, vae, **settings)
-        functions[key] = tf.function(bound, reduce_retracing=True, autograph=False)
-    return functions[key]
+def _blocks(vae: VAE, x: Any) -> Iterator[Block]:
+    return blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True)
 
 
 def _prior_variance(vae: VAE) -> tf.Tensor:
@@ -222,13 +201,13 @@ def _prior_variance(vae: VAE) -> tf.Tensor:
     return tf.reduce_sum(tf.reshape(variance, [vae.latent_dim, -1]), axis=1)
 
 
-def _dimension_kl(vae: VAE, x: tf.Tensor) -> tf.Tensor | None:
-    return dimension_kl(vae.posterior(x), vae.prior())
+def _dimension_kl(vae: VAE, known: Known) -> tf.Tensor | None:
+    return dimension_kl(vae.posterior(known["x"]), vae.prior())
 
 
-def _draw(vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
+def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
-    parameters = vae.posterior.parameters(x)
+    parameters = vae.posterior.parameters(known["x"])
     z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
     log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
     draws = (z, log_q, vae.prior().log_prob(z))

@@ -11,27 +11,31 @@ Memory: one block of examples, one chunk of samples, a few numbers and the laten
 examples of which I(x; z) is taken.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
+from tfvae.checks.data import check_arrays
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.graphs import compiled_for
+from tfvae.core.observed import Known
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.evaluation import latents
 from tfvae.evaluation.gaps import inference_gaps
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
-from tfvae.inference import importance, trust
-from tfvae.inference import refine as inference
+from tfvae.inference import trust
+from tfvae.inference.accumulators import GroupBound, Largest, Marginal, MarginalEstimate, Mean, accumulate
+from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
+from tfvae.inference.refine import check_posterior
+from tfvae.inference.rows import blocks, is_array
+from tfvae.inference.target import Target
 from tfvae.vae import VAE
 
 LADDER = (1, 10, 100, 1000, 5000)
-ROWS_PER_BLOCK = importance.ROWS_PER_BLOCK  # as `vae.estimate_log_prob`, and so the same noise
 
 
 class Scores(NamedTuple):
@@ -46,7 +50,7 @@ class Scores(NamedTuple):
         kl_per_dimension: the same for each dimension, `[B, D]`, or `None` where it does not factorise.
     """
 
-    marginal: importance.MarginalEstimate
+    marginal: MarginalEstimate
     largest: tf.Tensor
     log_ratio: tf.Tensor
     bounds: list[tf.Tensor]
@@ -102,27 +106,19 @@ def evaluate(
     sample = _RandomRows(positive_integer("mixture_examples", mixture_examples), seed)
     refined = _RandomRows(positive_integer("gap_examples", gap_examples) if gap_examples else 0, seed)
     if refined.limit:
-        inference.check_posterior(vae)
-    chunk, groups, tail = importance.chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
-    if _is_array(data):
-        inputs.check_arrays(vae, data)  # before the first sample, not after the last
-    score = latents.compiled(vae, _score, chunk=chunk, groups=groups, largest=tail + 1)
-    mean = latents.compiled(vae, latents.posterior_mean)
-    bar = keras.utils.Progbar(_num_blocks(data), unit_name="block") if verbose else None
-    parts = []
-    for index, (first_row, rows) in enumerate(blocks(data, vae.event_shape)):
-        inputs.check_values(vae, rows, "x", first_row, vae.support)
-        x, block_seed = vae.preprocess(rows), seeds.fold(seeds.as_seed(seed), index)
-        scores = score(x, tf.constant(num_samples), block_seed)
-        parts.append({**_per_example(scores, num_samples), "latent_mean": mean(x, block_seed).numpy()})
-        sample.add(rows)
-        refined.add(rows)
-        if bar:
-            bar.update(index + 1)
-    if bar and bar.target is None:
-        bar.update(len(parts), finalize=True)
-    if not parts:
-        raise InvalidInput("at least one example", "empty data", "Pass data with one row or more.")
+        check_posterior(vae)
+    chunk, groups, tail = chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
+    if is_array(data):
+        check_arrays(vae, data)  # before the first sample, not after the last
+    score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)
+    mean, parts = compiled_for(vae, latents.posterior_mean, reduce_retracing=True), []
+    # Rows as in `vae.estimate_log_prob`, and so the same noise.
+    for block in blocks(vae, data, ROWS_PER_BLOCK, streams=True, refuse_empty=True, verbose=verbose):
+        stream = seeds.fold(seeds.as_seed(seed), block.index)
+        scores = score(block.known, tf.constant(num_samples), stream)
+        parts.append({**_per_example(scores, num_samples), "latent_mean": mean(block.known, stream).numpy()})
+        for rows in (sample, refined):
+            rows.add(np.asarray(block.x))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     mixture = latents.mutual_information(vae, np.stack(sample.rows), seed=seed)
     bounds = [(k, num_samples // k, values["bounds"][:, i]) for i, k in enumerate(rungs)]
@@ -131,7 +127,7 @@ def evaluate(
         num_samples=num_samples,
         seed=seed,
         dimensions=int(np.prod(vae.event_shape)),
-        discrete=_is_discrete(vae),
+        discrete=vae.support.discrete,
         **{name: Estimate.of(values[name]) for name in ("elbo", "distortion", "rate", "log_prob")},
         variational_gap=Estimate.of(values["log_prob"] - values["elbo"]),
         sampling_error=float(np.sqrt(np.sum(values["standard_error"] ** 2)) / len(values["log_prob"])),
@@ -147,25 +143,6 @@ def evaluate(
         gaps=_gap_means(vae, refined.rows, num_samples, seed, verbose) if refined.limit else None,
         per_example=values if per_example else None,
     )
-
-
-def blocks(data: Any, event_shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (first row, rows `[R, ...]`) of an array or of a stream of batches of any size, R as in an array.
-
-    Raises:
-        InvalidInput: if the stream is endless, or what it holds has a wrong shape or weights.
-    """
-    rest, first_row = None, 0
-    for batch in _batches(data):
-        x = np.asarray(inputs.event_batch(batch, event_shape))
-        x = x if rest is None else np.concatenate([rest, x])
-        whole = len(x) - len(x) % ROWS_PER_BLOCK
-        for start in range(0, whole, ROWS_PER_BLOCK):
-            yield first_row, x[start : start + ROWS_PER_BLOCK]
-            first_row += ROWS_PER_BLOCK
-        rest = x[whole:]
-    if rest is not None and len(rest):
-        yield first_row, rest
 
 
 class _RandomRows:
@@ -186,19 +163,17 @@ class _RandomRows:
 
 
 def _score(
-    vae: VAE, x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor, chunk: int, groups: tuple[int, ...], largest: int
+    vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, chunk: int, groups: tuple[int, ...], largest: int
 ) -> Scores:
-    """Returns the scores of preprocessed x, `[B, ...]`; as in `log_prob`, only the densities go through XLA."""
-    parameters, prior = vae.posterior.parameters(x), vae.prior.parameters()
-    densities = tf.function(vae.log_densities, jit_compile=True)
+    """Returns the scores of examples in normal form; as in `log_prob`, only the densities go through XLA."""
+    target, parameters = Target(vae, known, jit_compile=True), vae.posterior.parameters(known["x"])
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        z, log_q = vae.posterior.sample_and_log_prob(parameters, size, seeds.fold(stream, seeds.POSTERIOR))
-        log_likelihood, log_prior = densities(x, z, prior)
-        return log_likelihood + log_prior - log_q, log_q - log_prior
+        draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))
+        return draws.log_weight, draws.log_q - draws.log_prior
 
-    kept = [importance.Marginal(), importance.Largest(largest), importance.Mean(), *map(importance.GroupBound, groups)]
-    results = importance.accumulate(draw, kept, tf.shape(x)[0], num_samples, chunk, seed)
+    kept = [Marginal(), Largest(largest), Mean(), *map(GroupBound, groups)]
+    results = accumulate(draw, kept, tf.shape(known["x"])[0], num_samples, chunk, seed)
     q, p = vae.posterior.distribution(**parameters), vae.prior()
     return Scores(*results[:3], results[3:], closed_form_kl(q, p), dimension_kl(q, p))
 
@@ -228,37 +203,6 @@ def _gap_means(vae: VAE, rows: list[np.ndarray], num_samples: int, seed: int, ve
     gaps = inference_gaps(vae, np.stack(rows), num_samples=num_samples, seed=seed, verbose=verbose)
     means = (Estimate.of(gap.value) for gap in (gaps.variational_gap, gaps.approximation_gap, gaps.amortisation_gap))
     return GapMeans(len(rows), *means, gaps.untrusted)
-
-
-def _batches(data: Any) -> Iterable[Any]:
-    if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise InvalidInput("data with an end", "an endless tf.data.Dataset", "Pass data.take(number_of_batches).")
-    if isinstance(data, keras.utils.PyDataset):  # which has no end of its own
-        data = map(data.__getitem__, range(data.num_batches))
-    if _is_array(data):
-        yield data
-        return
-    for batch in data:
-        x, _, weight = keras.utils.unpack_x_y_sample_weight(batch)
-        if weight is not None:
-            remedy = "Pass batches of x or of (x, y): averages here are over examples."
-            raise InvalidInput("data without sample weights", "batches of (x, y, sample_weight)", remedy)
-        yield x
-
-
-def _num_blocks(data: Any) -> int | None:
-    return -(-len(data) // ROWS_PER_BLOCK) if _is_array(data) else None
-
-
-def _is_array(data: Any) -> bool:
-    """Says whether the data are one array (or what `event_batch` refuses in its place), not a stream of batches."""
-    return hasattr(data, "__array__") or not hasattr(data, "__iter__") or isinstance(data, (list, tuple, dict))
-
-
-def _is_discrete(vae: VAE) -> bool:
-    """Says whether p(x | z) is a mass function: no value between two whole numbers is in its support."""
-    between = tf.broadcast_to(tf.constant(vae.support.inner) + 0.5, [1, *vae.event_shape])
-    return not bool(tf.reduce_any(vae.support.contains(between)))
 
 
 def _means(values: np.ndarray | None) -> tuple[float, ...] | None:

@@ -11,20 +11,19 @@ Both ways together enclose log p(x): E[log w forwards] <= log p(x) <= E[log w ba
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
 from tfvae.core import seeds
 from tfvae.core.errors import positive_integer
+from tfvae.core.observed import Known
 from tfvae.evaluation.latents import mean_and_error
-from tfvae.inference import rows as blocks
 from tfvae.inference.annealing import AnnealedEstimate, Annealing
+from tfvae.inference.rows import blocks, joined, progress
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
 
 ROWS_PER_BLOCK = 100  # what memory is bounded by, with the chains of `annealing.CHAINS_PER_CHUNK`
-_SIMULATION = 4  # a stream of noise that the chains do not use
 
 
 class Sandwich(NamedTuple):
@@ -109,11 +108,11 @@ def annealed_log_prob(
     """
     annealing = Annealing(vae, num_temperatures, num_chains, step_size, num_leapfrog, from_posterior)
     seed, results = seeds.as_seed(seed), [AnnealedEstimate(*[tf.zeros([0])] * 4)]
-    for block in blocks.of_examples(vae, x, ROWS_PER_BLOCK, verbose):
+    for block in blocks(vae, x, ROWS_PER_BLOCK, same_size=True, verbose=verbose):
         stream = seeds.fold(seed, block.index)
-        found = annealing.forward(block.x, annealing.tuned(block.x, stream), stream)
-        results.append(AnnealedEstimate(*(value[: block.rows] for value in found)))
-    return AnnealedEstimate(*(tf.concat(values, axis=0) for values in zip(*results, strict=True)))
+        found = annealing.forward(block.known, annealing.tuned(block.known, stream), stream)
+        results.append(block.counted(found))
+    return joined(*results)
 
 
 def bidirectional(
@@ -167,15 +166,13 @@ def bidirectional(
     annealing = Annealing(vae, num_temperatures, num_chains, step_size, num_leapfrog, from_posterior)
     num_examples, seed = positive_integer("num_examples", num_examples), seeds.as_seed(seed)
     size, results = min(ROWS_PER_BLOCK, num_examples), []
-    starts = range(0, num_examples, size)
-    bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
-    for index in range(len(starts)):
+    count = -(-num_examples // size)
+    for index in progress(range(count), count, verbose):
         stream = seeds.fold(seed, index)
-        z, likelihood, noise = vae.sample_likelihood(size, seeds.fold(stream, _SIMULATION))
+        z, likelihood, noise = vae.sample_likelihood(size, seeds.fold(stream, seeds.SIMULATION))
         x = tf.cast(likelihood.sample(seed=noise), tf.float32)
-        steps = annealing.tuned(x, stream)
-        up, down = annealing.forward(x, steps, stream), annealing.backward(x, z, steps, stream)
+        known: Known = {"x": x, "target": x, "weight": tf.ones([size])}
+        steps = annealing.tuned(known, stream)
+        up, down = annealing.forward(known, steps, stream), annealing.backward(known, z, steps, stream)
         results.append(Sandwich(x, up.log_prob, -down.log_prob, up.standard_error, down.standard_error))
-        if bar:
-            bar.update(index + 1)
-    return Sandwich(*(tf.concat(values, axis=0)[:num_examples] for values in zip(*results, strict=True)))
+    return Sandwich(*(values[:num_examples] for values in joined(*results)))

@@ -16,7 +16,10 @@ import tensorflow_probability as tfp
 
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
-from tfvae.inference import importance
+from tfvae.core.graphs import compiled
+from tfvae.core.observed import Known
+from tfvae.inference.importance import estimate
+from tfvae.inference.target import Target
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
@@ -26,7 +29,6 @@ CHAINS_PER_CHUNK = 50  # what memory is bounded by
 PILOT_CHAINS, PILOT_TEMPERATURES, PILOT_WARMUP, PILOT_GAIN = 4, 100, 50, 0.2
 JITTER = 0.2  # relative, of the step size: no trajectory stays a whole period
 STEEPNESS = 4.0  # of the schedule: small steps near both ends, where the density changes fastest
-_START, _PILOT, _FORWARD, _BACKWARD = range(4)
 
 
 class AnnealedEstimate(NamedTuple):
@@ -46,7 +48,7 @@ class AnnealedEstimate(NamedTuple):
 
 
 class Annealing:
-    """Chains between p_0 and the posterior, in either direction, for one block of preprocessed examples at a time."""
+    """Chains between p_0 and the posterior, in either direction, for one block of examples in normal form at a time."""
 
     def __init__(
         self,
@@ -70,28 +72,28 @@ class Annealing:
         self.num_leapfrog = positive_integer("num_leapfrog", num_leapfrog)
         self._anneal = None
 
-    def tuned(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def tuned(self, known: Known, seed: tf.Tensor) -> tf.Tensor:
         """Returns step sizes, `[T - 1, B]`, from a pilot run: 50 transitions at p_0, then at least 100 temperatures."""
-        temperatures, stream = max(self.num_temperatures, PILOT_TEMPERATURES), seeds.fold(seed, _PILOT)
+        temperatures, stream = max(self.num_temperatures, PILOT_TEMPERATURES), seeds.fold(seed, seeds.PILOT)
         betas = tf.concat([tf.zeros([PILOT_WARMUP]), schedule(temperatures)], axis=0)
-        steps, z = tf.fill([len(betas) - 2, len(x)], self.step_size), self.draw(x, PILOT_CHAINS, stream)
-        _, steps, _ = self.run(x, z, betas, steps, PILOT_GAIN, stream)
+        steps, z = tf.fill([len(betas) - 2, len(known["x"])], self.step_size), self.draw(known, PILOT_CHAINS, stream)
+        _, steps, _ = self.run(known, z, betas, steps, PILOT_GAIN, stream)
         same = np.arange(1, self.num_temperatures) * temperatures // self.num_temperatures  # how far along
         return tf.gather(steps, PILOT_WARMUP + same - 1)
 
-    def forward(self, x: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
+    def forward(self, known: Known, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
         """Returns the estimate of log p(x) from chains that start at p_0."""
-        betas, start = schedule(self.num_temperatures), lambda chains, stream: self.draw(x, chains, stream)
-        return self.estimate(x, start, betas, steps, seeds.fold(seed, _FORWARD))
+        betas, start = schedule(self.num_temperatures), lambda chains, stream: self.draw(known, chains, stream)
+        return self.estimate(known, start, betas, steps, seeds.fold(seed, seeds.UPWARDS))
 
-    def backward(self, x: tf.Tensor, z: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
+    def backward(self, known: Known, z: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
         """Returns the estimate of -log p(x) from chains that start at z, `[B, D]`, and run down to p_0."""
         betas, start = schedule(self.num_temperatures)[::-1], lambda chains, _: tf.tile(z[tf.newaxis], [chains, 1, 1])
-        return self.estimate(x, start, betas, steps[::-1], seeds.fold(seed, _BACKWARD))
+        return self.estimate(known, start, betas, steps[::-1], seeds.fold(seed, seeds.DOWNWARDS))
 
     def estimate(
         self,
-        x: tf.Tensor,
+        known: Known,
         start: Callable[[int, tf.Tensor], tf.Tensor],
         betas: tf.Tensor,
         steps: tf.Tensor,
@@ -102,42 +104,42 @@ class Annealing:
         size, log_weights, rates = -(-self.num_chains // chunks), [], []
         for index in range(chunks):
             stream = seeds.fold(seed, index)
-            log_weight, _, rate = self.run(x, start(size, stream), betas, steps, 0.0, stream)
+            log_weight, _, rate = self.run(known, start(size, stream), betas, steps, 0.0, stream)
             log_weights.append(log_weight)
             rates.append(rate)
         log_weight = tf.concat(log_weights, axis=0)[: self.num_chains]
-        found = importance.estimate(lambda *_: log_weight, len(x), self.num_chains, self.num_chains, seed)
+        found = estimate(lambda *_: log_weight, len(known["x"]), self.num_chains, self.num_chains, seed)
         return AnnealedEstimate(*found[:2], tf.reduce_mean(rates, axis=0), found.effective_sample_size)
 
-    def draw(self, x: tf.Tensor, chains: int, seed: tf.Tensor) -> tf.Tensor:
+    def draw(self, known: Known, chains: int, seed: tf.Tensor) -> tf.Tensor:
         """Returns draws of p_0 for each example, `[chains, B, D]`."""
-        start, stream = self.start(x), seeds.fold(seed, _START)
-        return start.sample(chains if self.from_posterior else [chains, len(x)], seed=stream)
-
-    def start(self, x: tf.Tensor) -> tfp.distributions.Distribution:
-        """Returns p_0, the prior or q(z | x)."""
-        return self.vae.posterior(x) if self.from_posterior else self.vae.prior()
+        stream = seeds.fold(seed, seeds.ANNEALING_START)
+        if self.from_posterior:
+            return self.vae.posterior(known["x"]).sample(chains, seed=stream)
+        return self.vae.prior().sample([chains, len(known["x"])], seed=stream)
 
     def run(
-        self, x: tf.Tensor, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: float, seed: tf.Tensor
+        self, known: Known, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: float, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Calls `anneal`, traced once for any numbers of chains and temperatures.
 
         Without XLA, which on a CPU is no faster for a small decoder and slower for one of 784 pixels.
         """
         if self._anneal is None:
-            shapes = x.shape, [None, *z.shape[1:]], [None], [None, len(x)], []
+            shapes = [None, *z.shape[1:]], [None], [None, len(known["x"])], []
             specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-            self._anneal = tf.function(self.anneal).get_concrete_function(*specs, tf.TensorSpec([2], tf.int32))
-        return self._anneal(x, z, betas, steps, tf.constant(gain), seed)
+            of_known = tf.nest.map_structure(tf.TensorSpec.from_tensor, known)
+            signature = of_known, *specs, tf.TensorSpec([2], tf.int32)
+            self._anneal = compiled(self.anneal, input_signature=signature)
+        return self._anneal(known, z, betas, steps, tf.constant(gain), seed)
 
     def anneal(
-        self, x: tf.Tensor, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: tf.Tensor, seed: tf.Tensor
+        self, known: Known, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Runs chains along a schedule, inside a graph.
 
         Args:
-            x: preprocessed examples, `[B, ...]`.
+            known: of the examples, in normal form.
             z: where the chains start, `[C, B, D]`.
             betas: inverse temperatures b_t, `[T + 1]`, from 0 to 1 or from 1 to 0.
             steps: step sizes of the transitions, `[T - 1, B]`.
@@ -147,12 +149,15 @@ class Annealing:
         Returns:
             Log-weights `[C, B]`, step sizes used `[T - 1, B]` and acceptance rate `[B]`.
         """
-        start, prior = self.start(x), self.vae.prior()
+        target = Target(self.vae, known)
+        q = self.vae.posterior(known["x"]) if self.from_posterior else None
 
         def densities(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
-            log_likelihood, log_start = self.vae.likelihood(z).log_prob(x), start.log_prob(z)
-            ratio = log_likelihood + prior.log_prob(z) - log_start if self.from_posterior else log_likelihood
-            return log_start, ratio
+            if q is None:
+                log_likelihood, log_prior = target.log_densities(z)
+                return log_prior, log_likelihood
+            log_joint, log_start = target.log_joint(z), q.log_prob(z)
+            return log_start, log_joint - log_start
 
         def log_density(z: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:  # log f_t(z)
             log_start, ratio = densities(z)
@@ -167,7 +172,7 @@ class Annealing:
                 lambda z: log_density(z, betas[t]), size[:, tf.newaxis] * jitter[..., tf.newaxis],
                 self.num_leapfrog,
             )  # fmt: skip
-            z, results = kernel.one_step(z, kernel.bootstrap_results(z), seed=seeds.fold(stream, 1))
+            z, results = kernel.one_step(z, kernel.bootstrap_results(z), seed=seeds.fold(stream, seeds.PROPOSAL))
             rate = tf.reduce_mean(tf.exp(tf.minimum(results.log_accept_ratio, 0.0)), axis=0)
             log_weight += (betas[t + 1] - betas[t]) * densities(z)[1]
             return (
@@ -179,7 +184,7 @@ class Annealing:
                 used.write(t - 1, size),
             )
 
-        zeros, transitions = tf.zeros([tf.shape(x)[0]]), tf.shape(steps)[0]
+        zeros, transitions = tf.zeros([tf.shape(known["x"])[0]]), tf.shape(steps)[0]
         used = tf.TensorArray(tf.float32, transitions, element_shape=zeros.shape)
         state = (tf.constant(1), z, (betas[1] - betas[0]) * densities(z)[1], zeros, zeros, used)
         state = tf.while_loop(lambda t, *_: t <= transitions, step, state)

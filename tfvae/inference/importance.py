@@ -4,39 +4,29 @@
     standard error ~ sqrt((k sum w_i^2 / (sum w_i)^2 - 1) / (k - 1))          delta method, nats
     effective sample size = (sum w_i)^2 / sum w_i^2
 
-The samples are drawn in chunks; of each chunk only what an `Accumulator` keeps stays, for the estimate the running
-maximum and two sums. Exactly k samples enter: what the last chunk has too many is masked out. (Burda et al. 2016,
-section 5; Kong 1992.)
-
-What else the same stream of weights tells is one more accumulator: the bound of groups of fewer samples, the largest
-weights, the mean of any other log-density.
+Examples come in blocks of 100, samples in chunks of 50, in the model and in a SavedModel alike: so the noise has the
+same layout, and the memory is that of one block and one chunk. (Burda, Grosse and Salakhutdinov 2016, section 5; Kong
+1992.)
 """
 
-import abc
-import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfvae.core.seeds import fold
+from tfvae.checks.data import event_batch
+from tfvae.core.graphs import compiled_for
+from tfvae.core.observed import Known
+from tfvae.core.seeds import POSTERIOR, fold
+from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
+from tfvae.inference.rows import blocks, joined
+from tfvae.inference.target import Target
+
+if TYPE_CHECKING:
+    from tfvae.vae import VAE
 
 SAMPLES_PER_CHUNK = 50
 ROWS_PER_BLOCK = 100
-
-
-class MarginalEstimate(NamedTuple):
-    """An importance-sampled log p(x) for each of B examples.
-
-    Attributes:
-        log_prob: log p(x) in nats, `[B]`; its expectation is a lower bound that rises with the number of samples.
-        standard_error: of `log_prob`, in nats, `[B]`; NaN for a single sample, which says nothing about its error.
-        effective_sample_size: how many equally weighted samples carry as much information, `[B]`, from 1 to k.
-    """
-
-    log_prob: tf.Tensor
-    standard_error: tf.Tensor
-    effective_sample_size: tf.Tensor
 
 
 def chunk_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
@@ -46,184 +36,6 @@ def chunk_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
         if isinstance(num_samples, int)
         else tf.minimum(SAMPLES_PER_CHUNK, num_samples)
     )
-
-
-class Chunk(NamedTuple):
-    """C of the samples of each of B examples.
-
-    Attributes:
-        first: number of samples before these.
-        last: number of samples up to and including the last one that counts.
-        used: which of them count, `[C, 1]`; false only at the end of the last chunk.
-        log_weight: log importance weights, `[C, B]`, -inf where they do not count.
-        others: whatever was drawn along, each `[C, B]`.
-    """
-
-    first: tf.Tensor
-    last: tf.Tensor
-    used: tf.Tensor
-    log_weight: tf.Tensor
-    others: tuple[tf.Tensor, ...]
-
-
-class Accumulator(abc.ABC):
-    """A statistic of a stream of samples, in memory that does not grow with their number."""
-
-    @abc.abstractmethod
-    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the state before the first sample."""
-
-    @abc.abstractmethod
-    def update(self, state: tuple[tf.Tensor, ...], chunk: Chunk) -> tuple[tf.Tensor, ...]:
-        """Returns the state after one more chunk."""
-
-    @abc.abstractmethod
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> Any:
-        """Returns the statistic of `num_samples` samples."""
-
-
-class Marginal(Accumulator):
-    """The `MarginalEstimate`: a running maximum, sum w and sum w^2."""
-
-    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the largest log weight and both sums relative to it, each `[B]`."""
-        zeros = tf.zeros([batch_size])
-        return zeros - float("inf"), zeros, zeros
-
-    def update(self, state: tuple[tf.Tensor, ...], chunk: Chunk) -> tuple[tf.Tensor, ...]:
-        """Adds a chunk to both sums."""
-        top, total, squares = state
-        new_top = tf.maximum(top, tf.reduce_max(chunk.log_weight, axis=0))
-        shift = tf.where(tf.math.is_finite(new_top), new_top, 0.0)
-        scaled = tf.exp(chunk.log_weight - shift)
-        decay = tf.exp(top - shift)
-        total = total * decay + tf.reduce_sum(scaled, axis=0)
-        return new_top, total, squares * decay**2 + tf.reduce_sum(scaled**2, axis=0)
-
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> MarginalEstimate:
-        """Returns log p(x), its standard error and the effective sample size, each `[B]`."""
-        top, total, squares = state
-        k = tf.cast(num_samples, tf.float32)
-        variance = tf.maximum(k * squares / total**2 - 1.0, 0.0) / (k - 1.0)
-        return MarginalEstimate(top + tf.math.log(total) - tf.math.log(k), tf.sqrt(variance), total**2 / squares)
-
-
-class GroupBound(Accumulator):
-    """The bound of k samples, mean of log 1/k sum w over disjoint groups of k; what fills no group is left out.
-
-    Args:
-        size: number of samples k in a group.
-
-    Reference:
-        Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", equation 8; k = 1 is the ELBO.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns log sum w of the group that is being filled and the sum of those of full groups, each `[B]`."""
-        zeros = tf.zeros([batch_size])
-        return zeros - float("inf"), tf.cast(zeros, tf.float64)
-
-    def update(self, state: tuple[tf.Tensor, ...], chunk: Chunk) -> tuple[tf.Tensor, ...]:
-        """Goes on filling the open group, and opens as many as it takes."""
-        filling, full = state
-        count = tf.shape(chunk.log_weight)[0]
-        before, groups = chunk.first // self.size, count // self.size + 2
-        group = (chunk.first + tf.range(count)) // self.size - before
-        values = tf.concat([filling[tf.newaxis], chunk.log_weight], axis=0)
-        sums = _log_sums(values, tf.concat([[0], group], axis=0), groups)
-        closed = chunk.last // self.size - before
-        finished = tf.cast(tf.reduce_sum(sums[:closed], axis=0), tf.float64)
-        return sums[closed], full + finished
-
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> tf.Tensor:
-        """Returns the bound, `[B]`, NaN where there are fewer than k samples."""
-        groups = tf.cast(num_samples // self.size, tf.float64)
-        return tf.cast(state[1] / groups - math.log(self.size), tf.float32)
-
-
-class Largest(Accumulator):
-    """The largest log weights.
-
-    Args:
-        count: how many to keep.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns `[B, count]` of -inf."""
-        return (tf.fill([batch_size, self.count], -float("inf")),)
-
-    def update(self, state: tuple[tf.Tensor, ...], chunk: Chunk) -> tuple[tf.Tensor, ...]:
-        """Keeps the largest of old and new."""
-        candidates = tf.concat([state[0], tf.transpose(chunk.log_weight)], axis=1)
-        return (tf.math.top_k(candidates, self.count).values,)
-
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> tf.Tensor:
-        """Returns the log weights, `[B, count]`, largest first; -inf beyond `num_samples`."""
-        del num_samples
-        return state[0]
-
-
-class Mean(Accumulator):
-    """The mean of what was drawn along with the weights.
-
-    Args:
-        index: which of `Chunk.others`.
-    """
-
-    def __init__(self, index: int = 0) -> None:
-        self.index = index
-
-    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the sum, `[B]`."""
-        return (tf.zeros([batch_size], tf.float64),)
-
-    def update(self, state: tuple[tf.Tensor, ...], chunk: Chunk) -> tuple[tf.Tensor, ...]:
-        """Adds the values that count."""
-        values = tf.where(chunk.used, chunk.others[self.index], 0.0)
-        return (state[0] + tf.cast(tf.reduce_sum(values, axis=0), tf.float64),)
-
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> tf.Tensor:
-        """Returns the mean, `[B]`."""
-        return tf.cast(state[0] / tf.cast(num_samples, tf.float64), tf.float32)
-
-
-def accumulate(
-    draw: Callable[[int | tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
-    accumulators: Sequence[Accumulator],
-    batch_size: int | tf.Tensor,
-    num_samples: int | tf.Tensor,
-    chunk: int | tf.Tensor,
-    seed: tf.Tensor,
-) -> list[Any]:
-    """Returns what each accumulator makes of exactly `num_samples` samples for each example, drawn once.
-
-    Args:
-        draw: `(chunk, seed) -> (log_weight, *others)`, each `[chunk, B]`, of fresh samples.
-        accumulators: the statistics.
-        batch_size: number of examples B.
-        num_samples: number of samples k, at least 1.
-        chunk: samples drawn at a time; memory is that of one chunk.
-        seed: int32 pair.
-    """
-
-    def step(index: tf.Tensor, states: list) -> tuple:
-        log_weight, *others = draw(chunk, fold(seed, index))
-        first = index * chunk
-        used = (first + tf.range(chunk) < num_samples)[:, tf.newaxis]
-        log_weight = tf.where(used, log_weight, -float("inf"))
-        part = Chunk(first, tf.minimum(first + chunk, num_samples), used, log_weight, tuple(others))
-        return index + 1, [a.update(state, part) for a, state in zip(accumulators, states, strict=True)]
-
-    chunks = (num_samples + chunk - 1) // chunk
-    start = (tf.constant(0), [a.start(batch_size) for a in accumulators])
-    _, states = tf.while_loop(lambda index, _: index < chunks, step, start)
-    return [a.result(state, num_samples) for a, state in zip(accumulators, states, strict=True)]
 
 
 def estimate(
@@ -249,31 +61,74 @@ def estimate(
     return accumulate(draw, [Marginal()], batch_size, num_samples, chunk, seed)[0]
 
 
-def estimate_blocks(
-    block: Callable[[tf.Tensor, tf.Tensor], MarginalEstimate], x: tf.Tensor, seed: tf.Tensor
+def block_estimate(
+    vae: "VAE",
+    known: Known,
+    num_samples: int | tf.Tensor,
+    chunk: int | tf.Tensor,
+    seed: tf.Tensor,
+    jit_compile: bool = False,
 ) -> MarginalEstimate:
-    """Returns the estimate for all of x, `[B, ...]`, block of rows by block of rows, inside a graph.
+    """Returns the estimate for one block of examples, inside a graph.
 
     Args:
-        block: `(rows, seed) -> MarginalEstimate` for at most `ROWS_PER_BLOCK` rows.
-        x: the examples, `[B, ...]`; B may be unknown until run time, and zero.
-        seed: int32 pair; block i uses `fold(seed, i)`, as `VAE.estimate_log_prob` does.
+        vae: the model.
+        known: of the examples, in normal form.
+        num_samples: number of samples k, at least 1.
+        chunk: samples drawn at a time.
+        seed: int32 pair.
+        jit_compile: compile the densities with XLA.
     """
-    rows = tf.shape(x)[0]
-    blocks = (rows + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK
-    arrays = [tf.TensorArray(tf.float32, blocks, element_shape=[None], infer_shape=False) for _ in range(3)]
+    target, q = Target(vae, known, anew=True, jit_compile=jit_compile), vae.posterior.parameters(known["x"])
+
+    def log_weight(size: int | tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
+        return target.draw(q, size, fold(stream, POSTERIOR)).log_weight
+
+    return estimate(log_weight, tf.shape(known["x"])[0], num_samples, chunk, seed)
+
+
+def estimate_rows(vae: "VAE", x: Any, num_samples: int, seed: tf.Tensor, verbose: bool = False) -> MarginalEstimate:
+    """Returns the estimate for raw x, `[B, ...]`; eagerly each block is one call of a program compiled for the model.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[B, ...]`.
+        num_samples: number of samples k, at least 1.
+        seed: int32 pair; block i uses `fold(seed, i)`.
+        verbose: show a progress bar over the blocks of examples.
+
+    Raises:
+        InvalidInput: if x has a wrong shape or wrong values.
+    """
+    if not tf.executing_eagerly():
+        return estimate_in_graph(vae, vae.known({"x": event_batch(x, vae.event_shape)}), num_samples, seed)
+    program, samples = compiled_for(vae, block_estimate, jit_compile=True), tf.constant(num_samples)
+    results = [
+        program(block.known, samples, chunk_size(num_samples), fold(seed, block.index))
+        for block in blocks(vae, x, ROWS_PER_BLOCK, verbose=verbose)
+    ]
+    return joined(MarginalEstimate(*[tf.zeros([0])] * 3), *results)
+
+
+def estimate_in_graph(vae: "VAE", known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
+    """Returns the estimate for all of B examples, whose number may be unknown until run time, inside a graph.
+
+    The loop over blocks is the graph's own: it can neither check values nor show progress, which `rows.blocks` does.
+
+    Args:
+        vae: the model.
+        known: of the examples, in normal form.
+        num_samples: number of samples k, at least 1.
+        seed: int32 pair; block i uses `fold(seed, i)`, as in `estimate_rows`.
+    """
+    chunk, count = chunk_size(num_samples), (tf.shape(known["x"])[0] + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK
+    arrays = [tf.TensorArray(tf.float32, count, element_shape=[None], infer_shape=False) for _ in range(3)]
 
     def step(index: tf.Tensor, arrays: list) -> tuple:
-        part = x[index * ROWS_PER_BLOCK : (index + 1) * ROWS_PER_BLOCK]
-        results = block(part, fold(seed, index))
+        rows = slice(index * ROWS_PER_BLOCK, (index + 1) * ROWS_PER_BLOCK)
+        part = tf.nest.map_structure(lambda values: values[rows], known)
+        results = block_estimate(vae, part, num_samples, chunk, fold(seed, index))
         return index + 1, [array.write(index, value) for array, value in zip(arrays, results, strict=True)]
 
-    _, arrays = tf.while_loop(lambda index, _: index < blocks, step, (tf.constant(0), arrays))
+    _, arrays = tf.while_loop(lambda index, _: index < count, step, (tf.constant(0), arrays))
     return MarginalEstimate(*(array.concat() for array in arrays))
-
-
-def _log_sums(values: tf.Tensor, segment: tf.Tensor, segments: int | tf.Tensor) -> tf.Tensor:
-    """Returns log sum exp of the values, `[C, B]`, of each segment, `[segments, B]`; -inf of an empty one."""
-    top = tf.math.unsorted_segment_max(values, segment, segments)
-    top = tf.where(tf.math.is_finite(top), top, 0.0)
-    return top + tf.math.log(tf.math.unsorted_segment_sum(tf.exp(values - tf.gather(top, segment)), segment, segments))

@@ -9,7 +9,7 @@ a posterior shares among examples (a flow's) stay. (Cremer, Li and Duvenaud 2018
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +18,20 @@ import tensorflow_probability as tfp
 
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
-from tfvae.inference import importance
-from tfvae.inference import rows as blocks
-from tfvae.inference.importance import MarginalEstimate
+from tfvae.core.graphs import compiled
+from tfvae.core.observed import Known
+from tfvae.inference.accumulators import Accumulator, Marginal, MarginalEstimate, accumulate
+from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
+from tfvae.inference.rows import blocks, joined
+from tfvae.inference.target import Target
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
 
 logger = logging.getLogger("tfvae")
 
-ROWS_PER_BLOCK, SAMPLES_PER_CHUNK = importance.ROWS_PER_BLOCK, importance.SAMPLES_PER_CHUNK
 ADAM = (0.9, 0.99, 1e-8)  # decays of both moments, and epsilon; the second forgets a bad start soon
 RISE = 0.05  # nats in the last quarter of the steps that are worth a warning
-_CLIMB, _CHOICE, _REPORT = range(3)
 
 Raw = dict[str, tf.Tensor]
 
@@ -88,11 +89,11 @@ class Refined:
         Raises:
             InvalidInput: if `num_samples` is not a whole number of at least 1.
         """
-        return self.accumulate([importance.Marginal()], num_samples, seed, verbose)[0]
+        return self.accumulate([Marginal()], num_samples, seed, verbose)[0]
 
     def accumulate(
         self,
-        accumulators: Sequence[importance.Accumulator],
+        accumulators: Sequence[Accumulator],
         num_samples: int,
         seed: int | tf.Tensor | None = None,
         verbose: bool = False,
@@ -100,7 +101,7 @@ class Refined:
         """Returns what each accumulator makes of the same importance weights, with the refined q as the proposal.
 
         Args:
-            accumulators: the statistics of log w, see `tfvae.inference.importance`.
+            accumulators: the statistics of log w, see `tfvae.inference.accumulators`.
             num_samples: samples k for each example; exactly as many are used.
             seed: an integer for repeatable noise; `None` draws afresh.
             verbose: show a progress bar over the blocks of examples.
@@ -110,20 +111,19 @@ class Refined:
         """
         num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
 
-        def statistics(x: tf.Tensor, raw: Raw, seed: tf.Tensor) -> list[Any]:
-            log_weight, size = _log_weight(self.vae, x, raw), importance.chunk_size(num_samples)
+        def statistics(known: Known, raw: Raw, seed: tf.Tensor) -> list[Any]:
+            target, q = Target(self.vae, known), self.vae.posterior.constrain(**raw)
 
-            def draw(chunk: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
-                return (log_weight(chunk, stream),)
+            def draw(size: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
+                return (target.draw(q, size, stream).log_weight,)
 
-            return importance.accumulate(draw, accumulators, x.shape[0], num_samples, size, seed)
+            return accumulate(draw, accumulators, known["x"].shape[0], num_samples, chunk_size(num_samples), seed)
 
-        compiled, results = blocks.compiled(statistics), []
-        for block in blocks.of_examples(self.vae, self.x, ROWS_PER_BLOCK, verbose):
-            raw = {name: tf.gather(value, block.where) for name, value in self.raw.items()}
-            found = compiled(block.x, raw, seeds.fold(seed, block.index))
-            results.append(tf.nest.map_structure(lambda value, rows=block.rows: value[:rows], found))
-        return tf.nest.map_structure(lambda *values: tf.concat(values, axis=0), *results)
+        program, results = compiled(statistics), []
+        for block in blocks(self.vae, self.x, ROWS_PER_BLOCK, same_size=True, verbose=verbose):
+            raw = tf.nest.map_structure(lambda value, where=block.where: tf.gather(value, where), self.raw)
+            results.append(block.counted(program(block.known, raw, seeds.fold(seed, block.index))))
+        return joined(*results)
 
 
 def refine(
@@ -176,26 +176,23 @@ def refine(
     evaluation_samples = positive_integer("evaluation_samples", evaluation_samples)
     seed, raws, bounds, history = seeds.as_seed(seed), [], [], np.zeros(steps)
 
-    def refined(x: tf.Tensor, seed: tf.Tensor) -> tuple:
-        start = vae.posterior.raw_parameters(x)
-        found, path = _climb(vae, x, start, steps, rate, num_samples, seeds.fold(seed, _CLIMB))
-        means, _ = _bounds(vae, x, start, found, evaluation_samples, seeds.fold(seed, _CHOICE))
+    def refined(known: Known, seed: tf.Tensor) -> tuple:
+        target, start = Target(vae, known), vae.posterior.raw_parameters(known["x"])
+        found, path = _climb(target, start, steps, rate, num_samples, seeds.fold(seed, seeds.CLIMB))
+        means, _ = _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.CHOICE))
         found = {name: tf.where(_like(means[2] > 0, found[name]), found[name], start[name]) for name in start}
-        return found, _bounds(vae, x, start, found, evaluation_samples, seeds.fold(seed, _REPORT)), path
+        return found, _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.REPORT)), path
 
-    compiled = blocks.compiled(refined)
-    for block in blocks.of_examples(vae, x, ROWS_PER_BLOCK, verbose):
-        raw, (means, errors), path = compiled(block.x, seeds.fold(seed, block.index))
-        raws.append({name: value[: block.rows] for name, value in raw.items()})
+    program = compiled(refined)
+    for block in blocks(vae, x, ROWS_PER_BLOCK, same_size=True, refuse_empty=True, verbose=verbose):
+        raw, (means, errors), path = program(block.known, seeds.fold(seed, block.index))
+        raws.append(block.counted(raw))
         bounds.append(tf.concat([means, errors], axis=0)[:, : block.rows])
         history += tf.reduce_sum(path[:, : block.rows], axis=1).numpy()
-    if not raws:
-        raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
-    raw = {name: tf.concat([raw[name] for raw in raws], axis=0) for name in raws[0]}
     start, elbo, gain, *errors = tf.unstack(tf.concat(bounds, axis=1))
     history /= len(elbo)
     _warn_if_rising(history)
-    return Refined(vae, x, raw, elbo, errors[1], start, errors[0], gain, errors[2], history)
+    return Refined(vae, x, joined(*raws), elbo, errors[1], start, errors[0], gain, errors[2], history)
 
 
 def check_posterior(vae: "VAE") -> None:
@@ -209,19 +206,19 @@ def check_posterior(vae: "VAE") -> None:
 
 
 def _climb(
-    vae: "VAE", x: tf.Tensor, start: Raw, steps: int, rate: float, num_samples: int, seed: tf.Tensor
+    target: Target, start: Raw, steps: int, rate: float, num_samples: int, seed: tf.Tensor
 ) -> tuple[Raw, tf.Tensor]:
     """Returns the mean of raw over the second half of Adam's steps, and the noisy ELBO at each, `[steps, B]`."""
     decay, decay_2, epsilon = ADAM
-    prior, each = vae.prior(), tf.nest.map_structure
+    each = tf.nest.map_structure
     tail = steps // 2  # where the mean begins
 
     def step(t: tf.Tensor, raw: Raw, first: Raw, second: Raw, mean: Raw, path: tf.TensorArray) -> tuple:
         with tf.GradientTape() as tape:
             tape.watch(raw)
-            parameters = vae.posterior.constrain(**raw)
-            z, log_q = vae.posterior.sample_and_log_prob(parameters, num_samples, seeds.fold(seed, t), path=True)
-            elbo = tf.reduce_mean(vae.likelihood(z).log_prob(x) + prior.log_prob(z) - log_q, axis=0)
+            q = target.vae.posterior.constrain(**raw)
+            draws = target.draw(q, num_samples, seeds.fold(seed, t), path=True)
+            elbo = tf.reduce_mean(draws.log_weight, axis=0)
         gradient, t1 = tape.gradient(elbo, raw), tf.cast(t + 1, tf.float32)
         first = each(lambda m, g: decay * m + (1 - decay) * g, first, gradient)
         second = each(lambda v, g: decay_2 * v + (1 - decay_2) * g**2, second, gradient)
@@ -232,33 +229,21 @@ def _climb(
         return t + 1, raw, first, second, mean, path.write(t, elbo)
 
     zeros = each(tf.zeros_like, start)
-    path = tf.TensorArray(tf.float32, steps, element_shape=[x.shape[0]])
+    path = tf.TensorArray(tf.float32, steps, element_shape=[target.known["x"].shape[0]])
     state = tf.while_loop(lambda t, *_: t < steps, step, (tf.constant(0), start, zeros, zeros, start, path))
     return state[-2], state[-1].stack()
 
 
-def _log_weight(vae: "VAE", x: tf.Tensor, raw: Raw) -> Callable[[int | tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns `(S, seed) -> log p(x, z) - log q(z | x)`, `[S, B]`, for the q of these raw outputs."""
-    parameters, prior = vae.posterior.constrain(**raw), vae.prior()
-
-    def draw(num_samples: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        z, log_q = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
-        return vae.likelihood(z).log_prob(x) + prior.log_prob(z) - log_q
-
-    return draw
-
-
-def _bounds(
-    vae: "VAE", x: tf.Tensor, start: Raw, refined: Raw, num_samples: int, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _bounds(target: Target, start: Raw, refined: Raw, num_samples: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the ELBO of both q and their difference, from the same noise, and standard errors, each `[3, B]`.
 
     Means of log-weights: near the posterior they have less noise than a bound with the KL in closed form.
     """
-    draws, chunk = [_log_weight(vae, x, raw) for raw in (start, refined)], min(SAMPLES_PER_CHUNK, num_samples)
+    chunk = chunk_size(num_samples)
+    both = [target.vae.posterior.constrain(**raw) for raw in (start, refined)]
 
     def step(index: tf.Tensor, count: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor) -> tuple:
-        before, after = (draw(chunk, seeds.fold(seed, index)) for draw in draws)
+        before, after = (target.draw(q, chunk, seeds.fold(seed, index)).log_weight for q in both)
         used = index * chunk + tf.range(chunk) < num_samples
         values = tf.boolean_mask(tf.stack([before, after, after - before], axis=1), used)  # [chunk, 3, B]
         new = tf.cast(tf.shape(values)[0], tf.float32)
@@ -267,7 +252,7 @@ def _bounds(
         squares += tf.reduce_sum((values - center) ** 2, axis=0) + delta**2 * count * new / total
         return index + 1, total, mean + delta * new / total, squares
 
-    zeros = tf.zeros([3, x.shape[0]])
+    zeros = tf.zeros([3, target.known["x"].shape[0]])
     chunks = -(-num_samples // chunk)
     state = tf.while_loop(lambda index, *_: index < chunks, step, (tf.constant(0), tf.constant(0.0), zeros, zeros))
     _, count, mean, squares = state

@@ -1,16 +1,22 @@
-"""Walking over examples in blocks of one size: what is compiled is compiled once, and memory is that of a block.
+"""The one walk over examples: an array or a stream of batches, checked, in normal form, block by block.
 
-block i = examples i R ... (i + 1) R - 1,    the last one filled up by repeating the last example
+block i = examples i R ... (i + 1) R - 1,    R at most the size asked for
+
+Memory is that of a block. With `same_size` the last block is filled up by repeating its last example, so that what is
+compiled is compiled once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
+from tfvae.checks.data import check_values, event_batch
+from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Known, of_keras
+from tfvae.core.sets import ValueSet
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
@@ -21,49 +27,130 @@ class Block(NamedTuple):
 
     Attributes:
         index: which block, from 0.
-        x: preprocessed examples, `[R, ...]`.
+        first_row: place of its first example in the data.
+        x: raw examples, those that count, `[rows, ...]`.
+        known: the same in normal form, `[R, ...]`.
         rows: how many of them count, from 1 to R; the others repeat the last one.
-        where: their places in the data, `[R]`.
     """
 
     index: int
-    x: tf.Tensor
+    first_row: int
+    x: Any
+    known: Known
     rows: int
-    where: np.ndarray
+
+    @property
+    def where(self) -> np.ndarray:
+        """The places of all of `known` in the data, `[R]`."""
+        return self.first_row + _places(self.rows, len(self.known["x"]))
+
+    def counted(self, values: Any) -> Any:
+        """Returns nested tensors `[R, ...]` without the rows that do not count."""
+        return tf.nest.map_structure(lambda value: value[: self.rows], values)
 
 
-def of_examples(vae: "VAE", x: Any, size: int, verbose: bool = False) -> Iterator[Block]:
-    """Yields raw x, `[B, ...]`, checked and preprocessed, in blocks of `min(size, B)` rows; of an empty x nothing.
+def blocks(
+    vae: "VAE",
+    data: Any,
+    size: int,
+    support: ValueSet | None = None,
+    same_size: bool = False,
+    streams: bool = False,
+    refuse_empty: bool = False,
+    verbose: bool = False,
+) -> Iterator[Block]:
+    """Yields data, checked and preprocessed, in blocks of at most `size` rows; of empty data nothing.
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        data: raw examples, `[B, ...]`.
         size: most rows of a block.
+        support: the set that preprocessed x must lie in; by default the likelihood's.
+        same_size: fill the last block up, so that all have `min(size, B)` rows.
+        streams: take batches of raw examples of any size as well, for example a `tf.data.Dataset` of x or of (x, y).
+        refuse_empty: raise an error if there is no example.
         verbose: show a progress bar over the blocks.
 
     Raises:
-        InvalidInput: if x has a wrong shape, or values that are not finite or outside the likelihood's support.
+        InvalidInput: if x has a wrong shape, or values that are not finite or outside the support; if a stream is
+            endless or brings weights.
     """
-    x = inputs.event_batch(x, vae.event_shape)
-    size = max(min(size, len(x)), 1)
-    starts = range(0, len(x), size)
-    bar = keras.utils.Progbar(len(starts), unit_name="block") if verbose else None
-    for index, start in enumerate(starts):
-        rows = x[start : start + size]
-        inputs.check_values(vae, rows, "x", start, vae.support)
-        places = np.minimum(np.arange(size), len(rows) - 1)
-        yield Block(index, vae.preprocess(tf.gather(rows, places)), len(rows), start + places)
+    whole = not streams or is_array(data)
+    batches = [event_batch(data, vae.event_shape)] if whole else _batches(data, vae.event_shape)
+    rows = len(batches[0]) if whole else None
+    size = size if rows is None else max(min(size, rows), 1)
+    support, first_row, index = vae.support if support is None else support, 0, -1
+    pieces = progress(_pieces(batches, size), None if rows is None else -(-rows // size), verbose)
+    for index, x in enumerate(pieces):
+        check_values(vae, x, "x", first_row, support)
+        filled = tf.gather(x, _places(len(x), size)) if same_size else x
+        yield Block(index, first_row, x, vae.known({"x": filled}), len(x))
+        first_row += len(x)
+    if refuse_empty and index < 0:
+        received = "an empty x" if whole else "empty data"
+        raise InvalidInput("at least one example", received, "Pass data with one row or more.")
+
+
+def slices(number: int, size: int) -> Iterator[slice]:
+    """Yields the slices of at most `size` that make up `number` rows of anything."""
+    for start in range(0, number, size):
+        yield slice(start, start + size)
+
+
+def joined(*results: Any) -> Any:
+    """Returns nested tensors, each `[R, ...]`, of several blocks in one, `[B, ...]`."""
+    return tf.nest.map_structure(lambda *values: tf.concat(values, axis=0), *results)
+
+
+def progress(blocks: Iterable[Any], number: int | None, verbose: bool) -> Iterator[Any]:
+    """Yields blocks; a progress bar moves when the next one is asked for.
+
+    Args:
+        blocks: anything.
+        number: of them, or `None` where it is unknown.
+        verbose: whether there is a progress bar.
+    """
+    bar = keras.utils.Progbar(number, unit_name="block") if verbose else None
+    done = 0
+    for done, block in enumerate(blocks, start=1):
+        yield block
         if bar:
-            bar.update(index + 1)
+            bar.update(done)
+    if bar and number is None:
+        bar.update(done, finalize=True)
 
 
-def compiled(function: Callable) -> Callable:
-    """Returns the function of tensors compiled for blocks of one size: traced at the first call, and never again."""
-    traced = []
+def is_array(data: Any) -> bool:
+    """Says whether the data are one array (or what `event_batch` refuses in its place), not a stream of batches."""
+    return hasattr(data, "__array__") or not hasattr(data, "__iter__") or isinstance(data, (list, tuple, dict))
 
-    def call(*arguments: Any) -> Any:
-        if not traced:
-            traced.append(tf.function(function).get_concrete_function(*arguments))
-        return traced[0](*arguments)
 
-    return call
+def _pieces(batches: Iterable[Any], size: int) -> Iterator[Any]:
+    """Yields what batches of any size hold, `[R, ...]`, R as in one array."""
+    rest = None
+    for batch in batches:
+        x = batch if rest is None else np.concatenate([rest, batch])
+        whole = len(x) - len(x) % size
+        yield from (x[rows] for rows in slices(whole, size))
+        rest = x[whole:]
+    if rest is not None and len(rest):
+        yield rest
+
+
+def _batches(data: Any, event_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yields the x of each batch of a stream."""
+    if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise InvalidInput("data with an end", "an endless tf.data.Dataset", "Pass data.take(number_of_batches).")
+    if isinstance(data, keras.utils.PyDataset):  # which has no end of its own
+        data = map(data.__getitem__, range(data.num_batches))
+    for batch in data:
+        observed = of_keras(batch)
+        if "weight" in observed:
+            remedy = "Pass batches of x or of (x, y): averages here are over examples."
+            raise InvalidInput("data without sample weights", "batches of (x, y, sample_weight)", remedy)
+        yield np.asarray(event_batch(observed["x"], event_shape))
+
+
+def _places(rows: int, size: int) -> np.ndarray:
+    """Returns the rows of a block of `size`, the last one again and again where there are too few."""
+    return np.minimum(np.arange(size), rows - 1)

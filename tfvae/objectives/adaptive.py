@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence
-from tfvae.core.seeds import LIKELIHOOD, fold, uniform
+from tfvae.core.seeds import SHUFFLED_CODES, fold, uniform
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.schedules import Schedule, checked
@@ -77,7 +77,7 @@ class DensityRatio(Term):
         """Takes one gradient step of the critic."""
         super().update(evidence)
         z = tf.stop_gradient(evidence.z[0])
-        shuffled = self.shuffled(replicas.gathered(z), fold(evidence.seed, LIKELIHOOD))
+        shuffled = self.shuffled(replicas.gathered(z), fold(evidence.seed, SHUFFLED_CODES))
         self.critic.learn(z, replicas.own(shuffled, tf.shape(z)[0]))
 
     def shuffled(self, z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,7 @@ import tensorflow as tf
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
-from tfvae.core.seeds import PRIOR, fold
+from tfvae.core.seeds import PRIOR_DRAWS, fold
 from tfvae.distributions.kl import factors
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, at, checked
@@ -209,7 +209,7 @@ class MaximumMeanDiscrepancy(Term):
     def penalty(self, evidence: Evidence) -> tf.Tensor:
         """Returns the squared discrepancy, a scalar."""
         z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
-        u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR)), tf.shape(z))
+        u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
         n = replicas.total(tf.cast(tf.shape(z)[0], tf.float32))
 
         def across(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -45,7 +45,7 @@ def reconstructions(vae: VAE, x: Any, max_examples: int = 10, titles: Sequence[s
     raw = np.asarray(examples(vae, x)[: positive_integer("max_examples", max_examples)], dtype=float)
     if len(titles) not in (0, len(raw)):
         raise InvalidInput(f"{len(raw)} titles", f"{len(titles)}", "Pass one for each example that is drawn, or none.")
-    x, mean = vae.preprocess(raw).numpy(), vae.reconstruct(raw).numpy()
+    x, mean = vae.known({"x": raw})["x"].numpy(), vae.reconstruct(raw).numpy()
     if not canvas.is_image(vae.event_shape):
         return _profiles(x, mean, titles)
     seen, changed = canvas.grey(x), not np.allclose(_stretched(raw), _stretched(x), atol=0.03)

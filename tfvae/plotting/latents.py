@@ -3,15 +3,18 @@
 code = the z that stands for q(z | x)          draw ~ q(z | x)          decoded = mean of p(x | z)
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks import data as inputs
-from tfvae.core import seeds, sets
+from tfvae.checks.data import event_batch
+from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
+from tfvae.core.sets import REAL
 from tfvae.evaluation import latents
+from tfvae.inference.rows import blocks, slices
 from tfvae.vae import VAE
 
 ROWS_PER_BLOCK = 1024
@@ -19,7 +22,7 @@ ROWS_PER_BLOCK = 1024
 
 def examples(vae: VAE, x: Any) -> Any:
     """Returns raw x, `[B, ...]`; raises `InvalidInput` if it is empty or of a wrong shape."""
-    x = inputs.event_batch(x, vae.event_shape)
+    x = event_batch(x, vae.event_shape)
     if len(x) == 0:
         raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
     return x
@@ -27,31 +30,28 @@ def examples(vae: VAE, x: Any) -> Any:
 
 def codes(vae: VAE, x: Any) -> np.ndarray:
     """Returns the z that stands for each example, `[B, *latent]`."""
-    return _finite(_in_blocks(examples(vae, x), lambda *block: vae.posterior.center(_parameters(vae, *block))))
+    return _finite([vae.posterior.center(parameters) for _, parameters in _parameters(vae, x)])
 
 
 def draws(vae: VAE, x: Any, seed: int | None) -> np.ndarray:
     """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
-    seed = seeds.as_seed(seed)
-
-    def draw(rows: Any, start: int) -> tf.Tensor:
-        return vae.posterior.sample_and_log_prob(_parameters(vae, rows, start), 1, seeds.fold(seed, start))[0][0]
-
-    return _finite(_in_blocks(examples(vae, x), draw))
+    seed, draw = seeds.as_seed(seed), vae.posterior.sample_and_log_prob
+    return _finite([draw(parameters, 1, seeds.fold(seed, first))[0][0] for first, parameters in _parameters(vae, x)])
 
 
 def prior_draws(vae: VAE, number: int, seed: int | None) -> np.ndarray:
     """Returns draws from p(z), `[number, *latent]`; in blocks, since a mixture draws from all its components."""
     seed = seeds.fold(seeds.as_seed(seed), seeds.PRIOR)
-    return _in_blocks(range(number), lambda block, start: vae.prior().sample(len(block), seed=seeds.fold(seed, start)))
+    blocks = [range(number)[part] for part in slices(number, ROWS_PER_BLOCK)]
+    return np.concatenate([vae.prior().sample(len(rows), seed=seeds.fold(seed, rows[0])) for rows in blocks])
 
 
 def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
     """Returns the mean (of labels, the mode) of p(x | z), `[..., *event]`, for z `[..., *latent]`."""
     latent = vae.posterior.latent_shape
     rows = z.reshape(-1, *latent)
-    events = _in_blocks(rows, lambda block, _: vae.likelihood.point(vae.decode(block)))
-    return events.reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape)
+    events = [vae.likelihood.point(vae.decode(rows[part])) for part in slices(len(rows), ROWS_PER_BLOCK)]
+    return np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape)
 
 
 def activity(vae: VAE, x: Any) -> tuple[np.ndarray, list[str]]:
@@ -77,17 +77,15 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return directions[:2], names
 
 
-def _parameters(vae: VAE, rows: Any, first_row: int) -> dict[str, Any]:
-    inputs.check_values(vae, rows, "x", first_row, sets.REAL)
-    return vae.posterior.parameters(vae.preprocess(rows))
+def _parameters(vae: VAE, x: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the first row of each block of examples and the parameters of its q(z | x)."""
+    for block in blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True):
+        yield block.first_row, vae.posterior.parameters(block.known["x"])
 
 
-def _in_blocks(rows: Any, function: Any) -> np.ndarray:
-    starts = range(0, len(rows), ROWS_PER_BLOCK)
-    return np.concatenate([np.asarray(function(rows[start : start + ROWS_PER_BLOCK], start)) for start in starts])
-
-
-def _finite(z: np.ndarray) -> np.ndarray:
+def _finite(parts: list[tf.Tensor]) -> np.ndarray:
+    """Returns all rows of the codes of several blocks, `[B, ...]`; raises `InvalidInput` if they are not finite."""
+    z = np.concatenate(parts)
     if not np.all(np.isfinite(z)):
         remedy = "The model's weights are damaged: train it again, with a lower learning rate."
         raise InvalidInput("a model with finite posterior means", f"{np.sum(~np.isfinite(z))} that are not", remedy)

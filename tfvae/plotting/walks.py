@@ -129,7 +129,7 @@ def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure
     names, times = [f"pair {pair}" for pair in range(len(events))], [f"{float(value):.2g}" for value in t.flat]
     if not canvas.is_image(vae.event_shape):
         return canvas.gallery(events, names, times, "t, from start to end", (0, 1))
-    ends = [vae.preprocess(x).numpy()[:, np.newaxis] for x in (start, end)]
+    ends = [vae.known({"x": x})["x"].numpy()[:, np.newaxis] for x in (start, end)]
     events = np.concatenate([ends[0], events, ends[1]], axis=1)
     return canvas.gallery(events, names, ["start", *times, "end"], "t, between the decoded codes", (0, 1))
 

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.core import seeds
+from tfvae.core.graphs import compiled
 from tfvae.core.observed import Observed, num_rows
-from tfvae.training.program import Program, compiled
+from tfvae.training.program import Program
 from tfvae.training.step import Carried
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae.core import keras_private
+from tfvae.core.graphs import compiled
 from tfvae.core.observed import Observed
 from tfvae.training.step import Carried, Step
 
@@ -76,8 +76,3 @@ class Program:
 
         tf.while_loop(lambda i: i < first + count, step, (first,), parallel_iterations=1)
         return self.after()
-
-
-def compiled(function: Callable, jit_compile: bool = False) -> Any:
-    """Returns a `tf.function` that is called seldom, which TensorFlow would take for too many traces."""
-    return keras_private.called_seldom(tf.function(function, jit_compile=jit_compile))
