@@ -204,13 +204,14 @@ class VAE(Trainer):
         return self.likelihood.point(self.likelihood(z, training=training))
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
-        """Checks the shape of x, which some networks do not, then calls the model."""
+        """Checks the shape of x, which some networks do not, then calls the model; of an `Observed` dict it takes x."""
+        x = x["x"] if isinstance(x, dict) and "x" in x else x
         x = x if isinstance(x, keras.KerasTensor) else event_batch(x, self.event_shape)
         return super().__call__(x, *args, **kwargs)
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
-        x = self.preprocess(x, training=False)
+        x = self.known({"x": x})["x"]
         mean = self.reconstruction(x, training)
         finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
