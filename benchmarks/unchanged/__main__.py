@@ -66,15 +66,13 @@ def difference(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> d
 
 def programs(trees: list[Path], jobs: list[str]) -> dict[str, dict]:
     """Returns, for each job, how XLA's programs and TensorFlow's graphs compare."""
-    results = {}
+    results, folders = {}, [tree.with_name(f"{tree.name}-programs") for tree in trees]
+    for tree, folder in zip(trees, folders, strict=True):
+        say(f"  programs {tree.name}")
+        work(tree, "program", folder, *jobs)
     for job in jobs:
-        texts, nodes = [], []
-        for tree in trees:
-            say(f"  programs of {job} {tree.name}")
-            folder, out = tree.with_name(f"{tree.name}-xla-{job}"), tree.with_name(f"{tree.name}-nodes-{job}.json")
-            work(tree, "program", job, out, XLA_FLAGS=f"--xla_dump_to={folder} --xla_dump_hlo_as_text")
-            texts.append(program.programs(folder))
-            nodes.append(program.Counter(json.loads(out.read_text())))
+        texts = [program.programs(folder / job) for folder in folders]
+        nodes = [program.Counter(json.loads((folder / job / "nodes").read_text())) for folder in folders]
         results[f"{job}, XLA"] = program.compare(*texts)
         if any(nodes):
             changed = program.changes(*nodes)

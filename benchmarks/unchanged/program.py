@@ -6,6 +6,7 @@ same           the normal forms are equal, line by line;  "in another order": of
 python -m benchmarks.unchanged.program JOB OUT.json      in a tree; XLA_FLAGS says where XLA leaves its programs
 """
 
+import dataclasses
 import difflib
 import json
 import os
@@ -14,6 +15,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+
+from benchmarks.speed.jobs import JOBS, Job, data
+from benchmarks.unchanged.trees import check_import
 
 METADATA = re.compile(r',?\s*metadata=\{(?:"(?:[^"\\]|\\.)*"|[^{}"])*\}')
 MODULE = re.compile(r"^HloModule [^,\s]+")
@@ -63,7 +67,8 @@ def compare(before: list[str], after: list[str]) -> dict:
     bags = [Counter(tuple(sorted(TOKEN.findall(NUMBER.sub("", line)))) for program in programs for line in program
                     if not line.startswith("HloModule")) for programs in (old, new)]  # fmt: skip
     lines = [[line for program in sorted(programs, key=len) for line in program] for programs in (old, new)]
-    diff = [line for line in difflib.unified_diff(*lines, "before", "after", lineterm="", n=0)]
+    bare = [[NAME.sub("%", line) for line in side] for side in lines]  # one more would renumber all that follow
+    diff = list(difflib.unified_diff(*(lines if bare[0] == bare[1] else bare), "before", "after", lineterm="", n=0))
     return {
         "equal": False,
         "verdict": "same operations, in another order" if bags[0] == bags[1] else "DIFFERENT",
@@ -91,36 +96,42 @@ def describe(result: dict) -> list[str]:
     return lines + ([f"... {len(diff) - SHOWN} more lines"] if len(diff) > SHOWN else [])
 
 
-def main() -> None:
-    """Compiles one job; writes the numbers of nodes, by operation, of TensorFlow's graphs."""
-    import dataclasses
-
+def compile_job(job: Job) -> Counter:
+    """Lets XLA compile a job's program; returns the numbers of nodes, by operation, of its graphs without XLA."""
     from tensorflow.python.eager import context
 
-    import tfvae
-    from benchmarks.speed.jobs import JOBS, data
     from benchmarks.unchanged.speed import model
-    from benchmarks.unchanged.trees import check_import
 
-    check_import(tfvae.__file__)
-    job = JOBS[sys.argv[1]]
-    short = dataclasses.replace(job, rows=4 * job.batch)
-    x, nodes = data(short), Counter()
+    x, nodes = data(dataclasses.replace(job, rows=4 * job.batch)), Counter()
     if job.likelihood:
         model(job, jit_compile=False).log_prob(x[:10], num_samples=100, seed=0)
-    else:
-        plain = model(job, jit_compile=False)
-        context.context().enable_graph_collection()
-        plain.fit(x, batch_size=job.batch, epochs=2, verbose=0)
-        for function in context.context().export_run_metadata().function_graphs:
-            graph = function.post_optimization_graph
-            nodes += Counter(n.op for part in (graph, *graph.library.function)
-                             for n in (part.node if part is graph else part.node_def))  # fmt: skip
-        context.context().disable_graph_collection()
-        model(job, jit_compile=True).fit(x, batch_size=job.batch, epochs=2, verbose=0)
-    Path(sys.argv[2]).write_text(json.dumps(nodes))
+        return nodes
+    plain = model(job, jit_compile=False)
+    context.context().enable_graph_collection()
+    plain.fit(x, batch_size=job.batch, epochs=2, verbose=0)
+    for function in context.context().export_run_metadata().function_graphs:
+        graph = function.post_optimization_graph
+        nodes.update(node.op for node in graph.node)
+        nodes.update(node.op for inner in graph.library.function for node in inner.node_def)
+    context.context().disable_graph_collection()
+    model(job, jit_compile=True).fit(x, batch_size=job.batch, epochs=2, verbose=0)
+    return nodes
+
+
+def main() -> None:
+    """Compiles jobs, and sorts what XLA leaves behind into a folder for each."""
+    folder = Path(sys.argv[1])
+    os.environ["XLA_FLAGS"] = f"--xla_dump_to={folder} --xla_dump_hlo_as_text"  # read when XLA is loaded
+    import tfvae
+
+    check_import(tfvae.__file__)
+    for name in sys.argv[2:]:
+        nodes = compile_job(JOBS[name])
+        (folder / name).mkdir(parents=True)
+        (folder / name / "nodes").write_text(json.dumps(nodes))
+        for path in folder.glob("module_*"):
+            path.rename(folder / name / path.name) if path.suffix == ".txt" else path.unlink()
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     main()

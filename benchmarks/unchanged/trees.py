@@ -42,10 +42,10 @@ def place(version: str, folder: Path) -> Path:
     return folder
 
 
-def environment(**variables: str) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Returns the environment of a process that works in a tree."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", **variables}
+    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def command(module: str, *words: object) -> list[str]:
@@ -53,11 +53,9 @@ def command(module: str, *words: object) -> list[str]:
     return [sys.executable, "-m", f"benchmarks.unchanged.{module}", *map(str, words)]
 
 
-def work(tree: Path, module: str, *words: object, **variables: str) -> None:
+def work(tree: Path, module: str, *words: object) -> None:
     """Runs a module in a tree; raises `RuntimeError` with the end of what it said if it fails."""
-    done = subprocess.run(
-        command(module, *words), cwd=tree, env=environment(**variables), capture_output=True, text=True
-    )
+    done = subprocess.run(command(module, *words), cwd=tree, env=environment(), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{module} {words} failed:\n{done.stderr[-3000:]}")
 
