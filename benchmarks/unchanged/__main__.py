@@ -20,17 +20,18 @@ from benchmarks.speed.driver import say
 from benchmarks.unchanged import program, speed
 from benchmarks.unchanged.trees import ROOT, place, work
 
-PARTS = ("histories", "programs", "speed")
+NUMBERS = ("fits", "scores", "files")  # of the module `histories`
+PARTS = ("histories", *NUMBERS, "programs", "speed")
 JOBS = ("a", "b20", "e", "d")
 
 
-def histories(trees: list[Path], smoke: bool) -> dict[str, dict[str, dict]]:
+def histories(trees: list[Path], parts: list[str], smoke: bool) -> dict[str, dict[str, dict]]:
     """Returns, for each kind of numbers, line to what `difference` says of it."""
     lines: dict[str, dict[str, list[dict]]] = {}
     for side, tree in enumerate(trees):
         say(f"  histories {tree.name}")
         out = tree.with_name(f"{tree.name}.npz")
-        work(tree, "histories", out, *(["--smoke"] if smoke else []))
+        work(tree, "histories", out, *parts, *(["--smoke"] if smoke else []))
         with np.load(out) as found:
             for key, value in found.items():
                 part, line, name = key.split("/", 2) if key.count("/") > 1 else (*key.split("/"), "value")
@@ -124,7 +125,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.unchanged", description=__doc__.splitlines()[0])
     parser.add_argument("before", nargs="?", help="revision or folder (default: the parent commit)")
     parser.add_argument("--after", default=str(ROOT), help="revision or folder (default: the working tree)")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="histories: fits, scores and files (default: all)"
+    )
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS, help="of benchmarks/speed/jobs.py, for "
                         "programs and speed; d is log_prob (default: all)")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=15, help="calls of each version in a measured ratio")
@@ -136,8 +139,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         trees = [place(*side) for side in ((before, Path(scratch, "before")), (given.after, Path(scratch, "after")))]
         found = {"before": before, "after": given.after}
-        if "histories" in given.only:
-            found["histories"] = histories(trees, given.smoke)
+        parts = [part for part in NUMBERS if part in given.only or "histories" in given.only]
+        if parts:
+            found["histories"] = histories(trees, parts, given.smoke)
             for part, rows in found["histories"].items():
                 show(f"{part}: before against after", rows, of_numbers)
         if "programs" in given.only:

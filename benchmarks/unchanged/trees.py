@@ -55,7 +55,9 @@ def command(module: str, *words: object) -> list[str]:
 
 def work(tree: Path, module: str, *words: object) -> None:
     """Runs a module in a tree; raises `RuntimeError` with the end of what it said if it fails."""
-    done = subprocess.run(command(module, *words), cwd=tree, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        command(module, *words), cwd=tree, env=environment(), stdout=sys.stderr, stderr=subprocess.PIPE, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"{module} {words} failed:\n{done.stderr[-3000:]}")
 
