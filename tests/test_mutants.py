@@ -89,8 +89,8 @@ MUTANTS = [
     Mutant(
         "a beta that differs from the one in the table",
         "recipes/rate.py",
-        "return composed(event_shape, objective=objectives.ELBO(beta=beta), **shared)\n\n\n@recipe\ndef annealed",
-        "return composed(event_shape, objective=objectives.ELBO(beta=beta / 2), **shared)\n\n\n@recipe\ndef annealed",
+        "return composed(event_shape, objective=objectives.ELBO(beta=beta), **common)\n\n\n@recipe\ndef annealed",
+        "return composed(event_shape, objective=objectives.ELBO(beta=beta / 2), **common)\n\n\n@recipe\ndef annealed",
         "tests/test_recipes.py",
     ),
     Mutant(

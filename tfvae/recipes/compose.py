@@ -19,7 +19,7 @@ Shape = int | tuple[int, ...]
 RECIPES: dict[str, Recipe] = {}
 
 
-class Shared(TypedDict, total=False):
+class Common(TypedDict, total=False):
     """The arguments that every recipe takes.
 
     Attributes:
@@ -73,7 +73,7 @@ def composed(
         objective: to maximise; by default the ELBO.
         estimator: of its gradient; by default pathwise.
         latent_dim: number of latent dimensions D.
-        encoder: see `Shared`, as all that follow.
+        encoder: see `Common`, as all that follow.
         decoder: likewise.
         learning_rate: likewise.
         preprocessing: likewise.
