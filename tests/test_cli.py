@@ -17,7 +17,7 @@ import pytest
 
 import tfvae
 from tfvae import callbacks, evaluation, files
-from tfvae.app import run
+from tfvae.app import provenance, run
 from tfvae.app.cli import main
 from tfvae.app.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
 from tfvae.evaluation import Report
@@ -328,6 +328,19 @@ def test_data_that_changed_since_are_refused(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(90, 3)))
     assert main(["train", "--resume", str(tmp_path / "run")]) == 2
     assert "as at the start of this run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "changed"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, []),
+        ({"a": 1}, {}, [("a", 1, None)]),
+        ({}, {"a": 1}, [("a", None, 1)]),
+        ({"a": 1, "b": 2, "c": 3}, {"b": 4, "c": 3}, [("a", 1, None), ("b", 2, 4)]),
+    ],
+)
+def test_a_change_is_an_entry_that_is_gone_new_or_different(was, now, changed):
+    assert provenance.changes(was, now) == changed
 
 
 def test_other_versions_than_at_the_start_are_named(copy, caplog):

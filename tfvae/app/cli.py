@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tfvae import __version__, recipes
-from tfvae.app import provenance as record
-from tfvae.app import run
+from tfvae.app import provenance, run
 from tfvae.app.options import DEPENDENT, Options
 from tfvae.callbacks import Diverged
 from tfvae.core.errors import InvalidInput
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES[None],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    versions = ", ".join(f"{name} {version}" for name, version in record.versions().items() if name != "tfvae")
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items() if name != "tfvae")
     parser.add_argument("--version", action="version", version=f"tfvae {__version__} ({versions})")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 

@@ -28,8 +28,8 @@ import keras
 import numpy as np
 
 from tfvae import datasets, evaluation, files, plotting
-from tfvae.app import provenance as record
-from tfvae.app import report_page
+from tfvae.app import provenance, report_page
+from tfvae.app.card import card
 from tfvae.app.options import Options
 from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, ProgressBar, read_history
 from tfvae.checks import data as inputs
@@ -69,7 +69,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
     for split in (data.train, data.valid, data.test):
         inputs.check_arrays(vae, split.x)
     with files.whole_folder(folder) as temporary:
-        files.write_json(temporary / "config.json", record.config(options, data.protocol, command))
+        files.write_json(temporary / "config.json", provenance.config(options, data.protocol, command))
     return _complete(folder, options, data, vae, verbose)
 
 
@@ -90,13 +90,15 @@ def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2
         OSError: if the disk is full or read-only.
     """
     folder = Path(folder)
-    config, options = record.read_config(folder)
+    config, options = provenance.read_config(folder)
     options.check_repeated(given or {})
-    changed = [f"{name} {was} -> {now}" for name, was, now in record.changes(config["versions"], record.versions())]
+    changed = [
+        f"{name} {was} -> {now}" for name, was, now in provenance.changes(config["versions"], provenance.versions())
+    ]
     if changed:
         logger.warning("tfvae: other versions than at the start, results may differ: %s.", ", ".join(changed))
     data = _load_data(options)
-    for name, was, now in record.changes(config["data"], record.plain(data.protocol)):
+    for name, was, now in provenance.changes(config["data"], provenance.plain(data.protocol)):
         raise InvalidInput(f"data with {name} {was}, as at the start of this run", f"{now}", "Restore those data.")
     return _complete(folder, options, data, _build(options, data), verbose)
 
@@ -125,7 +127,7 @@ def evaluate(
     Raises:
         InvalidInput: if it is no run folder with a model, or for a split or number of samples that cannot be.
     """
-    _, options = record.read_config(folder)
+    _, options = provenance.read_config(folder)
     if split not in SPLITS:
         raise InvalidInput(f"split to be one of {', '.join(SPLITS)}", f"{split!r}", "Choose one of them.")
     num_samples = positive_integer("num_samples", options.eval_samples if num_samples is None else num_samples)
@@ -180,7 +182,7 @@ def load_model(folder: str) -> VAE:
     Raises:
         InvalidInput: if it is no run folder, its training has not ended, or its model cannot be read.
     """
-    record.read_config(folder)
+    provenance.read_config(folder)
     path = Path(folder, "model.keras")
     if not path.exists():
         raise InvalidInput(
@@ -229,9 +231,9 @@ def _complete(folder: Path, options: Options, data: Any, vae: VAE, verbose: int)
                 logger.warning("tfvae: no pictures, for there is no matplotlib here: %s.", remedy)
         if not (folder / "card.md").exists():
             with files.whole_file(folder / "card.md") as temporary:
-                config, _ = record.read_config(folder)
+                config, _ = provenance.read_config(folder)
                 temporary.write_text(
-                    record.card(config, report, len(read_history(folder / "history.csv")), vae.count_params())
+                    card(config, report, len(read_history(folder / "history.csv")), vae.count_params())
                 )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return report
@@ -304,7 +306,7 @@ def _write_page(path: Path, options: Options, data: Any, vae: VAE, report: Repor
     said = folder / "alarms.json"
     report_page.write(
         path, vae, report, part.x, labels=part.y, shown=getattr(_grey(options, data), split).x, split=split,
-        history=_history(folder), config=record.read_config(folder)[0],
+        history=_history(folder), config=provenance.read_config(folder)[0],
         alarms=files.read_json(said) if said.exists() else (),
     )  # fmt: skip
 
