@@ -19,6 +19,7 @@ import tfvae
 from tfvae import callbacks, evaluation, files
 from tfvae.app import provenance, run
 from tfvae.app.cli import main
+from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
 from tfvae.evaluation import Report
 
@@ -52,16 +53,47 @@ def read_history(folder):
 
 
 def test_run_folder_holds_every_file(trained):
-    names = {path.name for path in trained.iterdir()}
-    assert names == {
-        "config.json", "history.csv", "alarms.json", "metrics.json", "scores.npz", "report.html", "model.keras",
-        "saved_model", "pictures", "card.md",
-    }  # fmt: skip
+    assert {path.name for path in trained.iterdir()} == {artifact.name for artifact in ARTIFACTS}
     assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (trained / "pictures").iterdir())
     assert len(read_history(trained)) == 2
     assert "log p(x)" in (trained / "card.md").read_text()
+
+
+def test_the_page_of_the_run_and_the_last_line_read_the_table(trained, capsys):
+    names = [artifact.name for artifact in ARTIFACTS]
+    assert re.findall(r"^    (\S+)  ", run.__doc__, re.MULTILINE) == names
+    assert all(artifact.holds in run.__doc__ for artifact in ARTIFACTS)
+    assert main(["train", "--resume", str(trained)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"files in {trained}: {', '.join(names)}"
+
+
+def test_what_is_missing_is_made_in_order_by_its_maker(copy, monkeypatch):
+    """And what is there is left alone; the work that made several files is done again for any of its last ones."""
+    made = []
+
+    def spy(artifact):
+        def make(run):
+            made.append(artifact.name)
+            artifact.make(run)
+
+        return artifact._replace(make=make)
+
+    monkeypatch.setattr("tfvae.app.folder.ARTIFACTS", tuple(map(spy, ARTIFACTS)))
+    before = contents(copy)
+    for gone, again in (("scores.npz", ["scores.npz"]), ("metrics.json", ["scores.npz"]), ("card.md", ["card.md"])):
+        (copy / gone).unlink()
+        run.resume(copy, verbose=0)
+        assert made == again and contents(copy).keys() == before.keys()
+        made.clear()
+    for name in ("saved_model", "pictures"):
+        shutil.rmtree(copy / name)
+    (copy / "report.html").unlink()
+    run.resume(copy, verbose=0)
+    assert made == ["saved_model", "report.html", "pictures"]
+    assert contents(copy)["metrics.json"] == before["metrics.json"]
+    assert contents(copy)["report.html"] == before["report.html"]
 
 
 def test_config_is_enough_to_repeat_the_run(trained, tmp_path):
@@ -144,7 +176,7 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
 
 def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
     """The validation split is only evaluated; `fit` does not see the test split."""
-    kept, seen, load, fit = [], [], run._load_data, tfvae.VAE.fit
+    kept, seen, load, fit = [], [], Options.load_data, tfvae.VAE.fit
 
     def spy_load(options):
         kept.append(load(options))
@@ -154,7 +186,7 @@ def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
         seen.append((x, options["validation_data"]))
         return fit(vae, x, **options)
 
-    monkeypatch.setattr(run, "_load_data", spy_load)
+    monkeypatch.setattr(Options, "load_data", spy_load)
     monkeypatch.setattr(tfvae.VAE, "fit", spy_fit)
     assert main(["train", "digits", "--out", str(tmp_path / "run"), "--seed", "5", *SMALL]) == 0
     [(x, valid)] = seen

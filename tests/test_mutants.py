@@ -95,7 +95,7 @@ MUTANTS = [
     ),
     Mutant(
         "training on the test set",
-        "app/run.py",
+        "app/folder.py",
         "        data.train.x,\n        batch_size",
         "        data.test.x,\n        batch_size",
         "tests/test_cli.py",

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from tfvae import __version__, recipes
 from tfvae.app import provenance, run
+from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import DEPENDENT, Options
 from tfvae.callbacks import Diverged
 from tfvae.core.errors import InvalidInput
@@ -172,7 +173,8 @@ def _train(arguments: argparse.Namespace) -> None:
         arguments.folder = arguments.out or _default_folder(options.source)
         report = run.train(options, arguments.folder, arguments.line, verbose)
     _say(f"test: {report}")
-    _say(f"files in {arguments.folder}: report.html, model.keras, saved_model/1, metrics.json, card.md, pictures/")
+    made = [artifact.name for artifact in ARTIFACTS if Path(arguments.folder, artifact.name).exists()]
+    _say(f"files in {arguments.folder}: {', '.join(made)}")
 
 
 def _recipes(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from tfvae import likelihoods, networks, objectives, posteriors, schedules
+from tfvae import datasets, likelihoods, networks, objectives, posteriors, schedules
 from tfvae.core import sets as supports
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.recipes import RECIPES
@@ -212,6 +212,15 @@ class Options:
         optimizer = keras.optimizers.Adam(learning_rate)
         vae.compile(optimizer=optimizer, objective=OBJECTIVES[self.objective](self), jit_compile=self.jit)
         return vae
+
+    def load_data(self) -> datasets.Data:
+        """Returns the data that the options name.
+
+        Raises:
+            InvalidInput: see `tfvae.datasets.load`.
+        """
+        names = ("binarization", "seed", "data_dir", "scale")
+        return datasets.load(self.source, **{name: getattr(self, name) for name in names})
 
 
 @functools.cache
