@@ -10,7 +10,9 @@ data         sigma_vae, robust, continuous_bernoulli, counts, sparse_counts, tab
     vae = tfvae.recipes.beta_vae((8, 8, 1), beta=4.0, latent_dim=10)
     vae.fit(x)
 
-Each takes `event_shape`, what the paper adds, and what all take (`Common`). `RECIPES` has them by name.
+Each takes `event_shape`, what the paper adds, what all take (`Common`) and, where the paper leaves it open, a
+likelihood or an objective (`AnyLikelihood`, `AnyObjective`, `AnyBoth`). `RECIPES` has them by name, and `arguments`
+says what one takes.
 """
 
 import inspect
@@ -18,7 +20,7 @@ import re
 
 from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
 from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
-from tfvae.recipes.compose import RECIPES, Common, Recipe, composed
+from tfvae.recipes.compose import RECIPES, AnyBoth, AnyLikelihood, AnyObjective, Common, Recipe, arguments, composed
 from tfvae.recipes.data import continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
 from tfvae.recipes.latents import (
     categorical_latents,

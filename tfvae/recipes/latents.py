@@ -4,17 +4,17 @@ from functools import partial
 from typing import Unpack
 
 from tfvae import estimators, flows, objectives, posteriors, priors
-from tfvae.recipes.compose import Common, Shape, composed, recipe, warmed_up
+from tfvae.recipes.compose import AnyBoth, AnyLikelihood, Common, Shape, composed, recipe, warmed_up
 from tfvae.vae import VAE
 
 
 @recipe
-def full_covariance(event_shape: Shape, **common: Unpack[Common]) -> VAE:
+def full_covariance(event_shape: Shape, **common: Unpack[AnyBoth]) -> VAE:
     """A normal posterior whose dimensions depend on each other.
 
     Args:
         event_shape: shape of one example.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Kingma and Welling 2019, "An Introduction to Variational Autoencoders", section 2.5.1
@@ -23,14 +23,14 @@ def full_covariance(event_shape: Shape, **common: Unpack[Common]) -> VAE:
 
 
 @recipe
-def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **common: Unpack[Common]) -> VAE:
+def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **common: Unpack[AnyBoth]) -> VAE:
     """IAF: a normal posterior bent by inverse autoregressive transforms.
 
     Args:
         event_shape: shape of one example.
         num_flows: number of transforms.
         units: width of their two hidden layers, at least `latent_dim`.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Kingma et al. 2016, "Improved Variational Inference with Inverse Autoregressive Flow"
@@ -40,14 +40,14 @@ def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **common: Unpac
 
 
 @recipe
-def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **common: Unpack[Common]) -> VAE:
+def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **common: Unpack[AnyBoth]) -> VAE:
     """A normal posterior bent by rational-quadratic splines in coupling layers.
 
     Args:
         event_shape: shape of one example.
         num_flows: number of couplings.
         num_bins: pieces of each spline.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Durkan et al. 2019, "Neural Spline Flows"
@@ -74,13 +74,13 @@ def vamp_prior(event_shape: Shape, num_components: int = 500, num_steps: int = 1
 
 
 @recipe
-def mixture_prior(event_shape: Shape, num_components: int = 10, **common: Unpack[Common]) -> VAE:
+def mixture_prior(event_shape: Shape, num_components: int = 10, **common: Unpack[AnyBoth]) -> VAE:
     """A prior that is a learned mixture of normal distributions.
 
     Args:
         event_shape: shape of one example.
         num_components: number of normal distributions.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Dilokthanakul et al. 2016, "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders"
@@ -89,14 +89,14 @@ def mixture_prior(event_shape: Shape, num_components: int = 10, **common: Unpack
 
 
 @recipe
-def flow_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **common: Unpack[Common]) -> VAE:
+def flow_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **common: Unpack[AnyBoth]) -> VAE:
     """A learned prior: a masked autoregressive flow.
 
     Args:
         event_shape: shape of one example.
         num_flows: number of transforms.
         units: width of their two hidden layers, at least `latent_dim`.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Chen et al. 2017, "Variational Lossy Autoencoder"
@@ -106,14 +106,14 @@ def flow_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **common
 
 
 @recipe
-def coupling_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **common: Unpack[Common]) -> VAE:
+def coupling_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **common: Unpack[AnyBoth]) -> VAE:
     """A learned prior that is as fast to sample as to score: RealNVP.
 
     Args:
         event_shape: shape of one example.
         num_flows: number of couplings.
         units: width of their two hidden layers.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Dinh, Sohl-Dickstein and Bengio 2017, "Density Estimation using Real NVP"
@@ -123,13 +123,13 @@ def coupling_prior(event_shape: Shape, num_flows: int = 4, units: int = 64, **co
 
 
 @recipe
-def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack[Common]) -> VAE:
+def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack[AnyLikelihood]) -> VAE:
     """S-VAE: codes on the unit sphere, von Mises-Fisher posterior, uniform prior, warm-up.
 
     Args:
         event_shape: shape of one example.
         num_steps: gradient steps of the whole training, the first tenth of which warms up.
-        **common: see `Common`; `latent_dim` is that of the space around the sphere.
+        **common: see `AnyLikelihood`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders"
@@ -139,13 +139,13 @@ def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack
 
 
 @recipe
-def power_spherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack[Common]) -> VAE:
+def power_spherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack[AnyLikelihood]) -> VAE:
     """Codes on the unit sphere from a posterior whose sampler rejects nothing, with a warm-up.
 
     Args:
         event_shape: shape of one example.
         num_steps: gradient steps of the whole training, the first tenth of which warms up.
-        **common: see `Common`; `latent_dim` is that of the space around the sphere.
+        **common: see `AnyLikelihood`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         De Cao and Aziz 2020, "The Power Spherical Distribution"
@@ -156,7 +156,7 @@ def power_spherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpac
 
 @recipe
 def categorical_latents(
-    event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **common: Unpack[Common]
+    event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **common: Unpack[AnyLikelihood]
 ) -> VAE:
     """One-hot codes, trained on the ELBO by the score function with a leave-one-out baseline.
 
@@ -164,7 +164,7 @@ def categorical_latents(
         event_shape: shape of one example.
         num_categories: length of each one-hot vector; `latent_dim` is their number.
         num_samples: samples of z for each example, one another's baseline.
-        **common: see `Common`.
+        **common: see `AnyLikelihood`.
 
     Reference:
         Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE Samples, Get a Baseline for Free!"
@@ -176,14 +176,14 @@ def categorical_latents(
 
 
 @recipe
-def vimco(event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **common: Unpack[Common]) -> VAE:
+def vimco(event_shape: Shape, num_categories: int = 10, num_samples: int = 10, **common: Unpack[AnyLikelihood]) -> VAE:
     """VIMCO: one-hot codes, trained on the importance-weighted bound with a baseline for each sample.
 
     Args:
         event_shape: shape of one example.
         num_categories: length of each one-hot vector; `latent_dim` is their number.
         num_samples: samples of z for each example.
-        **common: see `Common`.
+        **common: see `AnyLikelihood`.
 
     Reference:
         Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives"
@@ -196,7 +196,7 @@ def vimco(event_shape: Shape, num_categories: int = 10, num_samples: int = 10, *
 
 @recipe
 def relaxed_categorical(
-    event_shape: Shape, num_categories: int = 10, temperature: float = 2 / 3, **common: Unpack[Common]
+    event_shape: Shape, num_categories: int = 10, temperature: float = 2 / 3, **common: Unpack[AnyBoth]
 ) -> VAE:
     """Gumbel-softmax: one-hot codes made continuous, with pathwise gradients; log p(x) is the relaxed model's.
 
@@ -204,7 +204,7 @@ def relaxed_categorical(
         event_shape: shape of one example.
         num_categories: length of each relaxed vector; `latent_dim` is their number.
         temperature: of the posterior; the prior's is 0.5.
-        **common: see `Common`.
+        **common: see `AnyBoth`.
 
     Reference:
         Maddison, Mnih and Teh 2017, "The Concrete Distribution"; Jang, Gu and Poole 2017
