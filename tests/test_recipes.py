@@ -30,6 +30,12 @@ DATA = {
 }
 
 
+CLOSED = {
+    "vamp-prior": {"likelihood"},
+    "geco": {"likelihood"},
+}  # they fit values in [0, 1] alone
+
+
 def made(name, **options):
     keras.utils.set_random_seed(0)
     return RECIPES[name](
@@ -194,6 +200,9 @@ def test_the_signature_says_what_a_recipe_takes(name):
     built = Options.of("digits", recipe=name, latent_dim=3).build((6,), [], num_steps=10_000)
     assert repr(built.objective) == repr(made(name).objective)
     assert type(built.likelihood) is type(made(name).likelihood)
+    for part in {"likelihood", "objective"} - taken.keys() - CLOSED.get(name, set()):
+        with pytest.raises(TypeError, match=f"multiple values for keyword argument '{part}'"):
+            made(name, **{part: None})
 
 
 @pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "likelihood" in recipes.arguments(f)])

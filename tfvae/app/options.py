@@ -169,9 +169,7 @@ class Options:
         try:
             given = dict(config)
             if given.get("recipe") is None and given.get("objective") == "iwae":
-                given.pop(
-                    "beta", None
-                )  # the 1 that was written beside it when a run without a recipe was one of its own
+                given.pop("beta", None)  # older runs have the 1 of the ELBO there
             return cls.of(**given)
         except TypeError as error:
             raise InvalidInput("options of a tfvae run", str(error), "Was it written by another version?") from error
