@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -211,7 +211,6 @@ class Options:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
         """
         keras.utils.set_random_seed(self.seed % 2**32)
-        recipe = RECIPES[self.recipe]
         encoder, decoder = NETWORKS[self.network][1](event_shape, self.hidden)
         if self.likelihood and (levels := _arguments("likelihood", self.likelihood).get("levels")):
             encoder = keras.Sequential([keras.layers.Rescaling(2 / (levels - 1), offset=-1), encoder])
@@ -229,7 +228,8 @@ class Options:
             "seed": self.seed,
             "jit_compile": self.jit,
         }
-        return recipe(event_shape, **{name: value for name, value in given.items() if name in arguments(recipe)})
+        recipe, taken = RECIPES[self.recipe], arguments(RECIPES[self.recipe])
+        return recipe(event_shape, **{name: value for name, value in given.items() if name in taken})
 
 
 def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,12 +238,16 @@ def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_others(f"--recipe {recipe}", OPEN, taken, given)
     parts = {option: given.get(option, word) if option in taken else None for option, word in OPEN.items()}
     offered = {option: _arguments(option, word) for option, word in parts.items() if word}
-    numbers, owner = offered.get("objective", taken), f"--objective {parts['objective']}"
-    _refuse_others(owner if "objective" in taken else f"--recipe {recipe}", ("beta", "num_samples"), numbers, given)
+    if "objective" in taken:
+        owner, numbers = f"--objective {parts['objective']}", offered["objective"]
+    else:
+        owner, numbers = f"--recipe {recipe}", taken
+    _refuse_others(owner, ("beta", "num_samples"), numbers, given)
     return {**parts, "beta": numbers.get("beta"), "num_samples": numbers.get("num_samples")}
 
 
-def _refuse_others(owner: str, names: Any, taken: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _refuse_others(owner: str, names: Iterable[str], taken: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuses the first of the names that was given and is not taken."""
     for name in names:
         if name in given and name not in taken:
             own = [_word(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
@@ -257,14 +261,13 @@ def _arguments(option: str, word: str) -> dict[str, Any]:
     kind = PARTS[option][word]
     if issubclass(kind, Term):
         return _arguments(option, "elbo")
-    parameters = dict(inspect.signature(kind).parameters)
-    found = {name: parameter.default for name, parameter in parameters.items() if name not in ("event_shape", "kwargs")}
-    found |= STATED.get(word, {})
+    own = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+    found = {name: own[name] for name in own.keys() - {"event_shape", "kwargs"}} | STATED.get(word, {})
     lacking = [name for name, value in found.items() if value is inspect.Parameter.empty]
     if lacking:
-        expected = f"{_word(option)} that the command line can describe"
+        received = f"{word}, which needs {' and '.join(lacking)}"
         remedy = REMEDIES.get(word, "Compose it in Python.")
-        raise InvalidInput(expected, f"{word}, which needs {' and '.join(lacking)}", remedy)
+        raise InvalidInput(f"{_word(option)} that the command line can describe", received, remedy)
     return found
 
 
@@ -280,9 +283,10 @@ def _objective(word: str, numbers: Mapping[str, Any]) -> Objective:
 def _protocol(recipe: str, likelihood: str | None) -> dict[str, Any]:
     """Returns binarisation and scale of the data that a likelihood wants: its support says so."""
     support = PARTS["likelihood"][likelihood].support if likelihood else _support(recipe)
-    whole = not bool(tf.reduce_any(support.contains(tf.fill([2], 0.5))))
-    binary = support == sets.BINARY
-    return {"binarization": "dynamic" if binary else "none", "scale": 1.0 if whole and not binary else None}
+    if support == sets.BINARY:
+        return {"binarization": "dynamic", "scale": None}
+    whole = not tf.reduce_any(support.contains(tf.fill([2], 0.5)))
+    return {"binarization": "none", "scale": 1.0 if whole else None}
 
 
 @functools.cache
