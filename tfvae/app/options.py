@@ -149,8 +149,8 @@ class Options:
         values = {field.name: field.metadata["default"] for field in dataclasses.fields(cls) if field.metadata} | given
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
-                received = f"{name}={values[name]!r}"
-                raise InvalidInput(f"{name} to be one of {', '.join(words)}", received, "Choose one of them.")
+                expected = f"{name} to be one of {', '.join(words)}"
+                raise InvalidInput(expected, f"{name}={values[name]!r}", "Choose one of them.")
         for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if "patience" in given else ())):
             positive_integer(name, values[name])
         implied = _parts(values["recipe"], given)
@@ -196,8 +196,8 @@ class Options:
         Raises:
             InvalidInput: see `tfvae.datasets.load`.
         """
-        names = ("binarization", "seed", "data_dir", "scale")
-        return datasets.load(self.source, **{name: getattr(self, name) for name in names})
+        protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
+        return datasets.load(self.source, data_dir=self.data_dir, **protocol)
 
     def build(self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int) -> VAE:
         """Returns the compiled model that the options describe, with initial weights that depend on the seed alone.
@@ -228,8 +228,8 @@ class Options:
             "seed": self.seed,
             "jit_compile": self.jit,
         }
-        recipe, taken = RECIPES[self.recipe], arguments(RECIPES[self.recipe])
-        return recipe(event_shape, **{name: value for name, value in given.items() if name in taken})
+        taken = arguments(RECIPES[self.recipe])
+        return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})
 
 
 def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,7 +247,6 @@ def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_others(owner: str, names: Iterable[str], taken: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuses the first of the names that was given and is not taken."""
     for name in names:
         if name in given and name not in taken:
             own = [_word(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
@@ -261,8 +260,8 @@ def _arguments(option: str, word: str) -> dict[str, Any]:
     kind = PARTS[option][word]
     if issubclass(kind, Term):
         return _arguments(option, "elbo")
-    own = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
-    found = {name: own[name] for name in own.keys() - {"event_shape", "kwargs"}} | STATED.get(word, {})
+    found = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+    found = {**found, "event_shape": None, "kwargs": None, **STATED.get(word, {})}
     lacking = [name for name, value in found.items() if value is inspect.Parameter.empty]
     if lacking:
         received = f"{word}, which needs {' and '.join(lacking)}"
@@ -282,16 +281,12 @@ def _objective(word: str, numbers: Mapping[str, Any]) -> Objective:
 
 def _protocol(recipe: str, likelihood: str | None) -> dict[str, Any]:
     """Returns binarisation and scale of the data that a likelihood wants: its support says so."""
-    support = PARTS["likelihood"][likelihood].support if likelihood else _support(recipe)
+    made = PARTS["likelihood"][likelihood] if likelihood else RECIPES[recipe]((2,), latent_dim=2, seed=0)
+    support = made.support
     if support == sets.BINARY:
         return {"binarization": "dynamic", "scale": None}
     whole = not tf.reduce_any(support.contains(tf.fill([2], 0.5)))
     return {"binarization": "none", "scale": 1.0 if whole else None}
-
-
-@functools.cache
-def _support(recipe: str) -> sets.Support:
-    return RECIPES[recipe]((2,), latent_dim=2, seed=0).support
 
 
 def _word(name: str) -> str:
