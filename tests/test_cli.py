@@ -1,7 +1,9 @@
 """The command line: what a run folder holds, what is printed, and how it refuses."""
 
 import csv
+import dataclasses
 import importlib.util
+import inspect
 import json
 import math
 import os
@@ -13,13 +15,15 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import parts
 import pytest
 
 import tfvae
 from tfvae import callbacks, evaluation, files
-from tfvae.app import run
+from tfvae.app import provenance, run
 from tfvae.app.cli import main
-from tfvae.app.options import BINARIZATIONS, LIKELIHOODS, NETWORKS, OBJECTIVES, SCHEDULES, Options
+from tfvae.app.folder import ARTIFACTS
+from tfvae.app.options import NETWORKS, OPEN, PARTS, REMEDIES, SCHEDULES, WORDS, Options
 from tfvae.evaluation import Report
 
 SMALL = "--epochs 2 --hidden 16 --latent-dim 3 --eval-samples 20 --batch-size 200".split()
@@ -52,16 +56,47 @@ def read_history(folder):
 
 
 def test_run_folder_holds_every_file(trained):
-    names = {path.name for path in trained.iterdir()}
-    assert names == {
-        "config.json", "history.csv", "alarms.json", "metrics.json", "scores.npz", "report.html", "model.keras",
-        "saved_model", "pictures", "card.md",
-    }  # fmt: skip
+    assert {path.name for path in trained.iterdir()} == {artifact.name for artifact in ARTIFACTS}
     assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (trained / "pictures").iterdir())
     assert len(read_history(trained)) == 2
     assert "log p(x)" in (trained / "card.md").read_text()
+
+
+def test_the_page_of_the_run_and_the_last_line_read_the_table(trained, capsys):
+    names = [artifact.name for artifact in ARTIFACTS]
+    assert re.findall(r"^    (\S+)  ", run.__doc__, re.MULTILINE) == names
+    assert all(artifact.holds in run.__doc__ for artifact in ARTIFACTS)
+    assert main(["train", "--resume", str(trained)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"files in {trained}: {', '.join(names)}"
+
+
+def test_what_is_missing_is_made_in_order_by_its_maker(copy, monkeypatch):
+    """And what is there is left alone; the work that made several files is done again for any of its last ones."""
+    made = []
+
+    def spy(artifact):
+        def make(run):
+            made.append(artifact.name)
+            artifact.make(run)
+
+        return artifact._replace(make=make)
+
+    monkeypatch.setattr("tfvae.app.folder.ARTIFACTS", tuple(map(spy, ARTIFACTS)))
+    before = contents(copy)
+    for gone, again in (("scores.npz", ["scores.npz"]), ("metrics.json", ["scores.npz"]), ("card.md", ["card.md"])):
+        (copy / gone).unlink()
+        run.resume(copy, verbose=0)
+        assert made == again and contents(copy).keys() == before.keys()
+        made.clear()
+    for name in ("saved_model", "pictures"):
+        shutil.rmtree(copy / name)
+    (copy / "report.html").unlink()
+    run.resume(copy, verbose=0)
+    assert made == ["saved_model", "report.html", "pictures"]
+    assert contents(copy)["metrics.json"] == before["metrics.json"]
+    assert contents(copy)["report.html"] == before["report.html"]
 
 
 def test_config_is_enough_to_repeat_the_run(trained, tmp_path):
@@ -144,7 +179,7 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
 
 def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
     """The validation split is only evaluated; `fit` does not see the test split."""
-    kept, seen, load, fit = [], [], run._load_data, tfvae.VAE.fit
+    kept, seen, load, fit = [], [], Options.load_data, tfvae.VAE.fit
 
     def spy_load(options):
         kept.append(load(options))
@@ -154,7 +189,7 @@ def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
         seen.append((x, options["validation_data"]))
         return fit(vae, x, **options)
 
-    monkeypatch.setattr(run, "_load_data", spy_load)
+    monkeypatch.setattr(Options, "load_data", spy_load)
     monkeypatch.setattr(tfvae.VAE, "fit", spy_fit)
     assert main(["train", "digits", "--out", str(tmp_path / "run"), "--seed", "5", *SMALL]) == 0
     [(x, valid)] = seen
@@ -184,25 +219,133 @@ def test_version_names_the_packages(capsys):
     assert capsys.readouterr().out.startswith(f"tfvae {tfvae.__version__} (python 3")
 
 
+# What its words mean.
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_every_word_of_an_option_means_an_object(likelihood, network):
-    for objective, schedule in zip(OBJECTIVES, SCHEDULES, strict=True):
-        options = Options(
-            "digits", likelihood=likelihood, network=network, objective=objective, schedule=schedule, latent_dim=3
-        )
-        vae = options.build((8, 8, 1), [], num_steps=100)
-        assert type(vae.likelihood).__name__.lower() == likelihood
-        assert type(vae.objective).__name__.lower() == objective
-        assert vae.objective.num_samples == {"elbo": 1, "iwae": 50}[objective]
-        assert vae.reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
-        rate = vae.optimizer.get_config()["learning_rate"]
-        assert isinstance(rate, dict) == (schedule == "cosine")
-    assert options.binarization == {"bernoulli": "dynamic", "normal": "none"}[likelihood] in BINARIZATIONS
+def test_every_word_of_a_network_and_a_schedule_means_an_object(network, schedule):
+    options = Options.of("digits", network=network, schedule=schedule, latent_dim=3)
+    vae = options.build((8, 8, 1), [], num_steps=100)
+    assert options.hidden == NETWORKS[network][0]
+    assert vae.reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
+    rate = vae.optimizer.get_config()["learning_rate"]
+    assert isinstance(rate, dict) == (schedule == "cosine")
+
+
+def test_the_words_are_those_of_all_parts_of_the_library():
+    for option, family in (("likelihood", tfvae.likelihoods), ("objective", tfvae.objectives)):
+        _, listed = parts.FAMILIES[family]
+        assert {kind.__name__ for kind in PARTS[option].values()} == {type(make()).__name__ for make in listed.values()}
+        assert not parts.missing(family)
+    assert {"bernoulli", "normal", "discretized-logistic", "student-t"} <= PARTS["likelihood"].keys()
+    assert {"elbo", "iwae", "renyi", "maximum-mean-discrepancy"} <= PARTS["objective"].keys()
+
+
+@pytest.mark.parametrize(("option", "word"), [(option, word) for option in PARTS for word in PARTS[option]])
+def test_every_part_can_be_named_or_is_refused_with_what_to_do(option, word):
+    if word in REMEDIES:
+        with pytest.raises(tfvae.InvalidInput, match=f"{word}, which needs .*{re.escape(REMEDIES[word])}"):
+            Options.of("digits", **{option: word})
+        return
+    options = Options.of("digits", latent_dim=3, hidden=(4,), **{option: word})
+    vae = options.build((4,), [], num_steps=100)
+    assert type(getattr(vae, option)) is PARTS[option][word]
+    x = parts.examples(type(vae.likelihood).__name__)
+    assert math.isfinite(vae.fit(x, epochs=1, verbose=0).history["loss"][-1])
+    assert Options.from_config(json.loads(json.dumps(dataclasses.asdict(options)))) == options
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers", "made"),
+    [
+        ({}, (1.0, 1), "ELBO()"),
+        ({"beta": 2.0, "num_samples": 3}, (2.0, 3), "ELBO(beta=2.0, num_samples=3)"),
+        ({"objective": "iwae"}, (None, 50), "IWAE(num_samples=50)"),
+        ({"objective": "iwae", "num_samples": 5}, (None, 5), "IWAE(num_samples=5)"),
+        ({"objective": "miwae"}, (None, None), "MIWAE(m=8, k=8)"),
+        ({"objective": "ciwae", "beta": 0.1}, (0.1, 50), "CIWAE(beta=0.1, num_samples=50)"),
+        ({"objective": "renyi", "num_samples": 4}, (None, 4), "Renyi(alpha=0.5, num_samples=4)"),
+        (
+            {"objective": "maximum-mean-discrepancy", "beta": 0.0},
+            (0.0, 1),
+            "MaximumMeanDiscrepancy(objective=ELBO(beta=0.0), weight=1.0)",
+        ),
+        ({"recipe": "sigma-vae", "objective": "renyi"}, (None, 50), "Renyi(alpha=0.5, num_samples=50)"),
+        ({"recipe": "beta-vae"}, (4.0, None), "ELBO(beta=4.0)"),
+    ],
+)
+def test_beta_and_samples_are_those_of_the_objective_or_the_recipe(words, numbers, made):
+    options = Options.of("digits", latent_dim=2, **words)
+    assert (options.beta, options.num_samples) == numbers
+    same = tfvae.objectives
+    assert repr(options.build((4,), [], num_steps=100).objective) == repr(eval(made, vars(same)))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "binarization", "scale"),
+    [
+        ("bernoulli", "dynamic", None),
+        ("normal", "none", None),
+        ("continuous-bernoulli", "none", None),
+        ("poisson", "none", 1.0),
+        ("categorical", "none", 1.0),
+        ("discretized-logistic", "none", 1.0),
+    ],
+)
+def test_the_data_are_made_what_the_likelihood_wants(likelihood, binarization, scale):
+    options = Options.of("digits", likelihood=likelihood)
+    assert (options.binarization, options.scale) == (binarization, scale)
+    options = Options.of("digits", likelihood=likelihood, binarization="static", scale=2.0)
+    assert (options.binarization, options.scale) == ("static", 2.0)
+
+
+def test_levels_reach_the_encoder_between_minus_one_and_one():
+    vae = Options.of("digits", likelihood="discretized-logistic", hidden=(4,)).build((2,), [], num_steps=10)
+    first = vae.posterior.network.layers[0]
+    np.testing.assert_allclose(first(np.float32([[0.0, 255.0]])), [[-1.0, 1.0]], atol=1e-6)
+
+
+def test_options_are_plain_and_frozen():
+    options = Options.of("digits")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.beta = 2.0
+    assert Options(**dataclasses.asdict(options)) == options  # nothing left to fill in
+    with pytest.raises(TypeError, match="missing"):
+        Options("digits")
+    assert not hasattr(Options, "__post_init__")
+    assert "__setattr__" not in inspect.getsource(inspect.getmodule(Options))
+
+
+def test_no_recipe_is_the_recipe_vae():
+    assert Options.of("digits") == Options.of("digits", recipe="vae", **OPEN, beta=1.0, num_samples=1)
+    ours = Options.of("digits", latent_dim=3).build((4,), [], num_steps=10)
+    keras.utils.set_random_seed(0)
+    theirs = tfvae.recipes.vae((4,), latent_dim=3, seed=0)
+    assert [repr(v) for v in (ours.objective, ours.estimator)] == [
+        repr(v) for v in (theirs.objective, theirs.estimator)
+    ]
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("objective", "num_samples", "meant"),
+    [("elbo", 1, {}), ("iwae", 5, {"objective": "iwae", "num_samples": 5})],
+)
+def test_a_config_of_before_reads_as_what_it_meant(objective, num_samples, meant):
+    """Its recipe is null, and beta stands there for every objective."""
+    written = dataclasses.asdict(Options.of("digits")) | {
+        "recipe": None, "objective": objective, "num_samples": num_samples, "beta": 1.0,
+    }  # fmt: skip
+    assert Options.from_config(written) == Options.of("digits", **meant)
+    written = dataclasses.asdict(Options.of("digits", recipe="beta-vae", beta=2.0))
+    written |= {"likelihood": None, "objective": None, "num_samples": None}
+    assert Options.from_config(written) == Options.of("digits", recipe="beta-vae", beta=2.0)
 
 
 def test_the_learning_rate_warms_up_and_falls_unless_said_otherwise():
-    vae = Options("digits", latent_dim=2).build((8, 8, 1), [], num_steps=100)
+    vae = Options.of("digits", latent_dim=2).build((8, 8, 1), [], num_steps=100)
     rates = []
     for step in (0, 5, 10, 55, 100):
         vae.optimizer.iterations.assign(step)
@@ -255,7 +398,10 @@ WRONG_USE = {
     "no hidden units": ("train digits --hidden 0", None, "units=0"),
     "negative batch size": ("train digits --batch-size -3", None, "batch_size=-3"),
     "no patience": ("train digits --patience 0", None, "patience=0"),
-    "beta of iwae": ("train digits --objective iwae --beta 2", None, "Only the ELBO has a beta"),
+    "beta of iwae": ("train digits --objective iwae --beta 2", None, "beside --objective iwae.*--num-samples only"),
+    "samples of miwae": ("train digits --objective miwae --num-samples 9", None, "no --num-samples beside"),
+    "columns": ("train digits --likelihood columns", None, "--recipe tabular"),
+    "target of geco": ("train digits --objective geco", None, "needs target.*--recipe geco"),
     "no samples": ("train digits --objective iwae --num-samples 0", None, "num_samples=0"),
     "unknown word": ("train digits --binarization maybe", None, "invalid choice: 'maybe'"),
     "grey values for Bernoulli": ("train digits --binarization none", None, "support of Bernoulli"),
@@ -330,6 +476,19 @@ def test_data_that_changed_since_are_refused(tmp_path, capsys):
     assert "as at the start of this run" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "changed"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, []),
+        ({"a": 1}, {}, [("a", 1, None)]),
+        ({}, {"a": 1}, [("a", None, 1)]),
+        ({"a": 1, "b": 2, "c": 3}, {"b": 4, "c": 3}, [("a", 1, None), ("b", 2, 4)]),
+    ],
+)
+def test_a_change_is_an_entry_that_is_gone_new_or_different(was, now, changed):
+    assert provenance.changes(was, now) == changed
+
+
 def test_other_versions_than_at_the_start_are_named(copy, caplog):
     text = (copy / "config.json").read_text()
     (copy / "config.json").write_text(text.replace(f'"tfvae": "{tfvae.__version__}"', '"tfvae": "0.0.1"'))
@@ -338,9 +497,9 @@ def test_other_versions_than_at_the_start_are_named(copy, caplog):
 
 
 def test_the_same_from_python_is_refused_too(trained, tmp_path):
-    for word in ("likelihood", "network", "objective", "schedule", "binarization"):
+    for word in WORDS:
         with pytest.raises(tfvae.InvalidInput, match=f"{word}='none of them'"):
-            Options("digits", **{word: "none of them"})
+            Options.of("digits", **{word: "none of them"})
     with pytest.raises(tfvae.InvalidInput, match="split to be one of train, valid, test"):
         run.evaluate(trained, split="all")
     (tmp_path / "history.csv").write_text("epoch,elbo\n1,low\n")

@@ -89,13 +89,13 @@ MUTANTS = [
     Mutant(
         "a beta that differs from the one in the table",
         "recipes/rate.py",
-        "return composed(event_shape, objective=objectives.ELBO(beta=beta), **shared)\n\n\n@recipe\ndef annealed",
-        "return composed(event_shape, objective=objectives.ELBO(beta=beta / 2), **shared)\n\n\n@recipe\ndef annealed",
+        "return composed(event_shape, objective=objectives.ELBO(beta=beta), **common)\n\n\n@recipe\ndef annealed",
+        "return composed(event_shape, objective=objectives.ELBO(beta=beta / 2), **common)\n\n\n@recipe\ndef annealed",
         "tests/test_recipes.py",
     ),
     Mutant(
         "training on the test set",
-        "app/run.py",
+        "app/folder.py",
         "        data.train.x,\n        batch_size",
         "        data.test.x,\n        batch_size",
         "tests/test_cli.py",

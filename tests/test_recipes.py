@@ -30,6 +30,12 @@ DATA = {
 }
 
 
+CLOSED = {
+    "vamp-prior": {"likelihood"},
+    "geco": {"likelihood"},
+}  # they fit values in [0, 1] alone
+
+
 def made(name, **options):
     keras.utils.set_random_seed(0)
     return RECIPES[name](
@@ -133,7 +139,9 @@ def test_a_recipe_runs_from_the_command_line_and_resumes(name, tmp_path, capsys)
     folder = tmp_path / "run"
     assert main(["train", "digits", "--recipe", name, "--out", str(folder), *SMALL]) == 0
     options = json.loads((folder / "config.json").read_text())["options"]
-    assert options["recipe"] == name and options["likelihood"] is options["objective"] is options["beta"] is None
+    assert options["recipe"] == name
+    fixed = {"beta-tcvae": ("bernoulli", None, 6.0, None), "counts": (None, "elbo", 1.0, 1)}[name]
+    assert tuple(options[part] for part in ("likelihood", "objective", "beta", "num_samples")) == fixed
     expected = ("none", 1.0) if name == "counts" else ("dynamic", None)
     assert (options["binarization"], options["scale"]) == expected
     first = json.loads((folder / "metrics.json").read_text())
@@ -157,7 +165,9 @@ def test_a_recipe_runs_from_the_command_line_and_resumes(name, tmp_path, capsys)
         ("--recipe iwae --objective elbo", "no --objective beside --recipe iwae"),
         ("--recipe sigma-vae --likelihood normal", "no --likelihood beside --recipe sigma-vae"),
         ("--recipe iwae --beta 2", "--num-samples only"),
-        ("--recipe iaf --num-samples 5", "no --num-samples beside"),
+        ("--recipe free-bits --num-samples 5", "no --num-samples beside --recipe free-bits"),
+        ("--recipe iaf --objective iwae --beta 2", "no --beta beside --objective iwae"),
+        ("--recipe vamp-prior --likelihood normal", "no --likelihood beside --recipe vamp-prior"),
         ("--recipe none-of-them", "recipe to be one of"),
     ],
 )
@@ -169,14 +179,43 @@ def test_what_a_recipe_fixes_is_refused(words, message, tmp_path, capsys):
 
 
 def test_options_that_a_recipe_takes_reach_it():
-    options = Options("digits", recipe="ciwae", beta=0.25, num_samples=7, latent_dim=5, hidden=(9,), schedule="cosine")
+    options = Options.of(
+        "digits", recipe="ciwae", beta=0.25, num_samples=7, latent_dim=5, hidden=(9,), schedule="cosine"
+    )
     vae = options.build((8, 8, 1), [], num_steps=100)
     assert vae.posterior.network.layers[1].units == 9
     assert repr(vae.objective) == "CIWAE(beta=0.25, num_samples=7)"
     assert vae.latent_dim == 5 and isinstance(vae.optimizer.get_config()["learning_rate"], dict)
-    one_hot = Options("digits", recipe="vimco", network="conv", hidden=(4, 8), latent_dim=3)
+    one_hot = Options.of("digits", recipe="vimco", network="conv", hidden=(4, 8), latent_dim=3)
     assert one_hot.build((8, 8, 1), [], num_steps=1).reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
-    assert Options("digits", recipe="annealed").build((4,), [], num_steps=500).objective.beta.steps == 50
+    assert Options.of("digits", recipe="annealed").build((4,), [], num_steps=500).objective.beta.steps == 50
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_signature_says_what_a_recipe_takes(name):
+    """And its words on the command line build it: with nothing said it is the recipe with its own defaults."""
+    taken = recipes.arguments(RECIPES[name])
+    assert recipes.Common.__annotations__.keys() <= taken.keys()
+    assert not ("objective" in taken and {"beta", "num_samples"} & taken.keys())  # the objective's, then
+    built = Options.of("digits", recipe=name, latent_dim=3).build((6,), [], num_steps=10_000)
+    assert repr(built.objective) == repr(made(name).objective)
+    assert type(built.likelihood) is type(made(name).likelihood)
+    for part in {"likelihood", "objective"} - taken.keys() - CLOSED.get(name, set()):
+        with pytest.raises(TypeError, match=f"multiple values for keyword argument '{part}'"):
+            made(name, **{part: None})
+
+
+@pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "likelihood" in recipes.arguments(f)])
+def test_a_recipe_that_leaves_the_likelihood_open_takes_another(name):
+    options = Options.of("digits", recipe=name, likelihood="student-t", latent_dim=3)
+    assert (options.binarization, options.scale) == ("none", None)
+    assert isinstance(options.build((6,), [], num_steps=10).likelihood, tfvae.likelihoods.StudentT)
+
+
+@pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "objective" in recipes.arguments(f)])
+def test_a_recipe_that_leaves_the_objective_open_takes_another(name):
+    options = Options.of("digits", recipe=name, objective="iwae", num_samples=3, latent_dim=3)
+    assert repr(options.build((6,), [], num_steps=10).objective) == "IWAE(num_samples=3)"
 
 
 @pytest.mark.parametrize("name", ["iaf", "relaxed-categorical", "hyperspherical"])

@@ -12,8 +12,7 @@ from test_plotting import HISTORY, examples, image_vae
 
 import tfvae
 from tfvae import plotting
-from tfvae.app import provenance as record
-from tfvae.app import report_page
+from tfvae.app import provenance, report_page
 from tfvae.core.errors import InvalidInput
 from tfvae.plotting import canvas
 
@@ -200,7 +199,7 @@ def test_the_same_model_gives_the_same_page(model, stubs, tmp_path):
     page = Page(tmp_path / "one.html")
     assert page.all("h1") == ["A variational autoencoder"]
     assert "Use the model" not in page.all("h2")  # there is no run folder around it
-    assert record.versions()["tensorflow"] in page.all("td")
+    assert provenance.versions()["tensorflow"] in page.all("td")
 
 
 def test_a_picture_that_the_model_does_not_have_is_named_with_the_reason(model, stubs, monkeypatch, tmp_path):

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tfvae import __version__, recipes
-from tfvae.app import provenance as record
-from tfvae.app import run
-from tfvae.app.options import DEPENDENT, Options
+from tfvae.app import provenance, run
+from tfvae.app.folder import ARTIFACTS
+from tfvae.app.options import Options
 from tfvae.callbacks import Diverged
 from tfvae.core.errors import InvalidInput
 
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES[None],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    versions = ", ".join(f"{name} {version}" for name, version in record.versions().items() if name != "tfvae")
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items() if name != "tfvae")
     parser.add_argument("--version", action="version", version=f"tfvae {__version__} ({versions})")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -142,19 +142,9 @@ def _command(commands: Any, name: str, function: Callable, text: str) -> argpars
 
 
 def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field) -> None:
-    argument = dict(field.metadata["argument"])
-    default = field.default
-    if field.name in DEPENDENT:
-        _, defaults = DEPENDENT[field.name]
-        words = [" ".join(map(str, v)) if isinstance(v, tuple) else v for v in defaults.values()]
-        default = ", ".join(
-            f"{value} {f'for {word}' if word else 'without a recipe'}"
-            for word, value in zip(defaults, words, strict=True)
-        )
-    if field.type is bool:
-        argument = {"action": argparse.BooleanOptionalAction}
-    text = field.metadata["help"] + ("" if default is None else f" (default: {'no' if default is False else default})")
-    parser.add_argument("--" + field.name.replace("_", "-"), default=argparse.SUPPRESS, help=text, **argument)
+    argument = {"action": argparse.BooleanOptionalAction} if field.type is bool else field.metadata["argument"]
+    flag, text = "--" + field.name.replace("_", "-"), field.metadata["help"]
+    parser.add_argument(flag, default=argparse.SUPPRESS, help=text, **argument)
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -169,11 +159,12 @@ def _train(arguments: argparse.Namespace) -> None:
     else:
         if "source" not in given:
             raise InvalidInput("SOURCE, or --resume RUN", "neither", "Try: tfvae train digits")
-        options = Options(**given)
+        options = Options.of(**given)
         arguments.folder = arguments.out or _default_folder(options.source)
         report = run.train(options, arguments.folder, arguments.line, verbose)
     _say(f"test: {report}")
-    _say(f"files in {arguments.folder}: report.html, model.keras, saved_model/1, metrics.json, card.md, pictures/")
+    made = [artifact.name for artifact in ARTIFACTS if Path(arguments.folder, artifact.name).exists()]
+    _say(f"files in {arguments.folder}: {', '.join(made)}")
 
 
 def _recipes(arguments: argparse.Namespace) -> None:

@@ -1,94 +1,124 @@
 """The options of a training run, and the one place where their words become objects.
 
-    NETWORKS  LIKELIHOODS  OBJECTIVES  SCHEDULES  RECIPES        one table for each axis
+    NETWORKS  SCHEDULES  RECIPES  PARTS        one table for each axis
 
-The command line and a run's `config.json` speak in words; inside the library there are objects only.
+PARTS are the library's likelihoods and objectives by the names of their classes: `DiscretizedLogistic` is the word
+discretized-logistic. The command line and a run's `config.json` speak in words; inside the library there are objects.
 """
 
 import dataclasses
 import functools
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from tfvae import likelihoods, networks, objectives, posteriors, schedules
-from tfvae.core import sets as supports
+from tfvae import datasets, likelihoods, networks, objectives, schedules
+from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.recipes import RECIPES
+from tfvae.objectives.base import Objective
+from tfvae.objectives.terms import Term
+from tfvae.recipes import RECIPES, Recipe, arguments
 from tfvae.vae import VAE
 
-BINARIZATIONS = ("none", "threshold", "static", "dynamic")
-# Encoder and decoder for an event shape and the hidden sizes, which the decoder has in reverse.
+
+def _by_word(module: ModuleType, base: type) -> dict[str, type]:
+    """Returns the parts of a family by their words."""
+    kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, base)]
+    words = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in kinds}
+    return {word: kind for word, kind in sorted(words.items()) if not inspect.isabstract(kind)}
+
+
+def _common(recipe: Recipe, kind: type) -> dict[str, Any]:
+    """Returns the arguments of a recipe that the constructor of a part has, too, name to the recipe's default."""
+    return {name: value for name, value in arguments(recipe).items() if name in inspect.signature(kind).parameters}
+
+
+BINARIZATIONS = tuple(datasets.PROTOCOLS)
+# Sizes of the encoder's layers where none are given, and encoder and decoder for an event shape and such sizes.
 NETWORKS = {
-    "mlp": lambda shape, hidden: (networks.mlp(hidden), networks.mlp(hidden[::-1])),
-    "conv": lambda shape, hidden: (networks.conv(hidden), networks.conv_transpose(shape, hidden[::-1])),
+    "mlp": ((200, 200), lambda shape, sizes: (networks.mlp(sizes), networks.mlp(sizes[::-1]))),
+    "conv": ((32, 64), lambda shape, sizes: (networks.conv(sizes), networks.conv_transpose(shape, sizes[::-1]))),
 }
-LIKELIHOODS = {"bernoulli": likelihoods.Bernoulli, "normal": likelihoods.Normal}
-OBJECTIVES = {
-    "elbo": lambda options: objectives.ELBO(beta=options.beta, num_samples=options.num_samples),
-    "iwae": lambda options: objectives.IWAE(num_samples=options.num_samples),
-}
-# The learning rate from its initial value and the number of steps of the whole run.
+# The learning rate from its largest value and the number of steps of the whole run.
 SCHEDULES = {"cosine": schedules.warmup_cosine, "constant": lambda rate, steps: rate}
-# What an option is where it was not given, by the word that another option has; the parts of a recipe are its own.
-DEPENDENT = {
-    "likelihood": ("recipe", {None: "bernoulli"}),
-    "objective": ("recipe", {None: "elbo"}),
-    "beta": ("recipe", {None: 1.0}),
-    "binarization": ("likelihood", {"bernoulli": "dynamic", "normal": "none"}),
-    "hidden": ("network", {"mlp": (200, 200), "conv": (32, 64)}),
-    "num_samples": ("objective", {"elbo": 1, "iwae": 50}),
+PARTS = {"likelihood": _by_word(likelihoods, likelihoods.Likelihood), "objective": _by_word(objectives, Objective)}
+WORDS = {"recipe": RECIPES, "network": NETWORKS, "schedule": SCHEDULES, "binarization": BINARIZATIONS, **PARTS}
+# The parts of a recipe that leaves them open, where none are given.
+OPEN = {"likelihood": "bernoulli", "objective": "elbo"}
+# What a part's constructor asks for and no option says; an objective that is a recipe, too, has the recipe's numbers.
+STATED = {"categorical": {"num_categories": 256}} | {
+    word: _common(RECIPES[word], kind) for word, kind in PARTS["objective"].items() if word in RECIPES
 }
-# What a recipe may have as parameters of its own.
-OF_RECIPES = ("likelihood", "objective", "beta", "num_samples")
-# Binarisation and scale of the data that a recipe's likelihood wants, by its support; for others grey values in [0, 1].
-DATA = {supports.BINARY: ("dynamic", None), supports.COUNTS: ("none", 1.0)}
+NUMBERS = "1 for the ELBO, the recipe's or objective's for others"
+# What to do about a part that no option can describe.
+REMEDIES = {
+    "columns": "Choose --recipe tabular, which gives each column a scale of its own, or name the columns in Python.",
+    "geco": "Choose --recipe geco, which has a target for binary data, or set one in Python.",
+}
 
 
-def _option(default: Any, text: str, **argument: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"help": text, "argument": argument})
+def _option(default: Any, text: str, shown: str | None = None, **argument: Any) -> Any:
+    """Returns a field with what the command line says about it; `shown` is a default that other options decide."""
+    shown = shown or (None if default is None else "no" if default is False else str(default))
+    text += f" (default: {shown})" if shown else ""
+    return dataclasses.field(metadata={"default": default, "help": text, "argument": argument})
+
+
+def _stated(option: str) -> str:
+    """Returns which numbers the parts have that say more than their name, for the help text."""
+    texts = {word: [f"{name} {value}" for name, value in STATED.get(word, {}).items()] for word in PARTS[option]}
+    return "; ".join(f"{word} has {', '.join(text)}" for word, text in texts.items() if text)
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a training run is asked for; each field is an option of `tfvae train`, help text included.
+    """What a training run is asked for, nothing left to fill in: `Options.of` makes one from what was given.
 
-    Raises:
-        InvalidInput: if an option has a value that it cannot have. The parts refuse theirs when the model is built.
+    Each field is an option of `tfvae train`, help text included; `None` is what the recipe, objective or data decide.
 
     Example:
-        >>> Options("digits", objective="iwae").num_samples
+        >>> Options.of("digits", objective="iwae").num_samples
         50
     """
 
     source: str
     data_dir: str | None = _option(None, "folder of TensorFlow Datasets' record files", type=str, metavar="DIR")
-    binarization: str | None = _option(
-        None, "how grey values become 0 or 1; 'dynamic' draws them anew at each visit", choices=BINARIZATIONS
-    )
+    binarization: str = _option(
+        None, "how grey values become 0 or 1; 'dynamic' draws them anew at each visit",
+        shown="dynamic for binary likelihoods, none for others", choices=BINARIZATIONS,
+    )  # fmt: skip
     scale: float | None = _option(
-        None,
-        "value that becomes 1 in the model; 1 keeps data, such as counts, as they are",
-        type=float,
-        metavar="WHITE",
-    )
-    recipe: str | None = _option(None, "a paper's parts, from the list of `tfvae recipes`", type=str, metavar="NAME")
-    likelihood: str | None = _option(None, "distribution of x given z", choices=LIKELIHOODS)
+        None, "value that becomes 1 in the model; 1 keeps data, such as counts, as they are",
+        shown="1 for likelihoods of whole numbers, the data's for others", type=float, metavar="WHITE",
+    )  # fmt: skip
+    recipe: str = _option("vae", "a paper's parts, from the list of `tfvae recipes`", type=str, metavar="NAME")
+    likelihood: str | None = _option(
+        None, f"distribution of x given z, where the recipe leaves it open; {_stated('likelihood')}",
+        shown=OPEN["likelihood"], choices=PARTS["likelihood"],
+    )  # fmt: skip
     network: str = _option("mlp", "kind of encoder and decoder", choices=NETWORKS)
     latent_dim: int = _option(16, "number of latent dimensions", type=int, metavar="D")
-    hidden: tuple[int, ...] | None = _option(
-        None,
-        "units (mlp) or filters (conv) of each encoder layer; the decoder's are the reverse",
-        type=int,
-        nargs="+",
-        metavar="N",
+    hidden: tuple[int, ...] = _option(
+        None, "units (mlp) or filters (conv) of each encoder layer; the decoder's are the reverse",
+        shown=", ".join(f"{' '.join(map(str, sizes))} for {word}" for word, (sizes, _) in NETWORKS.items()),
+        type=int, nargs="+", metavar="N",
+    )  # fmt: skip
+    objective: str | None = _option(
+        None, f"bound on log p(x) to maximise, where the recipe leaves it open; a term is added to the ELBO; "
+        f"{_stated('objective')}", shown=OPEN["objective"], choices=PARTS["objective"],
+    )  # fmt: skip
+    num_samples: int | None = _option(
+        None, "samples of z for each example in training", shown=NUMBERS, type=int, metavar="K"
     )
-    objective: str | None = _option(None, "bound on log p(x) to maximise", choices=OBJECTIVES)
-    num_samples: int | None = _option(None, "samples of z for each example in training", type=int, metavar="K")
-    beta: float | None = _option(None, "weight of the rate in the ELBO", type=float)
+    beta: float | None = _option(
+        None, "weight of the rate in the ELBO, or what a recipe or objective calls so", shown=NUMBERS, type=float
+    )
     epochs: int = _option(100, "passes over the training data", type=int, metavar="N")
     batch_size: int = _option(50, "examples in one step", type=int, metavar="N")
     learning_rate: float = _option(2e-3, "Adam's largest step size", type=float, metavar="RATE")
@@ -102,50 +132,32 @@ class Options:
     seed: int = _option(0, "of initial weights, data order, noise and binarisation", type=int)
     jit: bool = _option(False, "compile the steps with XLA")
 
-    def __post_init__(self) -> None:
-        """Fills in what depends on other options, and checks."""
-        if self.recipe is not None:
-            self._check_recipe()
-            self._fill(dict(zip(("binarization", "scale"), _data_of(self.recipe), strict=True)))
-        for name, (other, defaults) in DEPENDENT.items():
-            self._fill({name: defaults.get(getattr(self, other))})
-        if self.recipe is None:
-            self._check_word("likelihood", LIKELIHOODS)
-            self._check_word("objective", OBJECTIVES)
-        self._check_word("network", NETWORKS)
-        self._check_word("schedule", SCHEDULES)
-        self._check_word("binarization", BINARIZATIONS)
-        for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if self.patience is not None else ())):
-            positive_integer(name, getattr(self, name))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "source", _absolute(self.source))
-        if self.objective == "iwae" and self.beta != 1:
-            raise InvalidInput("beta=1 with the objective iwae", f"beta={self.beta}", "Only the ELBO has a beta.")
+    @classmethod
+    def of(cls, source: str, **given: Any) -> "Options":
+        """Returns the options of a run: what was given, and for the rest what it implies.
 
-    def _fill(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
+        Args:
+            source: "digits", a TensorFlow Datasets name, or a .npz or .npy file.
+            **given: any other field; `None` is as good as nothing.
 
-    def _check_recipe(self) -> None:
-        """Refuses options that are the recipe's to choose."""
-        self._check_word("recipe", RECIPES)
-        parameters = inspect.signature(RECIPES[self.recipe]).parameters
-        for name in OF_RECIPES:
-            if getattr(self, name) is not None and name not in parameters:
-                word = _word(name)
-                own = [_word(name) for name in OF_RECIPES if name in parameters]
-                remedy = f"It takes {' and '.join(own)} only." if own else "Leave it out: the recipe says what it is."
-                raise InvalidInput(
-                    f"no {word} beside --recipe {self.recipe}, which has none to choose",
-                    f"{word} {getattr(self, name)}",
-                    remedy,
-                )
-
-    def _check_word(self, name: str, words: Mapping[str, Any] | tuple[str, ...]) -> None:
-        if getattr(self, name) not in words:
-            received = f"{name}={getattr(self, name)!r}"
-            raise InvalidInput(f"{name} to be one of {', '.join(words)}", received, "Choose one of them.")
+        Raises:
+            InvalidInput: if an option has a value that it cannot have, or that the recipe or the objective has none of.
+                The parts refuse theirs when the model is built.
+            TypeError: for a name that is not an option's.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        values = {field.name: field.metadata["default"] for field in dataclasses.fields(cls) if field.metadata} | given
+        for name, words in WORDS.items():
+            if values[name] is not None and values[name] not in words:
+                expected = f"{name} to be one of {', '.join(words)}"
+                raise InvalidInput(expected, f"{name}={values[name]!r}", "Choose one of them.")
+        for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if "patience" in given else ())):
+            positive_integer(name, values[name])
+        implied = _parts(values["recipe"], given)
+        implied |= _protocol(values["recipe"], implied["likelihood"])
+        implied["hidden"] = NETWORKS[values["network"]][0]
+        values |= {name: given.get(name, value) for name, value in implied.items()}
+        return cls(**values | {"source": _absolute(source), "hidden": tuple(values["hidden"])})
 
     @classmethod
     def from_config(cls, config: Any) -> "Options":
@@ -155,7 +167,10 @@ class Options:
             InvalidInput: if they are not options of this version.
         """
         try:
-            return cls(**config)
+            given = dict(config)
+            if given.get("recipe") is None and given.get("objective") == "iwae":
+                given.pop("beta", None)  # older runs have the 1 of the ELBO there
+            return cls.of(**given)
         except TypeError as error:
             raise InvalidInput("options of a tfvae run", str(error), "Was it written by another version?") from error
 
@@ -175,6 +190,15 @@ class Options:
                 remedy = "Leave the option out to resume this run, or start another one with --out."
                 raise InvalidInput(f"{word} {getattr(self, name)}, as this run was started with", f"{value}", remedy)
 
+    def load_data(self) -> datasets.Data:
+        """Returns the data that the options name.
+
+        Raises:
+            InvalidInput: see `tfvae.datasets.load`.
+        """
+        protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
+        return datasets.load(self.source, data_dir=self.data_dir, **protocol)
+
     def build(self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int) -> VAE:
         """Returns the compiled model that the options describe, with initial weights that depend on the seed alone.
 
@@ -187,37 +211,82 @@ class Options:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
         """
         keras.utils.set_random_seed(self.seed % 2**32)
-        encoder, decoder = NETWORKS[self.network](event_shape, self.hidden)
-        learning_rate = SCHEDULES[self.schedule](self.learning_rate, num_steps)
-        if self.recipe is not None:
-            taken = inspect.signature(RECIPES[self.recipe]).parameters
-            own = {"num_steps": num_steps, **{name: getattr(self, name) for name in OF_RECIPES}}
-            return RECIPES[self.recipe](
-                event_shape,
-                **{name: value for name, value in own.items() if name in taken and value is not None},
-                latent_dim=self.latent_dim,
-                encoder=encoder,
-                decoder=decoder,
-                learning_rate=learning_rate,
-                preprocessing=preprocessing,
-                seed=self.seed,
-                jit_compile=self.jit,
-            )
-        vae = VAE(
-            posterior=posteriors.DiagonalNormal(self.latent_dim, network=encoder),
-            likelihood=LIKELIHOODS[self.likelihood](event_shape, network=decoder),
-            preprocessing=preprocessing,
-            seed=self.seed,
-        )
-        optimizer = keras.optimizers.Adam(learning_rate)
-        vae.compile(optimizer=optimizer, objective=OBJECTIVES[self.objective](self), jit_compile=self.jit)
-        return vae
+        encoder, decoder = NETWORKS[self.network][1](event_shape, self.hidden)
+        if self.likelihood and (levels := _arguments("likelihood", self.likelihood).get("levels")):
+            encoder = keras.Sequential([keras.layers.Rescaling(2 / (levels - 1), offset=-1), encoder])
+        numbers = {name: getattr(self, name) for name in ("beta", "num_samples") if getattr(self, name) is not None}
+        given = {
+            **numbers,
+            "likelihood": self.likelihood and _likelihood(self.likelihood),
+            "objective": self.objective and _objective(self.objective, numbers),
+            "num_steps": num_steps,
+            "latent_dim": self.latent_dim,
+            "encoder": encoder,
+            "decoder": decoder,
+            "learning_rate": SCHEDULES[self.schedule](self.learning_rate, num_steps),
+            "preprocessing": preprocessing,
+            "seed": self.seed,
+            "jit_compile": self.jit,
+        }
+        taken = arguments(RECIPES[self.recipe])
+        return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})
 
 
-@functools.cache
-def _data_of(recipe: str) -> tuple[str, float | None]:
-    """Returns binarisation and scale for a recipe, which says what data it wants by its likelihood's support."""
-    return DATA.get(RECIPES[recipe]((2,), latent_dim=2, seed=0).support, ("none", None))
+def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a recipe makes of likelihood, objective, beta and num_samples; refuses what it has none of."""
+    taken = arguments(RECIPES[recipe])
+    _refuse_others(f"--recipe {recipe}", OPEN, taken, given)
+    parts = {option: given.get(option, word) if option in taken else None for option, word in OPEN.items()}
+    offered = {option: _arguments(option, word) for option, word in parts.items() if word}
+    if "objective" in taken:
+        owner, numbers = f"--objective {parts['objective']}", offered["objective"]
+    else:
+        owner, numbers = f"--recipe {recipe}", taken
+    _refuse_others(owner, ("beta", "num_samples"), numbers, given)
+    return {**parts, "beta": numbers.get("beta"), "num_samples": numbers.get("num_samples")}
+
+
+def _refuse_others(owner: str, names: Iterable[str], taken: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for name in names:
+        if name in given and name not in taken:
+            own = [_word(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
+            remedy = f"It takes {' and '.join(own)} only." if own else "Leave it out."
+            expected = f"no {_word(name)} beside {owner}, which has none to choose"
+            raise InvalidInput(expected, f"{_word(name)} {given[name]}", remedy)
+
+
+def _arguments(option: str, word: str) -> dict[str, Any]:
+    """Returns the arguments of a part, name to value where no option says another; refuses one that lacks a value."""
+    kind = PARTS[option][word]
+    if issubclass(kind, Term):
+        return _arguments(option, "elbo")
+    found = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+    found = {**found, "event_shape": None, "kwargs": None, **STATED.get(word, {})}
+    lacking = [name for name, value in found.items() if value is inspect.Parameter.empty]
+    if lacking:
+        received = f"{word}, which needs {' and '.join(lacking)}"
+        remedy = REMEDIES.get(word, "Compose it in Python.")
+        raise InvalidInput(f"{_word(option)} that the command line can describe", received, remedy)
+    return found
+
+
+def _likelihood(word: str) -> Callable[..., likelihoods.Likelihood]:
+    return functools.partial(PARTS["likelihood"][word], **STATED.get(word, {}))
+
+
+def _objective(word: str, numbers: Mapping[str, Any]) -> Objective:
+    kind = PARTS["objective"][word]
+    return kind(objectives.ELBO(**numbers)) if issubclass(kind, Term) else kind(**STATED.get(word, {}) | numbers)
+
+
+def _protocol(recipe: str, likelihood: str | None) -> dict[str, Any]:
+    """Returns binarisation and scale of the data that a likelihood wants: its support says so."""
+    made = PARTS["likelihood"][likelihood] if likelihood else RECIPES[recipe]((2,), latent_dim=2, seed=0)
+    support = made.support
+    if support == sets.BINARY:
+        return {"binarization": "dynamic", "scale": None}
+    whole = not tf.reduce_any(support.contains(tf.fill([2], 0.5)))
+    return {"binarization": "none", "scale": 1.0 if whole else None}
 
 
 def _word(name: str) -> str:

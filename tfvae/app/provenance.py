@@ -1,9 +1,8 @@
-"""What is written down about a run: enough to repeat it, and one page to read.
+"""Where a run comes from, enough to repeat it: what `config.json` holds.
 
-    config.json    format, time, command, options, data protocol, versions, git revision
-    card.md        what the model is, on which data, how good, and the command that makes it
+    config = format, time, command, options, data protocol, versions, git revision
 
-A config is read back by `tfvae.run.resume`, which completes the run that it describes.
+It is read back by `tfvae.app.run.resume`, which completes the run that it describes.
 """
 
 import dataclasses
@@ -20,7 +19,6 @@ import tfvae
 from tfvae import files
 from tfvae.app.options import Options
 from tfvae.core.errors import InvalidInput
-from tfvae.evaluation import Report
 
 FORMAT = "tfvae run 1"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
@@ -53,7 +51,7 @@ def read_config(folder: str) -> tuple[dict[str, Any], Options]:
         folder: the run folder.
 
     Raises:
-        InvalidInput: if it is no run folder, or its `config.json` is unreadable, truncated or of something else.
+        InvalidInput: if it is not a run folder, or its `config.json` is unreadable, truncated or of something else.
     """
     path = Path(folder, "config.json")
     if not path.exists():
@@ -70,9 +68,8 @@ def read_config(folder: str) -> tuple[dict[str, Any], Options]:
 
 
 def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Returns (name, value then, value now) of each entry that differs."""
-    names = {**was, **now}
-    return [(name, was.get(name), now.get(name)) for name in names if was.get(name) != now.get(name)]
+    """Returns (name, value then, value now) of each entry that differs; one that is not there counts as `None`."""
+    return [(name, was.get(name), now.get(name)) for name in {**was, **now} if was.get(name) != now.get(name)]
 
 
 def plain(value: Any) -> Any:
@@ -99,37 +96,3 @@ def git_revision() -> str | None:
     except (OSError, subprocess.CalledProcessError):  # no git, or a repository that it refuses
         return None
     return revision + ("+changes" if edited else "")
-
-
-def card(written: Mapping[str, Any], report: Report, epochs: int, num_weights: int) -> str:
-    """Returns the model's card, Markdown.
-
-    Args:
-        written: what `config.json` holds.
-        report: of the test split.
-        epochs: how many were trained.
-        num_weights: numbers in the model.
-    """
-    options, data = written["options"], written["data"]
-    parts = f"recipe {options['recipe']}" if options.get("recipe") else f"{options['likelihood']} likelihood"
-    rows = [f"| {name} | {value} |" for name, value in {**options, "epochs": epochs}.items()]
-    lines = [
-        f"# A variational autoencoder of {options['source']}",
-        f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
-        f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
-        "## Figures",
-        "```text",
-        f"test: {report}",
-        "```",
-        "\nThe test split was scored once, after training; choices were made on the validation split.",
-        "## Data",
-        *[f"- {name}: {value}" for name, value in data.items()],
-        "## Options",
-        "| option | value |\n| --- | --- |",
-        *rows,
-        "## Made by",
-        f"    {written['command'] or 'tfvae.app.run.train from Python'}\n",
-        f"Git revision {written['git_revision'] or 'unknown'}; "
-        + ", ".join(f"{name} {version}" for name, version in written["versions"].items()),
-    ]
-    return "\n".join("\n" + line + "\n" if line.startswith("## ") else line for line in lines).lstrip() + "\n"

@@ -1,6 +1,6 @@
 """Recipes: a paper as a function of at most about ten lines that returns a composed VAE, ready to fit.
 
-weights      vae, beta_vae, annealed, cyclical, free_bits, capacity, geco           what the rate costs
+rate         vae, beta_vae, annealed, cyclical, free_bits, capacity, geco           what the rate costs
 bounds       iwae, miwae, piwae, ciwae, renyi, stl, dreg                            which bound, which gradient
 codes        beta_tcvae, factor_vae, dip_vae_i, dip_vae_ii, info_vae, wae_mmd       what the codes look like together
 latents      full_covariance, iaf, spline_flow, vamp_prior, mixture_prior, flow_prior, coupling_prior, hyperspherical,
@@ -10,7 +10,9 @@ data         sigma_vae, robust, continuous_bernoulli, counts, sparse_counts, tab
     vae = tfvae.recipes.beta_vae((8, 8, 1), beta=4.0, latent_dim=10)
     vae.fit(x)
 
-Each takes `event_shape`, what the paper adds, and what all take (`Shared`). `RECIPES` has them by name.
+Each takes `event_shape`, what the paper adds, what all take (`Common`) and, where the paper leaves it open, a
+likelihood or an objective (`AnyLikelihood`, `AnyObjective`, `AnyBoth`). `RECIPES` has them by name, and `arguments`
+says what one takes.
 """
 
 import inspect
@@ -18,7 +20,7 @@ import re
 
 from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
 from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
-from tfvae.recipes.compose import RECIPES, Recipe, Shared, composed
+from tfvae.recipes.compose import RECIPES, AnyBoth, AnyLikelihood, AnyObjective, Common, Recipe, arguments, composed
 from tfvae.recipes.data import continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
 from tfvae.recipes.latents import (
     categorical_latents,

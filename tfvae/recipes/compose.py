@@ -4,9 +4,10 @@ A recipe is a function of at most about ten lines that returns a composed VAE, c
 what makes the paper; `composed` has the rest. What data a recipe wants is its likelihood's support: `vae.support`.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict, get_args, get_type_hints
 
 import keras
 
@@ -19,7 +20,7 @@ Shape = int | tuple[int, ...]
 RECIPES: dict[str, Recipe] = {}
 
 
-class Shared(TypedDict, total=False):
+class Common(TypedDict, total=False):
     """The arguments that every recipe takes.
 
     Attributes:
@@ -39,6 +40,31 @@ class Shared(TypedDict, total=False):
     preprocessing: Sequence[keras.layers.Layer]
     seed: int | None
     jit_compile: bool | str
+
+
+class AnyLikelihood(Common, total=False):
+    """The arguments of a recipe that leaves the likelihood open.
+
+    Attributes:
+        likelihood: makes p(x | z) from the event's shape and `network=`, such as a class; `likelihoods.Bernoulli` by
+            default.
+    """
+
+    likelihood: Callable[..., likelihoods.Likelihood]
+
+
+class AnyObjective(Common, total=False):
+    """The arguments of a recipe that leaves the objective open.
+
+    Attributes:
+        objective: to maximise; by default the ELBO.
+    """
+
+    objective: objectives.Objective | None
+
+
+class AnyBoth(AnyLikelihood, AnyObjective, total=False):
+    """The arguments of a recipe that leaves likelihood and objective open."""
 
 
 def recipe(function: Recipe) -> Recipe:
@@ -73,7 +99,7 @@ def composed(
         objective: to maximise; by default the ELBO.
         estimator: of its gradient; by default pathwise.
         latent_dim: number of latent dimensions D.
-        encoder: see `Shared`, as all that follow.
+        encoder: see `Common`, as all that follow.
         decoder: likewise.
         learning_rate: likewise.
         preprocessing: likewise.
@@ -93,6 +119,20 @@ def composed(
     optimizer = keras.optimizers.Adam(learning_rate)
     vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
     return vae
+
+
+def arguments(recipe: Recipe) -> dict[str, Any]:
+    """Returns what a recipe takes beside the event's shape, name to default, as its signature says.
+
+    Example:
+        >>> {"num_samples", "likelihood", "seed"} <= arguments(RECIPES["iwae"]).keys()
+        True
+    """
+    own = dict(inspect.signature(recipe).parameters)
+    (rest,) = get_args(own.pop("common").annotation)
+    every = inspect.signature(composed).parameters
+    taken = {**own, **{name: every[name] for name in get_type_hints(rest)}}
+    return {name: parameter.default for name, parameter in taken.items() if name != "event_shape"}
 
 
 def warmed_up(num_steps: int, beta: float = 1.0) -> objectives.ELBO:

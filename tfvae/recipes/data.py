@@ -5,94 +5,94 @@ from functools import partial
 from typing import Unpack
 
 from tfvae import likelihoods, scales
-from tfvae.recipes.compose import Shape, Shared, composed, recipe
+from tfvae.recipes.compose import AnyObjective, Shape, composed, recipe
 from tfvae.vae import VAE
 
 
 @recipe
-def sigma_vae(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+def sigma_vae(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
     """sigma-VAE: real data with one learned noise level, which balances distortion and rate by itself.
 
     Args:
         event_shape: shape of one example.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Rybkin, Daniilidis and Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders"
     """
-    return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.Shared()), **shared)
+    return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.Shared()), **common)
 
 
 @recipe
-def robust(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+def robust(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
     """Real data with outliers: Student's t in place of the normal distribution, one learned scale a dimension.
 
     Args:
         event_shape: shape of one example.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Takahashi et al. 2018, "Student-t Variational Autoencoder for Robust Density Estimation"
     """
-    return composed(event_shape, likelihood=partial(likelihoods.StudentT, scale=scales.PerDimension()), **shared)
+    return composed(event_shape, likelihood=partial(likelihoods.StudentT, scale=scales.PerDimension()), **common)
 
 
 @recipe
-def continuous_bernoulli(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+def continuous_bernoulli(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
     """Grey values in [0, 1] with a density of their own, where a Bernoulli's would not be normalised.
 
     Args:
         event_shape: shape of one example.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Loaiza-Ganem and Cunningham 2019, "The continuous Bernoulli: fixing a pervasive error in VAEs"
     """
-    return composed(event_shape, likelihood=likelihoods.ContinuousBernoulli, **shared)
+    return composed(event_shape, likelihood=likelihoods.ContinuousBernoulli, **common)
 
 
 @recipe
-def counts(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+def counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
     """Counts that vary more than a Poisson's: a negative binomial likelihood, one dispersion a dimension.
 
     Args:
         event_shape: shape of one example.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Gronbech et al. 2020, "scVAE: Variational auto-encoders for single-cell gene expression data"
     """
-    return composed(event_shape, likelihood=likelihoods.NegativeBinomial, **shared)
+    return composed(event_shape, likelihood=likelihoods.NegativeBinomial, **common)
 
 
 @recipe
-def sparse_counts(event_shape: Shape, **shared: Unpack[Shared]) -> VAE:
+def sparse_counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
     """Counts of which many were lost and read zero: a zero-inflated negative binomial likelihood.
 
     Args:
         event_shape: shape of one example.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Lopez et al. 2018, "Deep generative modeling for single-cell transcriptomics" (scVI)
     """
-    return composed(event_shape, likelihood=likelihoods.ZeroInflatedNegativeBinomial, **shared)
+    return composed(event_shape, likelihood=likelihoods.ZeroInflatedNegativeBinomial, **common)
 
 
 @recipe
 def tabular(
-    event_shape: Shape, columns: Sequence[likelihoods.Likelihood] | None = None, **shared: Unpack[Shared]
+    event_shape: Shape, columns: Sequence[likelihoods.Likelihood] | None = None, **common: Unpack[AnyObjective]
 ) -> VAE:
     """A table: each column a likelihood of its own, by default a normal one with its own noise level.
 
     Args:
         event_shape: shape of one row.
         columns: likelihoods of neighbouring columns, in order, for example `[Normal(3), Bernoulli(2)]`.
-        **shared: see `Shared`.
+        **common: see `AnyObjective`.
 
     Reference:
         Nazabal et al. 2020, "Handling Incomplete Heterogeneous Data using VAEs"
     """
     if columns is None:
-        return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.PerDimension()), **shared)
-    return composed(event_shape, likelihood=lambda shape, network: likelihoods.Columns(columns, network), **shared)
+        return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.PerDimension()), **common)
+    return composed(event_shape, likelihood=lambda shape, network: likelihoods.Columns(columns, network), **common)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tfvae import files
-from tfvae.app import provenance as record
+from tfvae.app import provenance
 from tfvae.app.report_page.pictures import Picture, pictures
 from tfvae.app.report_page.style import CSS
 from tfvae.checks import data as inputs
@@ -205,7 +205,7 @@ def _use(report: Report) -> str:
 def _provenance(vae: VAE, report: Report, config: Mapping[str, Any] | None) -> str:
     """Returns data, options, versions and the command, enough to repeat the run."""
     evaluation = {"seed": report.seed, "importance samples": report.num_samples, "objective": repr(vae.objective)}
-    groups = {"Evaluation": evaluation, "Versions": record.versions()}
+    groups = {"Evaluation": evaluation, "Versions": provenance.versions()}
     command = ""
     if config:
         made = {"created": config["created"], "git revision": config["git_revision"] or "unknown"}

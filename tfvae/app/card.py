@@ -1,0 +1,40 @@
+"""The model's card: what it is, on which data, how good, and the command that makes it, on one Markdown page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfvae.evaluation import Report
+
+
+def card(written: Mapping[str, Any], report: Report, epochs: int, num_weights: int) -> str:
+    """Returns the model's card, Markdown.
+
+    Args:
+        written: what `config.json` holds.
+        report: of the test split.
+        epochs: how many were trained.
+        num_weights: numbers in the model.
+    """
+    options, data = written["options"], written["data"]
+    parts = f"recipe {options['recipe']}" if options.get("recipe") else f"{options['likelihood']} likelihood"
+    rows = [f"| {name} | {value} |" for name, value in {**options, "epochs": epochs}.items()]
+    lines = [
+        f"# A variational autoencoder of {options['source']}",
+        f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
+        f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
+        "## Figures",
+        "```text",
+        f"test: {report}",
+        "```",
+        "\nThe test split was scored once, after training; choices were made on the validation split.",
+        "## Data",
+        *[f"- {name}: {value}" for name, value in data.items()],
+        "## Options",
+        "| option | value |\n| --- | --- |",
+        *rows,
+        "## Made by",
+        f"    {written['command'] or 'tfvae.app.run.train from Python'}\n",
+        f"Git revision {written['git_revision'] or 'unknown'}; "
+        + ", ".join(f"{name} {version}" for name, version in written["versions"].items()),
+    ]
+    return "\n".join("\n" + line + "\n" if line.startswith("## ") else line for line in lines).lstrip() + "\n"
