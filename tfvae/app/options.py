@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfvae import datasets, likelihoods, networks, objectives, schedules
 from tfvae.core import sets
@@ -285,8 +284,7 @@ def _protocol(recipe: str, likelihood: str | None) -> dict[str, Any]:
     support = made.support
     if support == sets.BINARY:
         return {"binarization": "dynamic", "scale": None}
-    whole = not tf.reduce_any(support.contains(tf.fill([2], 0.5)))
-    return {"binarization": "none", "scale": 1.0 if whole else None}
+    return {"binarization": "none", "scale": 1.0 if support.discrete else None}
 
 
 def _word(name: str) -> str:

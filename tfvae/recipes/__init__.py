@@ -38,6 +38,60 @@ from tfvae.recipes.latents import (
 )
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
 
+__all__ = [
+    "AnyBoth",
+    "AnyLikelihood",
+    "AnyObjective",
+    "Common",
+    "RECIPES",
+    "Recipe",
+    "annealed",
+    "arguments",
+    "beta_tcvae",
+    "beta_vae",
+    "capacity",
+    "categorical_latents",
+    "ciwae",
+    "composed",
+    "continuous_bernoulli",
+    "counts",
+    "coupling_prior",
+    "cyclical",
+    "description",
+    "dip_vae_i",
+    "dip_vae_ii",
+    "dreg",
+    "factor_vae",
+    "flow_prior",
+    "free_bits",
+    "full_covariance",
+    "geco",
+    "hyperspherical",
+    "iaf",
+    "info_vae",
+    "iwae",
+    "miwae",
+    "mixture_prior",
+    "piwae",
+    "power_spherical",
+    "relaxed_categorical",
+    "renyi",
+    "robust",
+    "sigma_vae",
+    "sparse_counts",
+    "spline_flow",
+    "stl",
+    "tabular",
+    "vae",
+    "vamp_prior",
+    "vimco",
+    "wae_mmd",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def description(recipe: Recipe) -> tuple[str, str]:
     """Returns what a recipe is, in one line, and its paper, both from the docstring."""

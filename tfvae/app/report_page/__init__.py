@@ -6,3 +6,9 @@ The file stands alone: pictures inside, no script, nothing is loaded from elsewh
 """
 
 from tfvae.app.report_page.page import write
+
+__all__ = ["write"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -129,7 +129,7 @@ def _summary(
     config: Mapping[str, Any] | None,
 ) -> str:
     """Returns what was trained on what, two sentences."""
-    posterior, prior, likelihood = (type(part).__name__ for part in (vae.posterior, vae.prior_part, vae.likelihood))
+    posterior, prior, likelihood = (type(part).__name__ for part in (vae.posterior, vae.prior, vae.likelihood))
     shape = " x ".join(map(str, vae.event_shape))
     recipe = config["options"].get("recipe") if config else None
     model = (
