@@ -18,7 +18,6 @@ import keras
 import tensorflow as tf
 
 from tfvae.checks.counted import Violations
-from tfvae.checks.data import element
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
@@ -96,8 +95,8 @@ class Step(abc.ABC):
     checked: bool
 
     @abc.abstractmethod
-    def __call__(self, batch: Any) -> Carried:
-        """Takes the step on what Keras carried of a batch."""
+    def __call__(self, observed: Observed) -> Carried:
+        """Takes the step on what is known of a batch."""
 
     def after(self) -> Carried:
         """Returns what the steps taken so far have to say."""
@@ -154,12 +153,11 @@ class TrainStep(Step):
     estimator: Estimator
     guard: Guard | None
 
-    def __call__(self, batch: Any) -> Carried:
+    def __call__(self, observed: Observed) -> Carried:
         """Takes one gradient step on the objective through the reparameterised sample."""
         variables = self.model.part_variables
         if not variables:
             raise InvalidInput("trainable weights", "a frozen model", "Set part.trainable = True and compile again.")
-        observed = element(self.model, batch)
         with tf.GradientTape() as tape:
             loss, evidence, bound, terms = self.loss(observed)
             scaled = self.optimizer.scale_loss(loss)
@@ -206,10 +204,10 @@ class TestStep(Step):
 
     __test__ = False  # is not a test, whatever pytest thinks of its name
 
-    def __call__(self, batch: Any) -> Carried:
+    def __call__(self, observed: Observed) -> Carried:
         """Adds a batch to the logs."""
         seed = self.stream(seeds.EVALUATION, self.logs.weight("loss"))
-        known = self.known(element(self.model, batch), seed, training=False)
+        known = self.known(observed, seed, training=False)
         evidence = self.model.evidence(known, self.objective.num_samples, seed, num_data=self.num_data)
         self.log(evidence, self.objective(evidence), self.objective.terms(evidence))
         return self.after()
@@ -227,8 +225,8 @@ class OwnStep:
     logs_of: Any
     step: TrainStep | TestStep
 
-    def __call__(self, batch: Any) -> Carried:
-        """Takes the user's step; on several replicas a guard then sees nothing of it."""
-        logs = dict(self.logs_of(batch))
-        shown = self.step.shown(of_keras(batch)) if isinstance(self.step, TrainStep) else {}
+    def __call__(self, data: Any) -> Carried:
+        """Takes the user's step on what Keras carried; on several replicas a guard then sees nothing of it."""
+        logs = dict(self.logs_of(data))
+        shown = self.step.shown(of_keras(data)) if isinstance(self.step, TrainStep) else {}
         return self.step.after()._replace(logs=logs, batch=shown)

@@ -206,11 +206,11 @@ class Trainer(keras.Model, abc.ABC):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
-        return self.step(training=True)(data).logs
+        return self.step(training=True)(checks.element(self, data)).logs
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
-        return self.step(training=False)(data).logs
+        return self.step(training=False)(checks.element(self, data)).logs
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Returns the reconstruction's mean of one batch."""
@@ -245,7 +245,12 @@ class Trainer(keras.Model, abc.ABC):
     def _function(self, step: Step | OwnStep, *execution: Any) -> Callable[[Iterator], Carried]:
         """Returns Keras' loop of a step over a stream, for one way to run it."""
         del execution
-        return keras_private.function_of(self, lambda data: replicas.carried(step(data)))
+
+        def carried(data: Any) -> Carried:
+            own = isinstance(step, OwnStep)  # which sees what Keras carried
+            return replicas.carried(step(data if own else checks.element(self, data)))
+
+        return keras_private.function_of(self, carried)
 
     def _next_logs(self, iterator: Iterator, training: bool) -> dict[str, Any]:
         """Takes the next steps, on arrays if the present call reads some, else on the stream; returns their logs."""
