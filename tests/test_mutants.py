@@ -64,8 +64,8 @@ MUTANTS = [
     Mutant(
         "the surrogate is logged in place of the bound",
         "training/step.py",
-        "loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas.count()",
-        "loss = tf.reduce_sum(evidence.weight * -gain) / examples + _total(terms, self.losses) / replicas.count()\n"
+        "loss = tf.reduce_sum(evidence.weight * -gain) / examples + self.beside_the_bound(terms) / replicas.count()",
+        "loss = tf.reduce_sum(evidence.weight * -gain) / examples + self.beside_the_bound(terms) / replicas.count()\n"
         "        bound = gain",
         "tests/test_training.py -k estimator",
     ),
