@@ -55,7 +55,8 @@ class Target:
         made = None if anew or jit_compile else vae.prior.distribution(**self._parameters)
 
         def densities(target: tf.Tensor, z: tf.Tensor, prior: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
-            return vae.likelihood(z).log_prob(target), (made or vae.prior.distribution(**prior)).log_prob(z)
+            p = vae.prior.distribution(**prior) if made is None else made
+            return vae.likelihood(z).log_prob(target), p.log_prob(z)
 
         self._densities = tf.function(densities, jit_compile=True) if jit_compile else densities
 
