@@ -13,10 +13,10 @@ import tensorflow as tf
 from tfvae.checks.data import event_batch
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.evaluation.latents import mean_and_error
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal
 from tfvae.inference.refine import refine
+from tfvae.inference.trust import mean_and_error
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE

@@ -25,6 +25,7 @@ from tfvae.core.observed import Known
 from tfvae.core.sets import REAL
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.inference.rows import Block, blocks, slices
+from tfvae.inference.trust import mean_and_error
 from tfvae.vae import VAE
 
 ACTIVE = 0.01
@@ -173,13 +174,6 @@ def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None 
     information = (log_q.numpy() - log_marginal).reshape(num_examples, num_samples).mean(axis=1)
     divergence = (log_marginal - log_p.numpy()).reshape(num_examples, num_samples).mean(axis=1)
     return AggregatedPosterior(*mean_and_error(information), *mean_and_error(divergence), num_examples)
-
-
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Returns the mean of independent values, `[N]`, and its standard error, NaN for a single one."""
-    values = np.asarray(values, dtype=np.float64)
-    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return float(values.mean()), float(error)
 
 
 def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor) -> tf.Tensor:

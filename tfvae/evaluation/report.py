@@ -19,7 +19,8 @@ import numpy as np
 
 from tfvae import files
 from tfvae.core.errors import InvalidInput
-from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units, mean_and_error
+from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
+from tfvae.inference.trust import mean_and_error
 
 TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance
 NEAR = 1.0  # nats below log N where I(x; z) of N examples says only "at least"

@@ -16,9 +16,9 @@ import tensorflow as tf
 from tfvae.core import seeds
 from tfvae.core.errors import positive_integer
 from tfvae.core.observed import Known
-from tfvae.evaluation.latents import mean_and_error
 from tfvae.inference.annealing import AnnealedEstimate, Annealing
 from tfvae.inference.rows import blocks, joined, progress
+from tfvae.inference.trust import mean_and_error
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE

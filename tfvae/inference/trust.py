@@ -18,6 +18,13 @@ RESOLUTION = 1e-4  # nats: log weights in float32 that differ by less are equal 
 PRIOR_SHAPE, PRIOR_WEIGHT = 0.5, 10  # of Vehtari et al. 2024: counts as 10 observations of shape 1/2
 
 
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Returns the mean of independent values, `[N]`, and its standard error, NaN for a single one."""
+    values = np.asarray(values, dtype=np.float64)
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(values.mean()), float(error)
+
+
 def tail_size(num_samples: int) -> int:
     """Returns how many of the largest of S weights are taken as their tail, M."""
     return int(min(num_samples / 5, 3 * math.sqrt(num_samples)))
