@@ -4,22 +4,30 @@ import math
 from typing import Unpack
 
 from tfvae import objectives, schedules
-from tfvae.recipes.compose import AnyBoth, AnyLikelihood, Common, Shape, composed, recipe, warmed_up
+from tfvae.recipes.compose import AnyLikelihood, Common, Shape, composed, recipe, warmed_up
 from tfvae.vae import VAE
 
 
 @recipe
-def vae(event_shape: Shape, **common: Unpack[AnyBoth]) -> VAE:
+def vae(
+    event_shape: Shape,
+    num_samples: int = 1,
+    objective: objectives.Objective | None = None,
+    **common: Unpack[AnyLikelihood],
+) -> VAE:
     """The variational autoencoder: the ELBO, a normal posterior, a standard normal prior.
 
     Args:
         event_shape: shape of one example.
-        **common: see `AnyBoth`.
+        num_samples: samples of z for each example in the ELBO.
+        objective: another bound to maximise, with samples of its own.
+        **common: see `AnyLikelihood`.
 
     Reference:
         Kingma and Welling 2014, "Auto-Encoding Variational Bayes"
     """
-    return composed(event_shape, **common)
+    objective = objectives.ELBO(num_samples=num_samples) if objective is None else objective
+    return composed(event_shape, objective=objective, **common)
 
 
 @recipe
