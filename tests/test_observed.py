@@ -2,6 +2,9 @@
 
 import collections
 import logging
+import re
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +16,7 @@ from tfvae.checks.data import element
 from tfvae.checks.streams import num_examples, split
 from tfvae.core import observed
 
+ROOT = Path(tfvae.__file__).parent
 BATCH = 16
 X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
 TARGET = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
@@ -208,3 +212,36 @@ def test_a_step_of_ones_own_sees_what_was_given():
     vae.compile()
     vae.fit(X, batch_size=35, verbose=0)
     assert seen == [((6,),)] or seen == [(6,)]
+
+
+def test_the_walk_of_x_is_the_one_in_the_design_notes():
+    """Which files a row of x is handed to, from `fit` to the likelihood, in the order of the table."""
+    page = (ROOT.parent / "docs" / "design.md").read_text()
+    documented = re.findall(r"^\| \d+ \| `(\S+\.py)` \|", page, re.MULTILINE)
+    assert len(documented) <= 14 and len(set(documented)) == len(documented)
+    vae, visited = make(run_eagerly=True), []
+
+    def holds_x(value, depth=0):
+        if isinstance(value, np.ndarray | tf.Tensor):
+            return len(value.shape) == 2 and value.shape[-1] == 6
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
+        return depth < 2 and any(holds_x(part, depth + 1) for part in parts)
+
+    def profile(frame, event, _):
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(str(ROOT)):
+            count = frame.f_code.co_argcount + frame.f_code.co_kwonlyargcount + 2
+            given = [frame.f_locals.get(name) for name in frame.f_code.co_varnames[:count] if name != "self"]
+            if any(map(holds_x, given)):
+                visited.append(str(Path(file).relative_to(ROOT)))
+
+    sys.setprofile(profile)
+    try:
+        vae.fit(X, batch_size=70, verbose=0)
+    finally:
+        sys.setprofile(None)
+    order = list(dict.fromkeys(visited))
+    expected = [file for file in documented[:10] if file not in ("preprocessing.py", "training/device.py")]
+    assert [file for file in order if file in expected] == expected
+    leaves = {"core/observed.py", "checks/streams.py", "core/sets.py", "distributions/binary.py"}
+    assert set(order) <= {*documented, *leaves}
