@@ -135,7 +135,7 @@ def drawn(strategy):
     """Returns the codes that the replicas draw for the same examples in one step."""
     with strategy.scope():
         vae = model(tfvae.posteriors.DiagonalNormal, tfvae.priors.StandardNormal)
-    draw = tf.function(lambda: strategy.run(lambda: vae.step(training=True).loss({"x": X})[1].z))
+    draw = tf.function(lambda: strategy.run(lambda: vae.make_step(training=True).loss({"x": X})[1].z))
     return [z.numpy() for z in strategy.experimental_local_results(draw())]
 
 

@@ -1,9 +1,13 @@
 """What is known of B examples is one plain dict, whichever way it comes: the same numbers as x, y and sample_weight."""
 
 import collections
+import contextlib
+import dataclasses
+import gc
 import logging
 import re
 import sys
+import weakref
 from pathlib import Path
 
 import keras
@@ -199,19 +203,151 @@ def test_labels_are_dropped_with_one_note(caplog):
     assert caplog.text.count("labels in y are not used") == 1
 
 
-def test_a_step_of_ones_own_sees_what_was_given():
-    """x alone stays x, as Keras' users have it."""
-    seen = []
+LABELS = np.arange(70) % 3
+GIVEN = {  # what a step of a user's own sees, for what fit was given
+    "x": (dict(x=X), (True, False, False)),
+    "labels": (dict(x=X, y=LABELS), (True, True, False)),
+    "weights": (dict(x=X, sample_weight=WEIGHT), (True, True, True)),  # Keras drops the weights of x without y
+    "all": (dict(x=X, y=TARGET, sample_weight=WEIGHT), (True, True, True)),
+    "labels, split": (dict(x=X, y=LABELS, validation_split=0.3), (True, True, False)),
+}
 
+
+def own_model(seen):
     class Own(tfvae.VAE):
         def train_step(self, data):
-            seen.append(tf.nest.map_structure(lambda part: part.shape[1:], data))
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            seen.append((not isinstance(x, dict), y is not None, weight is not None))
             return super().train_step(data)
 
+        def test_step(self, data):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            seen.append((not isinstance(x, dict), y is not None, weight is not None))
+            return super().test_step(data)
+
     vae = Own(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(6))
-    vae.compile()
+    vae.compile(run_eagerly=True)
+    return vae
+
+
+@pytest.mark.parametrize("aid", [False, True], ids=["", "first aid"])
+@pytest.mark.parametrize("name", GIVEN)
+def test_steps_of_ones_own_see_what_was_given(name, aid):
+    seen, (given, expected) = [], GIVEN[name]
+    vae = own_model(seen)
+    callbacks = [tfvae.callbacks.FirstAid()] if aid else []
+    vae.fit(**given, batch_size=35, verbose=0, callbacks=callbacks, **(
+        {} if "validation_split" in given else {"validation_data": tuple(
+            given[key] for key in ("x", "y", "sample_weight") if key in given
+        ) if len(given) != 2 or "y" in given else given["x"]}
+    ))  # fmt: skip
+    assert set(seen[:2]) == {expected}
+    seen.clear()
+    vae.evaluate(**{key: part for key, part in given.items() if key != "validation_split"}, verbose=0)
+    assert set(seen) == {expected}
+
+
+def test_a_step_that_one_model_alone_was_given_is_taken():
+    vae, seen = make(), []
+    step = vae.train_step
+    vae.train_step = lambda data: [seen.append(1), step(data)][1]
     vae.fit(X, batch_size=35, verbose=0)
-    assert seen == [((6,),)] or seen == [(6,)]
+    assert seen
+
+
+def test_weights_may_be_a_list_and_stand_where_keras_has_them():
+    vae = make()
+    weighted = vae.evaluate(X, sample_weight=WEIGHT, batch_size=BATCH, verbose=0)
+    assert vae.evaluate(X, None, BATCH, 0, WEIGHT) == vae.evaluate(X, None, BATCH, 0, WEIGHT.tolist()) == weighted
+    assert weighted != vae.evaluate(X, batch_size=BATCH, verbose=0)
+    one, other = make(), make()
+    one.fit(X, sample_weight=WEIGHT.tolist(), batch_size=BATCH, verbose=0)
+    other.fit(X, sample_weight=WEIGHT, batch_size=BATCH, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+WRONG = {
+    "a size in the place of y": (lambda vae: vae.fit(X, 10, verbose=0), "Received a int"),
+    "y beside a stream": (lambda vae: vae.fit(stream(X), TARGET, verbose=0), "Received y beside it"),
+    "weights beside a stream": (lambda vae: vae.evaluate(stream(X), sample_weight=WEIGHT), "Received sample_weight beside"),
+    "validation without x": (lambda vae: vae.fit(X, validation_data={"image": X}, verbose=0), "with keys .'image'"),
+    "validation with more": (lambda vae: vae.fit(X, validation_data={"x": X, "mask": X}, verbose=0), "'mask', 'x'"),
+    "validation with None": (lambda vae: vae.fit(X, validation_data={"x": X, "weight": None}), "weight=None"),
+    "a batch without x": (lambda vae: vae.predict_on_batch({"image": X}), "with keys .'image'"),
+    "labels in a dict": (
+        lambda vae: vae.fit({"x": X, "target": LABELS}, class_weight={0: 2.0}, verbose=0), "Pass the labels as y"
+    ),
+    "labels in a stream of dicts": (
+        lambda vae: vae.fit(stream({"x": X, "target": LABELS}), class_weight={0: 2.0}), "Pass the labels as y"
+    ),
+    "one weight": (lambda vae: vae.fit(X, sample_weight=3.0, verbose=0), "sample_weight with 70 rows.*Received 3.0"),
+    "a seed that is an array": (lambda vae: setattr(vae, "seed", np.array([3])), "seed to be a whole number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_named(name):
+    call, said = WRONG[name]
+    with pytest.raises(tfvae.InvalidInput, match=said):
+        call(make())
+
+
+@dataclasses.dataclass
+class Plain(tfvae.objectives.Objective):
+    """An objective of a user's, as a dataclass: it cannot be hashed."""
+
+    num_samples: int = 1
+
+    def __call__(self, evidence):
+        return evidence.elbo
+
+    def get_config(self):
+        return {"num_samples": self.num_samples}
+
+
+def test_an_objective_that_cannot_be_hashed_trains_as_any_other():
+    one, other = make(objective=Plain()), make()
+    one.fit(X, batch_size=BATCH, verbose=0)
+    other.fit(X, batch_size=BATCH, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_steps_a_call_may_be_set_after_compile():
+    vae = make()
+    vae.steps_per_execution = 4
+    vae.fit(stream(X), verbose=0)
+    assert int(vae.optimizer.iterations) == 5
+
+
+def test_a_part_that_was_frozen_stays_where_it_is_whatever_was_compiled_before():
+    vae = make()
+    vae.fit(X, batch_size=BATCH, verbose=0)
+    vae.posterior.trainable = False
+    vae.fit(X[:40], batch_size=BATCH, verbose=0)
+    before = vae.posterior.get_weights()
+    vae.fit(X, batch_size=BATCH, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, vae.posterior.get_weights(), strict=True))
+
+
+def test_programs_go_with_what_they_were_made_for():
+    """An optimizer after another `compile`; a guard, with its copy of the weights, after a fit that was interrupted."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    vae, gone = make(), []
+    gone.append(weakref.ref(vae.optimizer))
+    vae.fit(X, batch_size=BATCH, verbose=0)
+    vae.compile(keras.optimizers.Adam(0.01))
+    aid = tfvae.callbacks.FirstAid()
+    gone.append(weakref.ref(aid))
+    with contextlib.suppress(KeyboardInterrupt):  # `pytest.raises` would keep the frames, and with them the guard
+        vae.fit(X, batch_size=BATCH, verbose=0, callbacks=[aid, Interrupt()])
+    del aid
+    vae.fit(X, batch_size=BATCH, verbose=0)
+    gc.collect()
+    assert [reference() is None for reference in gone] == [True, True]
 
 
 def test_the_walk_of_x_is_the_one_in_the_design_notes():

@@ -68,7 +68,7 @@ def terms(objective, weights, x, target, eps):
 
 def noise(vae, x, *counters):
     """Returns the standard normal noise that the model draws for this batch in this step, [S, B, D]."""
-    seed = seeds.fold(vae.step(training=False).stream(*counters), seeds.POSTERIOR)
+    seed = seeds.fold(vae.make_step(training=False).stream(*counters), seeds.POSTERIOR)
     parameters = vae.posterior.parameters(x)
     z = vae.posterior.distribution(**parameters).sample(vae.objective.num_samples, seed=seed)
     return ((z - parameters["loc"]) / parameters["scale"]).numpy().astype(np.float64)

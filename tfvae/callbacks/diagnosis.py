@@ -54,7 +54,7 @@ def diagnose(vae: Any, observed: Observed) -> Diagnosis:
         observed: what is known of the batch.
     """
     with unchanged(vae), _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
-        loss, evidence, bound, terms = vae.step(training=True).loss(observed)
+        loss, evidence, bound, terms = vae.make_step(training=True).loss(observed)
         values = {
             "log posterior": evidence.log_posterior,
             "log prior": evidence.log_prior,

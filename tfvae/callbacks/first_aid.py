@@ -129,7 +129,8 @@ class FirstAid(keras.callbacks.Callback):
         """Keeps the weights that training starts from."""
         self._failed.assign(False)
         self._number = None
-        self._test = self.model.test_step if self.model.run_eagerly else tf.function(self.model.test_step)
+        step = self.model.make_step(training=False)
+        self._test = step if self.model.run_eagerly else tf.function(step)
         self._epoch = 0
         self._keep()
 
@@ -154,7 +155,7 @@ class FirstAid(keras.callbacks.Callback):
         if batch is None:
             return True
         with unchanged(self.model):
-            return bool(tf.math.is_finite(self._test(batch)["loss"]))
+            return bool(tf.math.is_finite(self._test(batch).logs["loss"]))
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Lets go of the kept weights and the last batch."""

@@ -9,6 +9,7 @@ counted inside the step (`checks.counted`) and raised at the end of the block of
 """
 
 import logging
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,18 +54,28 @@ def checked(
     """
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
-    given = {key: _value(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
-    if given.keys() == {"x"} and streams.is_stream(given["x"]):
+    given = {key: as_array(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
+    if "x" in given and streams.is_stream(given["x"]):
+        if len(given) > 1:
+            beside = " and ".join(NAMES.get(key, key) for key in given if key != "x")
+            remedy = "Put them into its batches: (x, y), (x, y, weight) or one dict."
+            raise InvalidInput("a stream that brings all there is", f"{beside} beside it", remedy)
         first, stream = streams.peek(given["x"])
-        _check_classes(vae, of.of_keras(first), class_weight)
+        _check_classes(vae, first, class_weight)
         check_arrays(vae, element(vae, first), support)
         return stream
-    _check_keys(vae, given)
-    _check_rows(event_batch(given["x"], vae.event_shape), given)
-    _check_classes(vae, given, class_weight)
     found = element(vae, given)
+    _check_rows(found["x"], given)
+    _check_classes(vae, x if isinstance(x, Mapping) else (x, y, sample_weight), class_weight)
     check_arrays(vae, found, support)
     return found
+
+
+def as_array(part: Any) -> Any:
+    """Returns a variable as a tensor and a list of plain numbers as an array; anything else as it is."""
+    if isinstance(part, list | tuple) and all(isinstance(value, numbers.Real) for value in part):
+        return np.asarray(part)
+    return tf.convert_to_tensor(part) if isinstance(part, (tf.Variable, keras.Variable)) else part
 
 
 def element(vae: Any, data: Any) -> Observed:
@@ -77,7 +88,7 @@ def element(vae: Any, data: Any) -> Observed:
     """
     _check_form(data)
     found = of.of_keras(data)
-    _check_keys(vae, found)
+    check_keys(vae, found)
     x, target = found["x"], found.get("target")
     labels = target is not None and target is not x and not is_target(target, vae.event_shape)
     if labels:
@@ -193,10 +204,6 @@ def note_once(vae: Any, key: str, text: str) -> None:
         logger.warning("tfvae: %s", text)
 
 
-def _value(part: Any) -> Any:
-    return tf.convert_to_tensor(part) if isinstance(part, (tf.Variable, keras.Variable)) else part
-
-
 def _check_form(data: Any) -> None:
     """Refuses what Keras loses on some of its ways: NamedTuples, and a dict with more beside it."""
     named = hasattr(data, "_fields")
@@ -207,7 +214,8 @@ def _check_form(data: Any) -> None:
         raise InvalidInput("batches of x, (x, y), (x, y, weight) or one plain dict", received, remedy)
 
 
-def _check_keys(vae: Any, given: Mapping[str, Any]) -> None:
+def check_keys(vae: Any, given: Mapping[str, Any]) -> None:
+    """Raises `InvalidInput` for a dict of what is known that lacks x, holds None, or has other keys."""
     empty = [key for key, part in given.items() if part is None]
     if empty:
         raise InvalidInput("a dict without None", f"{empty[0]}=None", "Leave out the key of what is not known.")
@@ -222,14 +230,16 @@ def _check_keys(vae: Any, given: Mapping[str, Any]) -> None:
 
 def _check_rows(x: Any, given: Mapping[str, Any]) -> None:
     for key, part in given.items():
-        if key != "x" and len(part) != len(x):
+        shape = tuple(np.shape(part))
+        if shape[:1] != (len(x),):
             expected = f"{NAMES[key]} with {len(x)} rows, as x has"
-            raise InvalidInput(expected, f"{len(part)}", "Pass one for each example.")
+            raise InvalidInput(expected, f"{shape[0]}" if shape else f"{part!r}", "Pass one for each example.")
 
 
-def _check_classes(vae: Any, given: Mapping[str, Any], class_weight: dict | None) -> None:
+def _check_classes(vae: Any, data: Any, class_weight: dict | None) -> None:
     if class_weight is None:
         return
+    given = {} if isinstance(data, Mapping) else of.of_keras(data)  # Keras reads the labels, and in a y alone
     if "target" not in given or is_target(given["target"], vae.event_shape):
         remedy = "Pass the labels as y, or weigh examples by sample_weight."
         raise InvalidInput("integer labels y, to which class_weight refers", "no labels", remedy)

@@ -145,7 +145,7 @@ def roc_auc(inliers: Any, outliers: Any) -> Area:
         area = 1/(N M) sum_ij [s_j > s_i] + [s_j = s_i] / 2
         variance = Var_i(mean_j [...]) / N + Var_j(mean_i [...]) / M
 
-    A variance of zero, as at an area of 1, is no certainty: the standard error is then NaN.
+    A variance of zero, as at an area of 1, is not certainty: the standard error is then NaN.
 
     Args:
         inliers: scores, `[N]`.

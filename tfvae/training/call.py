@@ -2,12 +2,13 @@
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from tfvae.checks.data import checked
+from tfvae.checks.data import as_array, checked
 from tfvae.checks.streams import split
 from tfvae.core import keras_private, observed
 from tfvae.core.errors import positive_integer
@@ -22,8 +23,8 @@ HOOKS = {
 class FitCall:
     """The arguments of a call of `keras.Model.fit`, its defaults included; their meaning is Keras'.
 
-    Once checked, `x` and `validation_data` are an `Observed` of arrays or a stream, and `y` is there only for the
-    labels that `class_weight` refers to.
+    Once checked, `x` is an `Observed` of arrays or a stream, and `y` and `sample_weight` are left out; but what a step
+    of a user's own, or `class_weight`, must see stays as it was given. `validation_data` is the same three as a tuple.
     """
 
     x: Any
@@ -62,15 +63,21 @@ class FitCall:
         Raises:
             InvalidInput: for arrays, and a stream's first batch, of a wrong shape or wrong values.
         """
-        x = checked(model, self.x, self.y, self.sample_weight, class_weight=self.class_weight)
-        y, validation = None if self.class_weight is None else self.y, self.validation_data
-        if validation is not None:
-            given = observed.of_keras(validation)
-            validation = checked(model, given["x"], given.get("target"), given.get("weight"))
+        data = checked(model, self.x, self.y, self.sample_weight, class_weight=self.class_weight)
+        own = model.has_steps_of_its_own or self.class_weight is not None
+        given = as_given(self.x, self.y, self.sample_weight, data, own)
+        held = self.validation_data
+        if held is not None:
+            parts = observed.of_keras(held)
+            found = checked(model, parts)
+            y, weight = parts.get("target"), parts.get("weight")
+            held = as_given(held if isinstance(held, Mapping) else parts["x"], y, weight, found, own)
         elif self.validation_split:
-            x, validation = split(x, self.validation_split)
-            y = None if y is None else y[: observed.num_rows(x)]
-        return self.replaced(x=x, y=y, sample_weight=None, validation_data=validation, validation_split=0.0)
+            rows = observed.num_rows(split(data, self.validation_split)[0])
+            held = tf.nest.map_structure(lambda part: None if part is None else part[rows:], given)
+            given = tf.nest.map_structure(lambda part: None if part is None else part[:rows], given)
+        x, y, weight = given
+        return self.replaced(x=x, y=y, sample_weight=weight, validation_data=held, validation_split=0.0)
 
     def replaced(self, **changes: Any) -> "FitCall":
         """Returns the record with other values."""
@@ -79,12 +86,31 @@ class FitCall:
     def for_keras(self) -> dict[str, Any]:
         """Returns the arguments by name, as Keras is to have them."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return given | {name: observed.alone(given[name]) for name in ("x", "validation_data")}
+        held = self.validation_data
+        return given | {
+            "x": observed.alone(self.x), "validation_data": held and (observed.alone(held[0]), *held[1:])
+        }  # fmt: skip
 
     def given_callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks, in whatever form they were given."""
         given = getattr(self.callbacks, "callbacks", self.callbacks) or []
         return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def as_given(x: Any, y: Any, sample_weight: Any, data: Any, own: bool) -> tuple[Any, Any, Any]:
+    """Returns x, y and sample_weight for Keras: an `Observed` or a stream in the place of x, or all as they were given.
+
+    Args:
+        x: as given.
+        y: likewise.
+        sample_weight: likewise.
+        data: the same checked, an `Observed` of arrays or a stream.
+        own: whether a user's own step, or `class_weight`, must see what was given.
+    """
+    if not own or not isinstance(data, Mapping) or isinstance(x, Mapping):
+        return data, None, None
+    x, y, sample_weight = (as_array(part) for part in (x, y, sample_weight))
+    return x, x if y is None and sample_weight is not None else y, sample_weight  # Keras drops weights of x alone
 
 
 def watchers(callbacks: Sequence[keras.callbacks.Callback], phase: str) -> list[str]:

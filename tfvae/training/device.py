@@ -78,12 +78,12 @@ def placed(model: "Trainer", call: FitCall) -> tuple[FitCall, Placed]:
     call = call.replaced(
         x=_endless(), batch_size=None, shuffle=False, steps_per_epoch=training.steps, callbacks=callbacks
     )  # fmt: skip
-    if not isinstance(call.validation_data, Mapping):
+    if call.validation_data is None or not isinstance(call.validation_data[0], Mapping):
         return call, Placed(training)
     validation = _validation(model, call, training.batch_size)
     each = bool(calls.watchers(callbacks.callbacks, "test"))
     validation.block = model.steps_per_execution if each else validation.steps
-    call = call.replaced(validation_data=_endless(), validation_steps=validation.steps if each else 1)
+    call = call.replaced(validation_data=(_endless(),), validation_steps=validation.steps if each else 1)
     return call, Placed(training, validation)
 
 
@@ -110,7 +110,7 @@ def _training(model: "Trainer", call: FitCall) -> Epochs:
 def _validation(model: "Trainer", call: FitCall, batch_size: int) -> Epochs:
     program = model.program(training=False, mode=EAGER if model.run_eagerly else GRAPH)  # the numbers of `evaluate`
     size, most = call.validation_batch_size or batch_size, call.validation_steps
-    return Epochs(model, program, call.validation_data, size, shuffle=False, training=False, most=most)
+    return Epochs(model, program, call.validation_data[0], size, shuffle=False, training=False, most=most)
 
 
 def _obstacle(model: "Trainer", call: FitCall) -> str:

@@ -5,23 +5,24 @@
 
 The gradient is the estimator's, by default through the reparameterised sample, in one forward pass. All noise is a
 function of the model's seed and the optimizer's step, so a resumed run goes on as if never stopped; evaluation draws
-the same noise every time. A step is frozen and serves as the key of the programs that are made of it: whatever changes
-what a step does is one of its fields.
+the same noise every time. A step is frozen and serves as the key of the programs that are made of it: what may change
+between two fits without `compile` is one of its fields.
 """
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
 
 from tfvae.checks.counted import Violations
+from tfvae.checks.data import element
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
-from tfvae.core.observed import Known, Observed, of_keras
+from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import ValueSet
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
@@ -53,7 +54,6 @@ class EvidenceModel(Protocol):
 
     event_shape: tuple[int, ...]
     support: ValueSet
-    part_variables: Sequence[keras.Variable]
     losses: Sequence[tf.Tensor]
 
     def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
@@ -72,7 +72,7 @@ class EvidenceModel(Protocol):
         """Returns the evidence of `num_samples` samples for each of B examples."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Step(abc.ABC):
     """A step on one batch.
 
@@ -94,13 +94,36 @@ class Step(abc.ABC):
     num_data: int | None
     checked: bool
 
-    @abc.abstractmethod
     def __call__(self, observed: Observed) -> Carried:
         """Takes the step on what is known of a batch."""
+        failed = self.take(observed)
+        return Carried(self.read_logs(), self.violations.result(), failed, self.shown(observed))
+
+    @abc.abstractmethod
+    def take(self, observed: Observed) -> tf.Tensor | tuple:
+        """Takes the step, and returns what a guard says of it; logs and violations are still to be read."""
 
     def after(self) -> Carried:
         """Returns what the steps taken so far have to say."""
         return Carried(self.read_logs(), self.violations.result())
+
+    def shown(self, observed: Observed) -> Observed | Mapping:
+        """Returns the batch if a guard may ask for it."""
+        del observed
+        return {}
+
+    def _key(self) -> tuple:
+        """Returns what tells a step from others: plain numbers by value, all else by identity."""
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        return (type(self), *(tf.nest.map_structure(_identity, value) for value in values))
+
+    def __hash__(self) -> int:
+        """Returns a hash of the key."""
+        return hash(self._key())
+
+    def __eq__(self, other: Any) -> bool:
+        """Tells whether the same programs serve both steps."""
+        return isinstance(other, Step) and self._key() == other._key()
 
     def known(self, observed: Observed, seed: tf.Tensor, training: bool) -> Known:
         """Returns a batch in normal form; examples with refused values are counted and get weight zero."""
@@ -139,37 +162,38 @@ class Step(abc.ABC):
         return seeds.fold(seed, context.replica_id_in_sync_group) if several else seed
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TrainStep(Step):
     """One gradient step on the objective.
 
     Attributes:
+        variables: the weights that it changes.
         optimizer: makes the update.
         estimator: of the gradient.
         guard: decides whether the update is made, or `None`.
     """
 
+    variables: tuple[keras.Variable, ...]
     optimizer: keras.optimizers.Optimizer
     estimator: Estimator
     guard: Guard | None
 
-    def __call__(self, observed: Observed) -> Carried:
+    def take(self, observed: Observed) -> tf.Tensor | tuple:
         """Takes one gradient step on the objective through the reparameterised sample."""
-        variables = self.model.part_variables
-        if not variables:
+        if not self.variables:
             raise InvalidInput("trainable weights", "a frozen model", "Set part.trainable = True and compile again.")
         with tf.GradientTape() as tape:
             loss, evidence, bound, terms = self.loss(observed)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, variables)
+        gradients = tape.gradient(scaled, self.variables)
 
         def update() -> None:
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
             self.objective.update(evidence)
 
         failed = self.guard.guarded(update, loss, gradients) if self.guard else update() or NOTHING
         self.log(evidence, bound, terms)
-        return Carried(self.read_logs(), self.violations.result(), failed, self.shown(observed))
+        return failed
 
     def loss(self, observed: Observed) -> tuple[tf.Tensor, Evidence, tf.Tensor, dict[str, tf.Tensor]]:
         """Returns the loss that the step differentiates, with the evidence, bound and terms that make it."""
@@ -198,35 +222,43 @@ class TrainStep(Step):
         return observed if self.guard and replicas.count() == 1 else {}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TestStep(Step):
     """Evaluates the objective on one batch with noise that depends only on the examples before it."""
 
     __test__ = False  # is not a test, whatever pytest thinks of its name
 
-    def __call__(self, observed: Observed) -> Carried:
+    def take(self, observed: Observed) -> tuple:
         """Adds a batch to the logs."""
         seed = self.stream(seeds.EVALUATION, self.logs.weight("loss"))
         known = self.known(observed, seed, training=False)
         evidence = self.model.evidence(known, self.objective.num_samples, seed, num_data=self.num_data)
         self.log(evidence, self.objective(evidence), self.objective.terms(evidence))
-        return self.after()
+        return NOTHING
 
 
 @dataclasses.dataclass(frozen=True)
 class OwnStep:
-    """A `train_step` or `test_step` that a user's subclass overrides: it returns logs, and the rest is read after it.
+    """A `train_step` or `test_step` of a user's own: it returns logs, and what else a step carries is read after it.
 
     Attributes:
         logs_of: the method, from what Keras carried of a batch to logs.
-        step: what it stands in place of.
+        step: the step of ours that it stands in place of.
     """
 
-    logs_of: Any
+    logs_of: Callable[[Any], Mapping[str, tf.Tensor]]
     step: TrainStep | TestStep
 
     def __call__(self, data: Any) -> Carried:
-        """Takes the user's step on what Keras carried; on several replicas a guard then sees nothing of it."""
-        logs = dict(self.logs_of(data))
-        shown = self.step.shown(of_keras(data)) if isinstance(self.step, TrainStep) else {}
-        return self.step.after()._replace(logs=logs, batch=shown)
+        """Takes the user's step on what Keras carried of a batch."""
+        logs, step = dict(self.logs_of(data)), self.step
+        if not isinstance(step, TrainStep) or step.guard is None:
+            return Carried(logs, step.violations.result())
+        if replicas.count() == 1:
+            return Carried(logs, step.violations.result(), step.guard.state(), step.shown(element(step.model, data)))
+        lost = ~tf.math.is_finite(logs.get("loss", 0.0))  # of several replicas the guard's own state tells nothing
+        return Carried(logs, step.violations.result(), tf.stack([tf.cast(lost, tf.float32), 0.0]))
+
+
+def _identity(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else id(value)

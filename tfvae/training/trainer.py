@@ -22,7 +22,7 @@ from tfvae.core.observed import Known, Observed, alone, of_keras
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.objectives import ELBO, Objective
-from tfvae.training.call import FitCall
+from tfvae.training.call import FitCall, as_given
 from tfvae.training.device import placed
 from tfvae.training.epochs import Epochs
 from tfvae.training.guard import guard_of, introduce
@@ -39,7 +39,6 @@ class Trainer(keras.Model, abc.ABC):
     """A Keras model trained on an objective of its evidence; subclasses say how evidence comes from data.
 
     Attributes:
-        seed: of all training noise.
         objective: the bound that is maximised.
         estimator: of its gradient.
         objective_layers: layers with the objective's own state.
@@ -56,7 +55,7 @@ class Trainer(keras.Model, abc.ABC):
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
-        self.seed = seeds.draw() if seed is None else seeds.integer(seed)
+        self.seed = seeds.draw() if seed is None else seed
         self.objective, self.estimator, self.objective_layers = ELBO(), Pathwise(), []
         self.notes, self.num_data, self.guard = set(), None, None
         self.violations = Violations()
@@ -135,14 +134,15 @@ class Trainer(keras.Model, abc.ABC):
         estimator = Pathwise() if estimator is None else estimator
         optimizer = check_compiled(optimizer, objective, estimator, refused)
         self.check_compatible(objective, estimator)
-        self._execution = {
+        execution = {
             "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": jit_compile
         }  # fmt: skip
-        super().compile(optimizer=optimizer, auto_scale_loss=auto_scale_loss, **self._execution)
-        self.objective, self.estimator = objective, estimator
+        super().compile(optimizer=optimizer, auto_scale_loss=auto_scale_loss, **execution)
+        self.objective, self.estimator, self._execution = objective, estimator, execution
         self.objective_layers = list(objective.layers)
         self._log_names((*LOGS, *objective.term_names, *objective.schedules))
         self.optimizer.build(self.part_variables)
+        self._forget_programs()
 
     def fit(
         self,
@@ -180,15 +180,27 @@ class Trainer(keras.Model, abc.ABC):
             with self._reading(*arrays):
                 return super().fit(**call.for_keras())
         finally:
-            self.guard = None  # it guards this fit alone
+            if self.guard:  # it guards this fit alone, and holds a copy of the weights
+                self.guard = None
+                self._forget_programs()
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **kwargs: Any) -> Any:
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
-        if keras_private.is_validation_of_fit(kwargs):
-            with self._reading(self._validation, self._validation):
-                return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
-        with self._reading(None):
-            return super().evaluate(alone(checks.checked(self, x, y, sample_weight)), None, *args, **kwargs)
+        within = keras_private.is_validation_of_fit(kwargs)
+        if not within:
+            data = checks.checked(self, x, y, sample_weight)
+            x, y, sample_weight = as_given(x, y, sample_weight, data, self.has_steps_of_its_own)
+        with self._reading(*([self._validation] * 2 if within else [None])):
+            return super().evaluate(alone(x), y, batch_size, verbose, sample_weight, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
@@ -206,37 +218,44 @@ class Trainer(keras.Model, abc.ABC):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
-        return self.step(training=True)(checks.element(self, data)).logs
+        step = self.make_step(training=True)
+        step.take(checks.element(self, data))
+        return step.read_logs()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
-        return self.step(training=False)(checks.element(self, data)).logs
+        step = self.make_step(training=False)
+        step.take(checks.element(self, data))
+        return step.read_logs()
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Returns the reconstruction's mean of one batch."""
-        return self(of_keras(data)["x"], training=False)
+        observed = of_keras(data)
+        checks.check_keys(self, observed)
+        return self(observed["x"], training=False)
 
     def make_train_function(self, force: bool = False) -> None:
-        """Gives Keras its train function; by now Keras has asked how many steps a call takes, and may forget it."""
-        self.steps_per_execution = self._execution["steps_per_execution"]
-        self.train_function = functools.partial(self._next_logs, training=True)
+        """Gives Keras its train function; by now Keras has asked how many steps a call on arrays takes."""
+        if self._source is not None:
+            self.steps_per_execution = self._execution["steps_per_execution"]
+        self.train_function = functools.partial(self._next_logs, self._stream(training=True), training=True)
 
     def make_test_function(self, force: bool = False) -> None:
         """Gives Keras its test function."""
-        self.test_function = functools.partial(self._next_logs, training=False)
+        self.test_function = functools.partial(self._next_logs, self._stream(training=False), training=False)
 
     # Steps, and the programs that are made of them.
 
-    def step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
+    def make_step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
         """Returns the step as the model is compiled now; `checked` if all values of the data were checked before."""
         common = (self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
         if not training:
             return TestStep(self, *common)
-        return TrainStep(self, *common, self.optimizer, self.estimator, self.guard)
+        return TrainStep(self, *common, tuple(self.part_variables), self.optimizer, self.estimator, self.guard)
 
     def program(self, training: bool, mode: str) -> Program:
         """Returns the program of many steps on arrays, whose values were checked, made once for each step and mode."""
-        return self._programs(self.step(training, checked=keeps_values(self.preprocessing)), mode)
+        return self._programs(self.make_step(training, checked=keeps_values(self.preprocessing)), mode)
 
     def _program(self, step: Step, mode: str) -> Program:
         refused = self._note_refusal if self.jit_is_automatic and isinstance(step, TrainStep) else None
@@ -252,14 +271,18 @@ class Trainer(keras.Model, abc.ABC):
 
         return keras_private.function_of(self, carried)
 
-    def _next_logs(self, iterator: Iterator, training: bool) -> dict[str, Any]:
+    def _stream(self, training: bool) -> Callable[[Iterator], Carried]:
+        """Returns what takes the next steps on a stream."""
+        step = self.make_step(training)
+        if self.has_steps_of_its_own:
+            step = OwnStep(self.train_step if training else self.test_step, step)
+        return self._functions(step, self.run_eagerly, self.steps_per_execution, self.jit_compile)
+
+    def _next_logs(self, stream: Callable[[Iterator], Carried], iterator: Iterator, training: bool) -> dict[str, Any]:
         """Takes the next steps, on arrays if the present call reads some, else on the stream; returns their logs."""
         if self._source is not None:
             return self._source.advance()
-        step = self.step(training)
-        if self.has_steps_of_its_own:
-            step = OwnStep(self.train_step if training else self.test_step, step)
-        return self.inspected(self._functions(step, *self._execution.values())(iterator), training)
+        return self.inspected(stream(iterator), training)
 
     def inspected(
         self, carried: Carried, training: bool, batch: Callable[[int], Observed] | None = None
@@ -292,14 +315,27 @@ class Trainer(keras.Model, abc.ABC):
         finally:
             self._source, self._validation, self.steps_per_execution = before
 
+    def _forget_programs(self) -> None:
+        self._programs.cache_clear()
+        self._functions.cache_clear()
+
     def _note_refusal(self, reason: str) -> None:
         checks.note_once(self, "xla", f"XLA does not compile this model ({reason}); training goes on without it.")
 
     @property
     def has_steps_of_its_own(self) -> bool:
-        """Whether a subclass has overridden `train_step` or `test_step`."""
-        own = type(self)
-        return own.train_step is not Trainer.train_step or own.test_step is not Trainer.test_step
+        """Whether `train_step` or `test_step` is a user's, of a subclass or of this model alone."""
+        pairs = (self.train_step, Trainer.train_step), (self.test_step, Trainer.test_step)
+        return any(getattr(step, "__func__", step) is not ours for step, ours in pairs)
+
+    @property
+    def seed(self) -> int:
+        """The seed of all training noise."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self._seed = seeds.integer(seed)
 
     @property
     def jit_is_automatic(self) -> bool:
