@@ -324,8 +324,8 @@ def test_the_batch_is_carried_out_of_the_step_as_it_was_given():
     for given in ({}, {"sample_weight": weight}, {"y": target}, {"y": target, "sample_weight": weight}):
         aid, look = FirstAid(), Look()
         make().fit(BINARY, verbose=0, callbacks=[aid, look], **given)
-        x, y, carried_weight = (value is not None for value in look.carried)
-        assert x and y == ("y" in given) and carried_weight == ("sample_weight" in given)
+        names = {"y": "target", "sample_weight": "weight"}
+        assert look.carried.keys() == {"x", *(names[key] for key in given)}
 
 
 def test_a_sample_weight_reaches_the_diagnosis():

@@ -9,7 +9,6 @@ counted inside the step (`checks.counted`) and raised at the end of the block of
 """
 
 import logging
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +53,7 @@ def checked(
     """
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
+    sample_weight = np.asarray(sample_weight) if isinstance(sample_weight, list | tuple) else sample_weight
     given = {key: as_array(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
     if "x" in given and streams.is_stream(given["x"]):
         if len(given) > 1:
@@ -72,9 +72,7 @@ def checked(
 
 
 def as_array(part: Any) -> Any:
-    """Returns a variable as a tensor and a list of plain numbers as an array; anything else as it is."""
-    if isinstance(part, list | tuple) and all(isinstance(value, numbers.Real) for value in part):
-        return np.asarray(part)
+    """Returns a variable as a tensor; anything else as it is."""
     return tf.convert_to_tensor(part) if isinstance(part, (tf.Variable, keras.Variable)) else part
 
 

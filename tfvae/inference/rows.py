@@ -148,7 +148,7 @@ def _batches(data: Any, event_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
         if "weight" in observed:
             remedy = "Pass batches of x or of (x, y): averages here are over examples."
             raise InvalidInput("data without sample weights", "batches of (x, y, sample_weight)", remedy)
-        yield np.asarray(event_batch(observed["x"], event_shape))
+        yield np.asarray(event_batch(observed.get("x", batch), event_shape))
 
 
 def _places(rows: int, size: int) -> np.ndarray:
