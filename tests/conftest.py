@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests: a clean Keras for each test, tiny data, and tiny VAEs made from a few words."""
+"""Fixtures shared by the tests: a clean Keras for each test, tiny data, and the builder of tiny VAEs."""
 
 import os
 
@@ -7,10 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+from tiny import tiny_vae
 
-import tfvae
-
-COMPILE = ("optimizer", "objective", "jit_compile", "run_eagerly", "steps_per_execution")
+pytest.register_assert_rewrite("dataset_cases", "parts", "pictures")
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +36,3 @@ def real() -> np.ndarray:
 def make_vae():
     """Returns `tiny_vae`, for tests that need one VAE after another."""
     return tiny_vae
-
-
-def tiny_vae(likelihood=tfvae.likelihoods.Bernoulli, event=5, latent=2, units=(4,), network=None, **options):
-    """Returns a compiled VAE of a few dozen weights.
-
-    `likelihood` is a class or a ready part, `network` that of the posterior; `options` are of `VAE` and of `compile`.
-    """
-    if isinstance(likelihood, type):
-        likelihood = likelihood(event, network=tfvae.networks.mlp(units))
-    compile_options = {name: options.pop(name) for name in COMPILE if name in options}
-    posterior = tfvae.posteriors.DiagonalNormal(latent, network=network or tfvae.networks.mlp(units))
-    vae = tfvae.VAE(**{"posterior": posterior, "likelihood": likelihood, "seed": 3, **options})
-    vae.compile(**compile_options)
-    return vae

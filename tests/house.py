@@ -3,6 +3,7 @@
 modules at the top level      files beside `__init__.py` that a reader of the folder meets first
 internal names in dir()       of the package: not public, not dunder
 cycles of imports             modules that import each other when they are imported
+imports of tests              by other files of tests, in the folder `tests` beside the package
 assignments                   of Keras' `train_function` and `test_function`
 private names                 of Keras or TensorFlow: read, set, overridden, or named in a string
 """
@@ -111,6 +112,17 @@ class House:
         return {name for name in names - self.own - DOCUMENTED if re.fullmatch(r"_[a-z]\w+", name)}
 
 
+def imported_tests(folder: Path) -> list[str]:
+    """Returns the places in a folder of tests that import another file of tests: what is shared belongs in a helper."""
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else whole
+            found += [f"{path.stem}:{node.lineno} {n}" for n in names if re.search(r"(^|\.)(test_|conftest$)", n)]
+    return found
+
+
 def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yields the statements that run when a module is imported: not those of functions or of `if TYPE_CHECKING`."""
     for node in body:
@@ -127,6 +139,7 @@ if __name__ == "__main__":
         "modules at the top level": house.top_level(),
         "internal names in dir()": house.internal_names(),
         "modules in a cycle of imports": house.cycle(),
+        "imports of a file of tests": imported_tests(house.root.parent / "tests"),
         "assignments of train_function and test_function": house.assignments(),
         "files that touch a private name of Keras or TensorFlow": [
             f"{name} ({', '.join(sorted(names))})" for name, names in house.private_names().items()

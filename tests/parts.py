@@ -7,10 +7,13 @@ objectives, estimators and schedules, and says how one VAE is made of five names
 import inspect
 from types import ModuleType
 
+import keras
 import numpy as np
+import tensorflow as tf
 from latent_cases import PARTS as LATENTS
 from latent_cases import POSTERIORS, PRIORS, noise
 from likelihood_cases import MAKE, columns, data
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import estimators, likelihoods, networks, objectives, posteriors, priors, schedules
@@ -101,16 +104,43 @@ def make_vae(
     **options,
 ) -> tfvae.VAE:
     """Returns a VAE of these parts, compiled if an objective is named; `options` are those of `compile`."""
-    vae = tfvae.VAE(
+    vae = tiny_vae(
         posterior=posterior(posterior_name, networks.mlp([4], activation="tanh")),
         likelihood=likelihood(likelihood_name, networks.mlp([4], activation="tanh")),
         prior=prior(prior_name or partner(posterior_name)),
         seed=1,
+        compiled=False,
     )
     if objective_name:
         estimator = ESTIMATORS[estimator_name or "Pathwise"]()
         vae.compile("adam", objective=OBJECTIVES[objective_name](), estimator=estimator, **options)
     return vae
+
+
+def check(case: tuple, folder) -> None:
+    """One eager and one compiled step, score, file, export; nothing but finite numbers, and the same ones after all."""
+    likelihood = case[2]
+    x, vae = examples(likelihood), make_vae(*case, run_eagerly=True)
+    assert np.isfinite(vae.fit(x, batch_size=4, verbose=0).history["loss"]).all()
+    vae.compile("adam", objective=vae.objective, estimator=vae.estimator)
+    logs = vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(4), verbose=0).history
+    assert all(np.isfinite(values).all() for values in logs.values())
+    assert all(np.isfinite(w).all() for w in vae.get_weights())
+    score = vae.log_prob(x, num_samples=3, seed=1)
+    assert np.isfinite(score).all()
+    vae.save(folder / "vae.keras")
+    loaded = keras.saving.load_model(folder / "vae.keras")
+    np.testing.assert_allclose(loaded.log_prob(x, num_samples=3, seed=1), score, rtol=1e-5, atol=1e-5)
+    assert repr(loaded.objective) == repr(vae.objective) and repr(loaded.estimator) == repr(vae.estimator)
+    served = tf.saved_model.load(tfvae.export(vae, folder / "served")).signatures
+    found = served["log_prob"](x=tf.constant(x), num_samples=tf.constant(3), seed=tf.constant(1))["log_prob"]
+    np.testing.assert_allclose(found, score, rtol=1e-4, atol=1e-3)
+    reconstructed = served["reconstruct"](x=tf.constant(x))["mean"]
+    np.testing.assert_allclose(reconstructed, vae.predict(x, verbose=0), rtol=1e-4, atol=1e-3)
+    encoded = served["encode"](x=tf.constant(x))
+    center = vae.posterior.center(vae.posterior.parameters(vae.preprocess(x)))
+    assert encoded.keys() == ({"mean", "stddev"} if vae.posterior.has_mean else {"center"})
+    assert all(value.shape == center.shape for value in encoded.values())
 
 
 def randomise(vae: tfvae.VAE, spread: float = 0.3) -> tfvae.VAE:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from house import House
+from house import House, imported_tests
 
 import tfvae
 from tfvae.core.conditional import ConditionalDistribution
@@ -56,6 +56,13 @@ def test_the_measures_see_what_they_are_there_for(tmp_path):
         "shack.two": {"_initial_epoch", "_should_trace"},
         "shack.three": {"tensorflow.python.ops.control_flow_util", "_symbolic_build"},
     }
+
+
+def test_no_file_of_tests_imports_another(tmp_path):
+    assert imported_tests(Path(__file__).parent) == []
+    (tmp_path / "test_one.py").write_text("import test_two\n\ndef f():\n    from tests.test_two import g\n")
+    (tmp_path / "helper.py").write_text("from conftest import tiny\nfrom latent_cases import test_points\n")
+    assert imported_tests(tmp_path) == ["helper:1 conftest", "test_one:1 test_two", "test_one:4 tests.test_two"]
 
 
 def test_every_package_shows_its_public_names_alone():

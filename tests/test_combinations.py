@@ -6,12 +6,10 @@ covering array is a list of combinations in which each such pair occurs; all of 
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from latent_cases import POSTERIORS, PRIORS
-from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, examples, make_vae, space
+from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, check, make_vae, space
 
 import tfvae
 from tfvae.core import sets
@@ -94,32 +92,6 @@ def sample(size: int) -> list[tuple]:
 
 
 SAMPLE = sample(8)
-
-
-def check(case: tuple, folder) -> None:
-    """One eager and one compiled step, score, file, export; nothing but finite numbers, and the same ones after all."""
-    likelihood = case[2]
-    x, vae = examples(likelihood), make_vae(*case, run_eagerly=True)
-    assert np.isfinite(vae.fit(x, batch_size=4, verbose=0).history["loss"]).all()
-    vae.compile("adam", objective=vae.objective, estimator=vae.estimator)
-    logs = vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(4), verbose=0).history
-    assert all(np.isfinite(values).all() for values in logs.values())
-    assert all(np.isfinite(w).all() for w in vae.get_weights())
-    score = vae.log_prob(x, num_samples=3, seed=1)
-    assert np.isfinite(score).all()
-    vae.save(folder / "vae.keras")
-    loaded = keras.saving.load_model(folder / "vae.keras")
-    np.testing.assert_allclose(loaded.log_prob(x, num_samples=3, seed=1), score, rtol=1e-5, atol=1e-5)
-    assert repr(loaded.objective) == repr(vae.objective) and repr(loaded.estimator) == repr(vae.estimator)
-    served = tf.saved_model.load(tfvae.export(vae, folder / "served")).signatures
-    found = served["log_prob"](x=tf.constant(x), num_samples=tf.constant(3), seed=tf.constant(1))["log_prob"]
-    np.testing.assert_allclose(found, score, rtol=1e-4, atol=1e-3)
-    reconstructed = served["reconstruct"](x=tf.constant(x))["mean"]
-    np.testing.assert_allclose(reconstructed, vae.predict(x, verbose=0), rtol=1e-4, atol=1e-3)
-    encoded = served["encode"](x=tf.constant(x))
-    center = vae.posterior.center(vae.posterior.parameters(vae.preprocess(x)))
-    assert encoded.keys() == ({"mean", "stddev"} if vae.posterior.has_mean else {"center"})
-    assert all(value.shape == center.shape for value in encoded.values())
 
 
 def test_array_covers_every_pair_that_makes_sense():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from test_datasets import NUMBERED, arrays, images, refused
+from dataset_cases import NUMBERED, arrays, images, refused
 
 from tfvae import datasets
 from tfvae.datasets import tfds_source

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.stats
 from linear_gaussian import B, W, data, linear_vae, set_exact
-from test_plotting import HISTORY, examples, image_vae, png, tiles
+from pictures import HISTORY, examples, image_vae, png, tiles
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import plotting
@@ -27,7 +28,9 @@ SPACES = {
 
 def vae_on(space, event=5):
     posterior, prior = (type(part).from_config(part.get_config()) for part in SPACES[space])
-    return tfvae.VAE(posterior, tfvae.likelihoods.Normal(event, network=tfvae.networks.mlp([8])), prior, seed=0)
+    return tiny_vae(
+        tfvae.likelihoods.Normal, event, units=[8], posterior=posterior, prior=prior, seed=0, compiled=False
+    )
 
 
 @pytest.fixture
@@ -282,7 +285,7 @@ def test_mistakes_are_told(draw, message):
 
 def test_labels_have_a_mode_in_place_of_a_mean():
     likelihood = tfvae.likelihoods.Categorical((4,), num_categories=3, network=tfvae.networks.mlp([8]))
-    vae = tfvae.VAE(posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([8])), likelihood)
+    vae = tiny_vae(likelihood, units=[8], compiled=False)
     figure = plotting.samples(vae, num_samples=6)
     assert set(np.unique(figure.axes[0].images[0].get_array())) <= {0, 1, 2}
     assert figure.axes[1].get_ylabel() == "mode of p(x | z)"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from test_plotting import HISTORY, examples, image_vae
+from pictures import HISTORY, examples, image_vae
 
 import tfvae
 from tfvae import plotting
