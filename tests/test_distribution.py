@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import re
 import socket
 import subprocess
 import sys
@@ -14,17 +13,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from documents import BLOCKS
 
 TESTS = Path(__file__).parent
-MIRRORED, WORKERS = range(2)  # examples of the page
+MIRRORED, WORKERS = "Two devices of one machine", "Two machines"  # headings of the page
 CASES = list(distribution_cases.CASES)
 SHORT = CASES[:2]  # of two replicas; of two workers the first
 
 
-def start(example: int, out: Path, cases, **variables: str) -> subprocess.Popen:
+def start(heading: str, out: Path, cases, **variables: str) -> subprocess.Popen:
     """Starts a process that runs an example of the page, then the cases under its strategy."""
-    page = (TESTS.parent / "docs" / "distribution.md").read_text()
-    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[example]
+    code = BLOCKS["docs/distribution.md", heading]
     code += f"\nimport distribution_cases\ndistribution_cases.leave(strategy, {str(out)!r}, {cases!r})\n"
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "-1", **variables}

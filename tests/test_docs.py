@@ -1,4 +1,4 @@
-"""The documents' code runs as it stands."""
+"""The documents' code runs as it stands: every Python block is found by its heading, run, and asserted on."""
 
 import collections
 import os
@@ -11,17 +11,35 @@ import keras
 import latent_cases
 import numpy as np
 import pytest
+import tensorflow as tf
+from documents import BLOCKS, ROOT, blocks
+from parts import check
 from sklearn.datasets import load_digits
-from test_combinations import check
 
 import tfvae
+from tfvae.core.conditional import positive_inverse
 
-ROOT = Path(__file__).parents[1]
 MNIST = ROOT.parent / "shared" / "data" / "mnist.npz"
+ELSEWHERE = {  # a file of tests runs it
+    ("docs/distribution.md", "Two devices of one machine"): "test_distribution.py",
+    ("docs/distribution.md", "Two machines"): "test_distribution.py",
+}
+SHOWN = set(ELSEWHERE)  # and what the tests of this file run
 
 
-def code(document: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
+def shows(document: str, *headings: str):
+    """Gives a test the blocks under these headings, one after the other as one `code`, and notes them as run."""
+    keys = [(document, heading) for heading in headings]
+    SHOWN.update(keys)
+    return pytest.mark.parametrize("code", ["\n".join(BLOCKS.get(key, "") for key in keys)], ids=[", ".join(headings)])
+
+
+def shortened(code: str, **shorter: int) -> str:
+    """Replaces `name=number` wherever it occurs, which must be somewhere."""
+    for name, number in shorter.items():
+        code, count = re.subn(rf"\b{name}=\d+", f"{name}={number}", code)
+        assert count, f"the example has no {name}"
+    return code
 
 
 @pytest.fixture
@@ -29,27 +47,53 @@ def in_tmp(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_first_example_of_the_readme(in_tmp, capsys):
+def test_every_block_is_run():
+    """A new block of a document needs a test that `shows` it; a heading that moved is named here."""
+    assert BLOCKS.keys() == SHOWN
+    for (document, heading), file in ELSEWHERE.items():
+        text = (ROOT / "tests" / file).read_text()
+        assert f'"{document}"' in text and f'"{heading}"' in text
+
+
+def test_blocks_are_found_by_their_heading():
+    python, other = "```python\n# {}\n```\n", "```sh\n# no heading\n```\n"
+    text = "# A\n" + other + python.format(1) + other + python.format(2) + "## B\n" + python.format(3)
+    assert blocks(text) == {"A": "# 1\n", "A (2)": "# 2\n", "B": "# 3\n"}
+
+
+@shows("README.md", "tfvae")
+def test_first_example_of_the_readme(in_tmp, capsys, code):
+    """What is saved and exported scores the test split as the model itself does."""
     names = {}
-    exec(code("README.md")[0], names)
-    assert Path("digits.keras").exists() and Path("exported/digits/1/saved_model.pb").exists()
+    exec(code, names)
     assert "elbo" in capsys.readouterr().out
-    assert -25 < names["estimate"].log_prob.numpy().mean() < -10  # binarised digits: 22 nats before training 20 epochs
+    x, score = names["data"].test.x, names["estimate"].log_prob.numpy()
+    assert -25 < score.mean() < -10  # binarised digits: 22 nats before training 20 epochs
+    assert 0 < names["estimate"].standard_error.numpy().mean() < 0.5
+    served = tf.saved_model.load("exported/digits/1").signatures["log_prob"]
+    served = served(x=tf.constant(x[:20], tf.float32), num_samples=tf.constant(1000), seed=tf.constant(0))["log_prob"]
+    for found in (keras.saving.load_model("digits.keras").log_prob(x[:20], num_samples=1000, seed=0), served):
+        np.testing.assert_allclose(found, names["vae"].log_prob(x[:20], num_samples=1000, seed=0), rtol=1e-4)
 
 
-def test_example_of_the_terms_on_stand_in_images(in_tmp):
+@shows("README.md", "The five terms are the API")
+def test_example_of_the_terms_on_stand_in_images(in_tmp, code):
     """28x28 images made of the embedded digits, three times enlarged; one epoch."""
     images = np.pad(np.kron(load_digits().images / 16, np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
     x = (images[..., None] > np.random.default_rng(0).uniform(size=(1797, 28, 28, 1))).astype("float32")
     names = {"tfvae": tfvae, "train": x[:400], "valid": x[400:500], "test": x[500:600]}
-    exec(code("README.md")[1].replace("num_samples=1000", "num_samples=60").replace("epochs=5", "epochs=1"), names)
-    assert np.all(np.isfinite(names["log_prob"]))
+    exec(shortened(code, num_samples=60, epochs=1), names)
+    assert names["log_prob"].shape == (100,)
+    assert -784 * np.log(2) < np.mean(names["log_prob"]) < 0  # better than flipping coins
     assert Path("exported/mnist/1/saved_model.pb").exists()
+    loaded, some = keras.saving.load_model("mnist.keras"), names["test"][:10]
+    np.testing.assert_array_equal(loaded.predict(some, verbose=0), names["vae"].predict(some, verbose=0))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MNIST.exists(), reason="MNIST is not beside this clone")
-def test_example_of_the_terms_on_mnist(in_tmp):
+@shows("README.md", "The five terms are the API")
+def test_example_of_the_terms_on_mnist(in_tmp, code):
     """As it stands: 5 epochs on 50000 binarised MNIST digits, test ELBO and log p(x) at 1000 samples printed."""
     data = tfvae.datasets.load(MNIST, binarization="static", seed=0)
     test = np.random.default_rng(0).permutation(data.test.x).astype("float32")
@@ -59,28 +103,37 @@ def test_example_of_the_terms_on_mnist(in_tmp):
         "valid": data.valid.x.astype("float32"),
         "test": test,
     }
-    exec(code("README.md")[1], names)
+    exec(code, names)
     elbo = names["vae"].evaluate(test, return_dict=True, verbose=0)["elbo"]
     log_prob = float(np.mean(names["log_prob"]))
     print(f"MNIST after 5 epochs: test ELBO {elbo:.2f}, log p(x) {log_prob:.2f} nats (1000 samples, 1000 images)")
     assert elbo < log_prob and elbo > -115
 
 
-def test_own_data_example_of_the_readme(in_tmp):
-    exec(code("README.md")[2], {})
+@shows("README.md", "Your own data", "What it is worth")
+def test_own_data_example_of_the_readme_and_its_report(in_tmp, capsys, code):
+    """15 batches of 32 an epoch from 450 rows; the noise level has moved; the file of the report is the report."""
+    names = {}
+    exec(code, names)
+    vae, report = names["vae"], names["report"]
+    assert int(vae.optimizer.iterations) == 2 * 15 and len(vae.history.history["val_elbo"]) == 2
+    assert float(vae.likelihood.scale.raw) != pytest.approx(float(positive_inverse(1.0)))
+    assert report.elbo.mean < report.log_prob.mean < 0
+    assert str(report) in capsys.readouterr().out
+    assert tfvae.evaluation.Report.load("report.json").to_json() == report.to_json()
 
 
-def test_settings_of_the_readme_train_in_two_stages(in_tmp):
+@shows("README.md", "A good model tonight")
+def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""
     x = (load_digits().images[:500, :, :, None] > 7).astype("float32")
     vae = tfvae.recipes.vae((8, 8, 1), latent_dim=4, seed=0)
     names = {"tfvae": tfvae, "keras": keras, "train": x, "vae": vae}
-    text = code("README.md")[4]
     for long, short in (("epochs, batch_size = 280, 250", "epochs, batch_size = 8, 50"), ("210", "6")):
-        assert text.count(long) == (2 if long == "210" else 1)
-        text = text.replace(long, short)
+        assert code.count(long) == (2 if long == "210" else 1)
+        code = code.replace(long, short)
     before = vae.evaluate(x, verbose=0, return_dict=True)["elbo"]
-    exec(text, names)
+    exec(code, names)
     assert int(names["adam"].iterations) == names["steps"] == 80
     assert names["rate"](80) == 0 and vae.objective.num_samples == 5
     assert vae.evaluate(x, verbose=0, return_dict=True)["elbo"] > before
@@ -112,9 +165,9 @@ LAWS = {  # what a prior in the list must pass
 }
 
 
-def test_prior_of_contributing_passes_all_laws(tmp_path):
-    plugin = LISTED.format(code=code("CONTRIBUTING.md")[0])
-    (tmp_path / "added_prior.py").write_text(plugin)
+@shows("CONTRIBUTING.md", "Add a prior in 20 lines")
+def test_prior_of_contributing_passes_all_laws(tmp_path, code):
+    (tmp_path / "added_prior.py").write_text(LISTED.format(code=code))
     tests = [str(ROOT / "tests" / name) for name in ("test_latents.py", "test_laws.py")]
     words = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "added_prior", "-p", "no:cacheprovider", "-k", "Added"]
     paths = os.pathsep.join([str(tmp_path), str(ROOT / "tests"), str(ROOT)])
@@ -127,12 +180,13 @@ def test_prior_of_contributing_passes_all_laws(tmp_path):
     assert collections.Counter(passed) == LAWS
 
 
-def test_prior_of_contributing_in_a_whole_model(tmp_path, monkeypatch):
+@shows("CONTRIBUTING.md", "Add a prior in 20 lines")
+def test_prior_of_contributing_in_a_whole_model(tmp_path, monkeypatch, code):
     """One step eager and one compiled, score, save, load in a fresh object, export: as every combination."""
     monkeypatch.setattr(latent_cases, "CASES", list(latent_cases.CASES))
     monkeypatch.setattr(latent_cases, "PAIRS", list(latent_cases.PAIRS))
     for table in (latent_cases.PRIORS, latent_cases.PARTS):
         monkeypatch.setitem(table, "Added", None)  # put back at the end
         monkeypatch.setitem(table, "prior Added", None)
-    exec(LISTED.format(code=code("CONTRIBUTING.md")[0]), {})
+    exec(LISTED.format(code=code), {})
     check(("DiagonalNormal", "Added", "Bernoulli", "IWAE", "DoublyReparameterized"), tmp_path)
