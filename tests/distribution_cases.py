@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import estimators, objectives
@@ -69,14 +70,11 @@ CASES = {  # name: arguments of `compile`
 def model(posterior=CertainPosterior, prior=CertainPrior, rate=0.02, **options):
     keras.utils.set_random_seed(0)
     penalty = keras.regularizers.L2(0.1)
-    vae = tfvae.VAE(
-        posterior(D, network=keras.layers.Dense(5, activation="tanh", kernel_regularizer=penalty)),
-        tfvae.likelihoods.Normal(6, network=tfvae.networks.mlp([4])),
-        prior(D),
-        seed=1,
-    )
-    vae.compile(keras.optimizers.SGD(rate), **options)
-    return vae
+    parts = {
+        "posterior": posterior(D, network=keras.layers.Dense(5, activation="tanh", kernel_regularizer=penalty)),
+        "prior": prior(D),
+    }
+    return tiny_vae(tfvae.likelihoods.Normal, 6, **parts, seed=1, optimizer=keras.optimizers.SGD(rate), **options)
 
 
 class Batches(keras.callbacks.Callback):

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import scipy.stats
+from tiny import tiny_vae
 
 import tfvae
 from tfvae.core.conditional import SCALE_FLOOR
@@ -32,11 +33,8 @@ def exact_log_prob(x: np.ndarray) -> np.ndarray:
 
 
 def linear_vae(**options) -> tfvae.VAE:
-    return tfvae.VAE(
-        posterior=tfvae.posteriors.DiagonalNormal(D, network=tfvae.networks.mlp([])),
-        likelihood=tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), **{"scale": SIGMA, **options}),
-        seed=0,
-    )
+    likelihood = tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), **{"scale": SIGMA, **options})
+    return tiny_vae(likelihood, latent=D, units=[], seed=0, compiled=False)
 
 
 def inverse_softplus_scale(scale: np.ndarray) -> np.ndarray:

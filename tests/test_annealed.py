@@ -11,6 +11,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 from linear_gaussian import SIGMA, B, W, data, exact_log_prob, linear_vae, set_exact
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import evaluation
@@ -94,10 +95,8 @@ def test_agrees_with_a_grid_for_a_non_linear_decoder():
 
     The mean over 40 examples within 3 standard errors, each single one within 5.
     """
-    vae = tfvae.VAE(
-        posterior=tfvae.posteriors.DiagonalNormal(2),
-        likelihood=tfvae.likelihoods.Bernoulli(12, network=tfvae.networks.mlp([16], activation="tanh")),
-    )
+    likelihood = tfvae.likelihoods.Bernoulli(12, network=tfvae.networks.mlp([16], activation="tanh"))
+    vae = tiny_vae(likelihood, units=None, seed=None, compiled=False)
     parts.randomise(vae, spread=1.5)
     x = vae.sample(40, seed=1).numpy()
     axis = np.linspace(-6, 6, 241)

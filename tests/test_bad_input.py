@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_vae as make_vae
 
 import tfvae
 from tfvae import likelihoods, networks, objectives, posteriors, preprocessing, priors, scales
@@ -239,18 +240,12 @@ def refusals():
         "could not be loaded",), ValueError)  # fmt: skip
 
 
-def make_vae(*args, **kwargs):
-    from conftest import tiny_vae
-
-    return tiny_vae(*args, **kwargs)
-
-
 def images():
     return make_vae(likelihoods.Bernoulli((4, 6, 1)))
 
 
 def uncompiled():
-    return tfvae.VAE(NORMAL(2), BERNOULLI(5))
+    return make_vae(units=None, compiled=False)
 
 
 @pytest.fixture(scope="module")

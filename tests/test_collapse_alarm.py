@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from sklearn.datasets import load_digits
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import objectives, schedules
@@ -72,13 +73,9 @@ def digits():
 
 def train(data, decoder, seed, epochs=10, units=(64, 64), latent=8, **objective):
     keras.utils.set_random_seed(seed)
-    mlp = tfvae.networks.mlp
-    vae = tfvae.VAE(
-        tfvae.posteriors.DiagonalNormal(latent, network=mlp(units)),
-        decoder(data.shape[1], network=mlp(units)),
-        seed=seed,
-    )
-    vae.compile(keras.optimizers.Adam(1e-3), objective=objectives.ELBO(**objective))
+    network = tfvae.networks.mlp(units)
+    options = {"network": network, "seed": seed, "optimizer": 1e-3, "objective": objectives.ELBO(**objective)}
+    vae = tiny_vae(decoder, data.shape[1], latent, units, **options)
     train, valid = data[:-360], data[-360:]
     alarm = CollapseAlarm(valid[:200])
     fit = vae.fit(train, validation_data=valid, batch_size=32, epochs=epochs, verbose=0, callbacks=[alarm])
@@ -407,9 +404,10 @@ def test_a_resumed_run_has_the_alarms_of_one_never_stopped(make_vae, binary, tmp
     ],
 )
 def test_posteriors_without_a_mean_or_a_kl_per_dimension(posterior, prior, binary):
-    vae = tfvae.VAE(posterior(), tfvae.likelihoods.Bernoulli(5), prior() if prior else None, seed=0)
-    estimator = None if vae.posterior.reparameterized else tfvae.estimators.ScoreFunction()
-    vae.compile(objective=objectives.ELBO(num_samples=2), estimator=estimator)
+    posterior, prior = posterior(), prior() if prior else None
+    estimator = None if posterior.reparameterized else tfvae.estimators.ScoreFunction()
+    options = {"objective": objectives.ELBO(num_samples=2), "estimator": estimator}
+    vae = tiny_vae(units=None, posterior=posterior, prior=prior, seed=0, **options)
     alarm = CollapseAlarm(binary)
     history = vae.fit(binary, epochs=1, verbose=0, callbacks=[alarm]).history
     assert np.isfinite(history["active_units"]).all() and np.isfinite(history["mutual_information"]).all()

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import estimators, objectives
@@ -20,12 +21,8 @@ X = np.array([[0.7, -0.4]], "float32")
 
 
 def model(posterior: tfvae.posteriors.DiagonalNormal | None = None) -> tfvae.VAE:
-    keras.utils.set_random_seed(2)
-    vae = tfvae.VAE(
-        posterior=posterior or tfvae.posteriors.DiagonalNormal(1, network=tfvae.networks.mlp([])),
-        likelihood=tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), scale=SIGMA),
-        seed=0,
-    )
+    likelihood = tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), scale=SIGMA)
+    vae = tiny_vae(likelihood, latent=1, units=[], posterior=posterior, initial=2, seed=0, compiled=False)
     vae.posterior.head.dense.set_weights([np.array([[0.3, 0.2], [-0.2, 0.1]]), np.array([0.1, -0.4])])
     vae.likelihood.head.dense.set_weights([np.array([[0.9, -0.7]]), np.array([0.1, 0.2])])
     return vae

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from linear_gaussian import SIGMA, D, M, data, linear_vae, set_exact
 from parts import POSTERIORS, PRIORS, examples, make_vae, partner, randomise
+from tiny import tiny_vae
 
 import tfvae
 from tfvae.evaluation import Report, evaluate, mutual_information
@@ -58,7 +59,7 @@ def test_all_units_of_a_code_on_the_sphere_are_active(dim):
     """Codes spread over the whole unit sphere: Var z_d = 1 / D is below 0.01 from D = 101 on; relative to it, 1."""
     posterior = tfvae.posteriors.PowerSpherical(dim, network=tfvae.networks.mlp([]))
     prior = tfvae.priors.HypersphericalUniform(dim)
-    vae = tfvae.VAE(posterior, tfvae.likelihoods.Normal(4), prior, seed=0)
+    vae = tiny_vae(tfvae.likelihoods.Normal(4), posterior=posterior, prior=prior, seed=0, compiled=False)
     np.testing.assert_allclose(prior_variance(vae), 1 / dim, rtol=5 * math.sqrt(2 / 10_000))  # of its draws
     means = np.random.default_rng(0).normal(size=(2000, dim))
     means /= np.linalg.norm(means, axis=1, keepdims=True)

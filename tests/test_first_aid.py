@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from sklearn.datasets import load_digits
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import objectives
@@ -44,13 +45,7 @@ for kind in (WithoutFloor, WithRoot):
 
 
 def make(likelihood=tfvae.likelihoods.Bernoulli, optimizer=1e-3, **options):
-    keras.utils.set_random_seed(0)
-    optimizer = keras.optimizers.Adam(optimizer) if isinstance(optimizer, float) else optimizer
-    mlp = tfvae.networks.mlp
-    posterior = tfvae.posteriors.DiagonalNormal(4, network=mlp([16]))
-    vae = tfvae.VAE(posterior, likelihood(64, network=mlp([16])), seed=0)
-    vae.compile(optimizer, **options)
-    return vae
+    return tiny_vae(likelihood, 64, latent=4, units=[16], initial=0, seed=0, optimizer=optimizer, **options)
 
 
 def state(vae):
@@ -279,10 +274,7 @@ def make_noisy():
     keras.utils.set_random_seed(0)
     layers = keras.layers
     noisy = keras.Sequential([layers.Dense(16, "relu"), layers.BatchNormalization(), layers.Dropout(0.3)])
-    posterior = tfvae.posteriors.DiagonalNormal(4, network=noisy)
-    vae = tfvae.VAE(posterior, tfvae.likelihoods.Bernoulli(64, network=tfvae.networks.mlp([16])), seed=0)
-    vae.compile(keras.optimizers.Adam(1e-3))
-    return vae
+    return tiny_vae(event=64, latent=4, units=[16], network=noisy, seed=0, optimizer=1e-3)
 
 
 @pytest.mark.parametrize("validation", [None, BINARY[:60]])

@@ -10,6 +10,7 @@ import parts
 import pytest
 import tensorflow as tf
 from linear_gaussian import SIGMA, B, D, N, W, data, exact_log_prob, linear_vae, set_exact
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import evaluation, inference
@@ -30,10 +31,8 @@ def posterior_mean(x) -> np.ndarray:
 
 def correlated_vae() -> tfvae.VAE:
     """Returns a model with a correlated posterior, and an encoder with its mean off by 0.3 and deviations of 0.5."""
-    vae = tfvae.VAE(
-        posterior=tfvae.posteriors.DiagonalNormal(D),
-        likelihood=tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), scale=SIGMA),
-    )
+    likelihood = tfvae.likelihoods.Normal(N, network=tfvae.networks.mlp([]), scale=SIGMA)
+    vae = tiny_vae(likelihood, latent=D, units=None, seed=None, compiled=False)
     vae.likelihood.head.dense.set_weights([MIXED.T, B])
     encoder = np.linalg.inv(PRECISION) @ MIXED.T / SIGMA**2
     bias = np.concatenate([0.3 - encoder @ B, positive_inverse(np.full(D, 0.5))])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import objectives, schedules
@@ -102,8 +103,8 @@ def test_warmup_cosine_is_its_formula():
 
 def test_warm_up_counts_steps_is_logged_saved_and_final_in_evaluation(tmp_path):
     x = np.random.RandomState(0).randn(40, 3).astype("float32")
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(3), seed=0)
-    vae.compile("sgd", objective=objectives.ELBO(beta=schedules.LinearWarmup(8)))
+    warm = objectives.ELBO(beta=schedules.LinearWarmup(8))
+    vae = tiny_vae(tfvae.likelihoods.Normal, 3, units=None, seed=0, optimizer="sgd", objective=warm)
     logs = vae.fit(x, batch_size=10, epochs=1, validation_data=x, verbose=0).history
     np.testing.assert_allclose(logs["beta"], [np.mean([0, 1, 2, 3]) / 8], rtol=1e-6)
     assert logs["val_beta"] == [1.0] and logs["val_objective"] == pytest.approx(logs["val_elbo"])
@@ -261,9 +262,9 @@ def test_critic_learns_the_total_correlation_of_a_correlated_normal():
 def test_terms_are_in_loss_and_logs_and_state_is_saved(tmp_path):
     """loss = -objective + terms; the critic trains beside the model, is not the optimizer's, and is saved."""
     x = np.random.RandomState(0).randn(60, 4).astype("float32")
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(4), seed=0)
     inner = objectives.TotalCorrelation(objectives.ELBO(), weight=3.0)
-    vae.compile("adam", objective=objectives.DensityRatio(inner, weight=schedules.LinearWarmup(10), units=(8,)))
+    outer = objectives.DensityRatio(inner, weight=schedules.LinearWarmup(10), units=(8,))
+    vae = tiny_vae(tfvae.likelihoods.Normal, 4, units=None, seed=0, optimizer="adam", objective=outer)
     history = vae.fit(x, batch_size=20, epochs=2, verbose=0).history
     loss = -np.array(history["objective"]) + history["total_correlation"] + np.array(history["density_ratio"])
     np.testing.assert_allclose(history["loss"], loss, rtol=1e-5)
@@ -283,10 +284,10 @@ def test_geco_reaches_its_target():
     """On linear data the distortion settles at the target, from either side."""
     rng = np.random.RandomState(0)
     x = (rng.randn(400, 2) @ rng.randn(2, 6) + 0.1 * rng.randn(400, 6)).astype("float32")
-    keras.utils.set_random_seed(0)
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(6, scale=0.3), seed=0)
     target = 2.0
-    vae.compile(keras.optimizers.Adam(0.03), objective=objectives.GECO(target, initial=0.1, speed=0.003, decay=0.9))
+    geco = objectives.GECO(target, initial=0.1, speed=0.003, decay=0.9)
+    likelihood = tfvae.likelihoods.Normal(6, scale=0.3)
+    vae = tiny_vae(likelihood, units=None, initial=0, seed=0, optimizer=0.03, objective=geco)
     history = vae.fit(x, batch_size=40, epochs=75, verbose=0).history
     print(f"target {target}, distortion {np.mean(history['distortion'][-5:]):.2f}, rate {history['rate'][-1]:.2f} nats")
     assert abs(np.mean(history["distortion"][-5:]) - target) < 0.5

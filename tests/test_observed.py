@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_vae
 
 import tfvae
 from tfvae.checks.data import element
@@ -32,11 +33,7 @@ FORMS = {  # what is known, as a user of Keras writes it, and as one dict
 
 
 def make(**options):
-    keras.utils.set_random_seed(0)
-    posterior = tfvae.posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([8]))
-    vae = tfvae.VAE(posterior, tfvae.likelihoods.Bernoulli(6, network=tfvae.networks.mlp([8])), seed=3)
-    vae.compile(keras.optimizers.Adam(0.01), **options)
-    return vae
+    return tiny_vae(event=6, units=[8], initial=0, optimizer=0.01, **options)
 
 
 class Batches(keras.utils.PyDataset):
@@ -224,9 +221,7 @@ def own_model(seen):
             seen.append((not isinstance(x, dict), y is not None, weight is not None))
             return super().test_step(data)
 
-    vae = Own(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(6))
-    vae.compile(run_eagerly=True)
-    return vae
+    return tiny_vae(event=6, units=None, kind=Own, run_eagerly=True)
 
 
 @pytest.mark.parametrize("aid", [False, True], ids=["", "first aid"])

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from linear_gaussian import SIGMA, D, N, data, exact_log_prob, inverse_softplus_scale, linear_vae, set_exact
+from tiny import tiny_vae
 
 import tfvae
 from tfvae.core.conditional import SCALE_FLOOR
@@ -212,11 +213,8 @@ def test_log_prob_uses_exactly_the_samples_asked_for(num_samples):
 def test_log_prob_agrees_with_grid_integration():
     """Two-dimensional z and a non-linear Bernoulli decoder at random weights: quadrature on a 401 x 401 grid."""
     keras.utils.set_random_seed(3)
-    vae = tfvae.VAE(
-        posterior=tfvae.posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([16], activation="tanh")),
-        likelihood=tfvae.likelihoods.Bernoulli((3, 4), network=tfvae.networks.mlp([16], activation="tanh")),
-        seed=0,
-    )
+    encoder, decoder = (tfvae.networks.mlp([16], activation="tanh") for _ in range(2))
+    vae = tiny_vae(tfvae.likelihoods.Bernoulli((3, 4), network=decoder), network=encoder, seed=0, compiled=False)
     for variable in vae.likelihood.trainable_variables:
         variable.assign(variable * 2.0 + 0.3 * tf.random.stateless_normal(variable.shape, [1, 2]))
     kernel, _ = vae.posterior.head.dense.get_weights()  # wider than the prior, so that the weights have finite variance

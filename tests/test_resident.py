@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_vae
 
 import tfvae
 from tfvae.callbacks import Checkpoint
@@ -20,13 +21,8 @@ Y = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
 WEIGHT = np.linspace(0.1, 2, 70).astype(np.float32)
 
 
-def make(preprocessing=(), posterior=None, **options):
-    keras.utils.set_random_seed(0)
-    posterior = posterior or tfvae.posteriors.DiagonalNormal(2, network=tfvae.networks.mlp([8]))
-    likelihood = tfvae.likelihoods.Bernoulli(6, network=tfvae.networks.mlp([8]))
-    vae = tfvae.VAE(posterior, likelihood, preprocessing=preprocessing, seed=3)
-    vae.compile(**{"optimizer": keras.optimizers.Adam(0.01), **options})
-    return vae
+def make(preprocessing=(), **options):
+    return tiny_vae(event=6, units=[8], initial=0, preprocessing=preprocessing, **{"optimizer": 0.01, **options})
 
 
 def stream(*parts):
@@ -170,9 +166,7 @@ class Extra(tfvae.VAE):
 
 
 def test_a_step_of_ones_own_keeps_its_logs():
-    keras.utils.set_random_seed(0)
-    vae = Extra(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(6))
-    vae.compile()
+    vae = make(kind=Extra)
     assert vae.fit(X, verbose=0).history["extra"] == [7.0]
 
 

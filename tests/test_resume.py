@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import files
@@ -78,10 +79,7 @@ class Counter(keras.callbacks.Callback):
 
 
 def make_vae(learning_rate=0.05):
-    keras.utils.set_random_seed(1)
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli(5), seed=3)
-    vae.compile(keras.optimizers.Adam(learning_rate))
-    return vae
+    return tiny_vae(units=None, initial=1, optimizer=learning_rate)
 
 
 def fit(vae, callbacks, **options):

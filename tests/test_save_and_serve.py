@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import likelihoods, networks, objectives, preprocessing, scales
@@ -94,7 +95,7 @@ def test_every_combination_loads_as_it_was_saved(make_vae, tmp_path):
 
 
 def test_an_uncompiled_model_loads_uncompiled(tmp_path):
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(2), likelihoods.Bernoulli(5))
+    vae = tiny_vae(units=None, compiled=False)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
     assert not loaded.compiled
@@ -103,8 +104,7 @@ def test_an_uncompiled_model_loads_uncompiled(tmp_path):
 
 def test_a_network_shared_by_two_parts_is_shared_after_loading(tmp_path):
     shared = networks.mlp([4])
-    vae = tfvae.VAE(tfvae.posteriors.DiagonalNormal(5, network=shared), likelihoods.Bernoulli(5, network=shared))
-    vae.compile()
+    vae = tiny_vae(likelihoods.Bernoulli(5, network=shared), latent=5, network=shared)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
     assert loaded.posterior.network is loaded.likelihood.network
@@ -229,8 +229,6 @@ TOLERANCE = {  # 0 but here: the model compiles log_prob's densities with XLA, a
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Every model of `SERVED`, exported to a folder of its own, and what a process without tfvae got out of it."""
-    from conftest import tiny_vae
-
     root, models = tmp_path_factory.mktemp("served"), {}
     for name, make in SERVED.items():
         keras.utils.set_random_seed(0)
