@@ -1,0 +1,216 @@
+"""Mistakes that tests of ours must catch, and the command that plants them: `python tests/mutants.py [--only WORD]`.
+
+A mutant is a row of `MUTANTS`: the mistake, a file of the package, the arguments of pytest that select the tests which
+watch the place, a text that stands once in the file, and what is planted there. It is caught if one of these tests
+turns red on a copy with the mistake and is green on a copy without it. The working tree is not touched.
+
+One process imports TensorFlow and pytest, but nothing of tfvae; each run of pytest is a fork of it, which finds the
+copy of the package first. No operation may have run before the fork: TensorFlow's threads do not survive it. A fork
+that takes longer than `LIMIT` is killed, and pytest started as a process of its own.
+"""
+
+import argparse
+import functools
+import json
+import multiprocessing
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 600.0  # seconds
+QUIET = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", "-m", "not slow"]
+
+
+class Mutant(NamedTuple):
+    mistake: str
+    file: str  # in the package
+    tests: str  # arguments of pytest: those that watch the place
+    text: str
+    planted: str
+
+    @property
+    def name(self) -> str:
+        return self.mistake.replace(" ", "-")
+
+
+# fmt: off
+MUTANTS = [Mutant(*row) for row in (
+    ("KL summed over the batch", "vae.py", "tests/test_oracle.py -k objectives_give",
+     "tf.reduce_sum(per_dimension, axis=-1),", "tf.reduce_sum(per_dimension) + per_dimension[:, 0] * 0,"),
+    ("KL counted twice", "objectives/bounds.py", "tests/test_oracle.py -k objectives_give",
+     "return -evidence.distortion - at(self.beta", "return -evidence.distortion - 2 * at(self.beta"),
+    ("softmax over a loss in place of its negative in IWAE", "objectives/bounds.py",
+     "tests/test_oracle.py -k objectives_give",
+     "return tf.reduce_logsumexp(values, axis=axis) - math.log(values.shape[axis])",
+     "return -tf.reduce_logsumexp(-values, axis=axis) + math.log(values.shape[axis])"),
+    ("the number of samples ignored in the likelihood estimate", "inference/importance.py",
+     "tests/test_oracle.py tests/test_evaluation_oracle.py tests/test_evaluation.py",
+     'return estimate(log_weight, tf.shape(known["x"])[0], num_samples, chunk, seed)',
+     'return estimate(log_weight, tf.shape(known["x"])[0], chunk, chunk, seed)'),
+    ("an IWAE value that is optimistic by log k", "objectives/bounds.py", "tests/test_oracle.py -k objectives_give",
+     "return tf.reduce_logsumexp(values, axis=axis) - math.log(values.shape[axis])",
+     "return tf.reduce_logsumexp(values, axis=axis)"),
+    ("the surrogate is logged in place of the bound", "training/step.py", "tests/test_training.py -k estimator",
+     "self.beside_the_bound(terms) / replicas.count()",
+     "self.beside_the_bound(terms) / replicas.count()\n        bound = gain"),
+    ("a mean of batch means", "training/step.py", "tests/test_training.py",
+     "{name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}\n"
+     "        weights = dict.fromkeys(of_batch, examples)"
+     " | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))",
+     "{name: evidence.mean(value) for name, value in of_examples.items()}\n"
+     "        weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.constant(1.0))"),
+    ("division by the wrong number of samples where chunks do not divide it", "inference/accumulators.py",
+     "tests/test_oracle.py tests/test_evaluation.py",
+     "used = (first + tf.range(chunk) < num_samples)", "used = (first + tf.range(chunk) < num_samples + chunk)"),
+    ("a beta that differs from the one in the table", "recipes/rate.py", "tests/test_recipes.py",
+     "objectives.ELBO(beta=beta), **common)\n\n\n@recipe\ndef annealed",
+     "objectives.ELBO(beta=beta / 2), **common)\n\n\n@recipe\ndef annealed"),
+    ("training on the test set", "app/folder.py", "tests/test_cli.py",
+     "        data.train.x,\n        batch_size", "        data.test.x,\n        batch_size"),
+    ("doubly reparameterised weights on the decoder's parameters", "estimators.py", "tests/test_estimators.py",
+     "        evidence.gate.factor = _ratio(inference - second, c)\n"
+     "        return objective.of_log_weight(objective.log_weight(evidence))",
+     "        weight = objective.log_weight(evidence)\n"
+     "        return tf.reduce_sum(tf.stop_gradient(inference - second) * weight, axis=0)"),
+    ("beta applied to the logged ELBO", "core/evidence.py", "tests/test_training.py tests/test_oracle.py",
+     "return -self.distortion - self.rate", "return -self.distortion - 4 * self.rate"),
+)]
+# fmt: on
+
+
+def planted(mutant: Mutant) -> str:
+    """Returns the file with the mistake."""
+    text = (ROOT / "tfvae" / mutant.file).read_text()
+    assert text.count(mutant.text) == 1, (
+        f"{mutant.mistake}: its text stands {text.count(mutant.text)} times in its file"
+    )
+    return text.replace(mutant.text, mutant.planted)
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """Copies package and tests, and what the tests read."""
+    for name in ("tfvae", "tests", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def first_failure(project: Path, words: list[str]) -> str | None:
+    """Returns the first test that fails there, or `None` if all pass."""
+    environment = {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    code = in_a_fork(project, [*QUIET, *words], environment)
+    if code is None:
+        print(f"no end after {LIMIT:.0f} s in a fork: once more in a process of its own", file=sys.stderr)
+        with (project / "log").open("w") as log:
+            command = [sys.executable, "-m", "pytest", *QUIET, *words]
+            said = {"env": {**os.environ, **environment}, "stdout": log, "stderr": log}
+            code = subprocess.run(command, cwd=project, timeout=4 * LIMIT, **said).returncode
+    if code == 0:
+        return None
+    text = (project / "log").read_text()
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", text, re.MULTILINE)
+    if code not in (1, 2) or not failed:
+        raise RuntimeError(f"pytest {shlex.join(words)} ended with {code}:\n{text[-2000:]}")
+    return failed[1]
+
+
+def in_a_fork(project: Path, words: list[str], environment: dict[str, str]) -> int | None:
+    """Runs pytest there in a fork of this process; returns its exit code, or `None` if it took too long."""
+    import pytest
+
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.setsid()
+            for stream in (1, 2):
+                os.dup2(os.open(project / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
+            os.chdir(project)
+            os.environ.update(environment)
+            sys.dont_write_bytecode = True
+            sys.path[:] = [str(project)] + [path for path in sys.path if ROOT not in (p := Path(path), p.parent)]
+            assert "tfvae" not in sys.modules
+            code = int(pytest.main(words))
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def examine(mutant: Mutant) -> dict[str, str | float | None]:
+    """Returns the test that catches a mutant, or `None`, and the seconds that it took."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        project = copy_of_the_project(Path(folder))
+        (project / "tfvae" / mutant.file).write_text(planted(mutant))
+        caught = first_failure(project, shlex.split(mutant.tests))
+    if caught:
+        with tempfile.TemporaryDirectory() as folder:
+            without = first_failure(copy_of_the_project(Path(folder)), [caught])
+        assert without is None, f"{caught} is red without the mistake, too"
+    return {"name": mutant.name, "caught": caught, "seconds": time.monotonic() - start}
+
+
+def shown(found: dict[str, str | float | None]) -> str:
+    return f"| {found['name']} | {found['caught'] or 'NOT CAUGHT'} | {found['seconds']:.0f} s |"
+
+
+def import_all_but_ours() -> None:
+    """Imports what each fork needs; TensorFlow must stay without a context, which the first operation makes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras  # noqa: F401
+    import pytest  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import sklearn.datasets  # noqa: F401
+    import tensorflow as tf  # noqa: F401
+    import tensorflow_probability as tfp
+    from tensorflow.python.eager import context
+
+    assert tfp.distributions.Normal and context.context()._context_handle is None
+
+
+def main() -> int:
+    command = argparse.ArgumentParser(description="Plants known mistakes in copies and says which test catches each.")
+    command.add_argument("--only", default="", help="a word in the names of those to plant")
+    command.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    command.add_argument("--serve", action="store_true", help="read names from stdin, write one JSON line for each")
+    options = command.parse_args()
+    import_all_but_ours()
+    if options.serve:
+        of_name = {mutant.name: mutant for mutant in MUTANTS}
+        for line in sys.stdin:
+            print(json.dumps(examine(of_name[line.strip()])), flush=True)
+        return 0
+    chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    show = functools.partial(print, flush=True)
+    found = []
+    if options.jobs == 1:
+        found = [result for mutant in chosen if not show(shown(result := examine(mutant)))]
+    else:
+        with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
+            found = [result for result in pool.imap(examine, chosen) if not show(shown(result))]
+    escaped = [result["name"] for result in found if not result["caught"]]
+    print(f"{len(found) - len(escaped)} of {len(found)} caught")
+    return bool(escaped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
