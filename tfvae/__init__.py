@@ -22,6 +22,7 @@ from tfvae import (
     recipes,
     scales,
     schedules,
+    testing,
 )
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
@@ -57,6 +58,7 @@ __all__ = [
     "schedules",
     "seeds",
     "sets",
+    "testing",
 ]
 
 
