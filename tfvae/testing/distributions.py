@@ -67,7 +67,7 @@ def normalised(subject: Part) -> str:
     points, weight = weights_of_points(subject)
     total, error = weight.mean(), 0.0 if points.whole else weight.std() / np.sqrt(len(weight))
     found = f"{total:.4f}" + ("" if points.whole else f" +- {error:.4f}")
-    if abs(total - 1) > ERRORS * error + 1e-3:
+    if not abs(total - 1) <= ERRORS * error + 1e-3:
         raise Broken(found)
     return found
 
@@ -92,7 +92,7 @@ def sampled(subject: Part) -> str:
         variance = variance + np.square(share) @ np.square(listed - mean)
     distance = np.abs(drawn.mean(axis=0) - mean) / np.sqrt(variance + 1e-8)
     found = f"largest of {len(mean)} differences: {distance.max():.1f} standard errors"
-    if distance.max() > ERRORS:
+    if not distance.max() <= ERRORS:
         raise Broken(found)
     return found
 
