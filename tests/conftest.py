@@ -7,17 +7,25 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+import traces
 from tiny import tiny_vae
 
 pytest.register_assert_rewrite("dataset_cases", "parts", "pictures")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def clean_after_a_file():
+    """Puts Keras back as it was after the fixtures that the tests of a file share."""
+    with traces.undone():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def clean_keras():
-    """Fixes every global seed before a test and puts the precision policy back after it."""
+def clean_keras(clean_after_a_file):
+    """Fixes every global seed before a test and puts Keras back as it was after it."""
     keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
+    with traces.undone():
+        yield
 
 
 @pytest.fixture
