@@ -139,10 +139,10 @@ def test_step_size_finds_the_target_acceptance(step_size):
     assert 0.55 < np.mean(found.acceptance) < 0.8
 
 
-def test_schedule_runs_from_zero_to_one():
-    for temperatures in (1, 2, 1000):
-        betas = annealing.schedule(temperatures).numpy()
-        assert len(betas) == temperatures + 1 and betas[0] == 0 and betas[-1] == 1 and np.all(np.diff(betas) > 0)
+@pytest.mark.parametrize("temperatures", [1, 2, 1000])
+def test_schedule_runs_from_zero_to_one(temperatures):
+    betas = annealing.schedule(temperatures).numpy()
+    assert len(betas) == temperatures + 1 and betas[0] == 0 and betas[-1] == 1 and np.all(np.diff(betas) > 0)
 
 
 # Shapes, memory, noise.
@@ -227,10 +227,10 @@ def test_wrong_input_is_refused(x, options, words):
         evaluation.annealed_log_prob(linear_vae(), x, **options)
 
 
-def test_progress_bar_only_if_asked(capsys):
-    for verbose in (False, True):
-        evaluation.annealed_log_prob(set_exact(linear_vae()), data(2, 9), 2, num_chains=1, seed=0, verbose=verbose)
-        assert ("1/1" in capsys.readouterr().out) == verbose
+@pytest.mark.parametrize("verbose", [False, True])
+def test_progress_bar_only_if_asked(capsys, verbose):
+    evaluation.annealed_log_prob(set_exact(linear_vae()), data(2, 9), 2, num_chains=1, seed=0, verbose=verbose)
+    assert ("1/1" in capsys.readouterr().out) == verbose
 
 
 def test_diverging_trajectories_are_rejected_not_propagated():
