@@ -233,13 +233,18 @@ def test_every_word_of_a_network_and_a_schedule_means_an_object(network, schedul
     assert isinstance(rate, dict) == (schedule == "cosine")
 
 
-def test_the_words_are_those_of_all_parts_of_the_library():
-    for option, family in (("likelihood", tfvae.likelihoods), ("objective", tfvae.objectives)):
-        _, listed = parts.FAMILIES[family]
-        assert {kind.__name__ for kind in PARTS[option].values()} == {type(make()).__name__ for make in listed.values()}
-        assert not parts.missing(family)
-    assert {"bernoulli", "normal", "discretized-logistic", "student-t"} <= PARTS["likelihood"].keys()
-    assert {"elbo", "iwae", "renyi", "maximum-mean-discrepancy"} <= PARTS["objective"].keys()
+@pytest.mark.parametrize(
+    ("option", "family", "some"),
+    [
+        ("likelihood", tfvae.likelihoods, {"bernoulli", "normal", "discretized-logistic", "student-t"}),
+        ("objective", tfvae.objectives, {"elbo", "iwae", "renyi", "maximum-mean-discrepancy"}),
+    ],
+)
+def test_the_words_are_those_of_all_parts_of_the_library(option, family, some):
+    _, listed = parts.FAMILIES[family]
+    assert {kind.__name__ for kind in PARTS[option].values()} == {type(make()).__name__ for make in listed.values()}
+    assert not parts.missing(family)
+    assert some <= PARTS[option].keys()
 
 
 @pytest.mark.parametrize(("option", "word"), [(option, word) for option in PARTS for word in PARTS[option]])
@@ -496,10 +501,13 @@ def test_other_versions_than_at_the_start_are_named(copy, caplog):
     assert f"tfvae 0.0.1 -> {tfvae.__version__}" in caplog.text
 
 
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_is_refused_from_python_too(word):
+    with pytest.raises(tfvae.InvalidInput, match=f"{word}='none of them'"):
+        Options.of("digits", **{word: "none of them"})
+
+
 def test_the_same_from_python_is_refused_too(trained, tmp_path):
-    for word in WORDS:
-        with pytest.raises(tfvae.InvalidInput, match=f"{word}='none of them'"):
-            Options.of("digits", **{word: "none of them"})
     with pytest.raises(tfvae.InvalidInput, match="split to be one of train, valid, test"):
         run.evaluate(trained, split="all")
     (tmp_path / "history.csv").write_text("epoch,elbo\n1,low\n")
