@@ -262,13 +262,15 @@ def test_a_second_fit_looks_as_far_ahead_as_the_first(monkeypatch):
     assert script.run([0.02] * 20) == []
 
 
-def test_an_unknown_number_of_steps_is_judged_after_the_schedule_and_not_on_a_plateau(monkeypatch):
-    for schedule, last in ((schedules.Cyclical(period=250, cycles=4), 1000), (schedules.LinearWarmup(steps=500), 500)):
-        script = Script(monkeypatch, objectives.ELBO(beta=schedule))
-        script.alarm.set_params({"epochs": 40, "steps": None})  # a generator
-        (epoch,) = script.run([0.02] * 40)
-        print(f"{schedule!r}: alarm at epoch {epoch} of 50 steps")
-        assert last - 100 <= 50 * epoch - 100 <= last + 100
+@pytest.mark.parametrize(
+    ("schedule", "last"), [(schedules.Cyclical(period=250, cycles=4), 1000), (schedules.LinearWarmup(steps=500), 500)]
+)
+def test_an_unknown_number_of_steps_is_judged_after_the_schedule_and_not_on_a_plateau(monkeypatch, schedule, last):
+    script = Script(monkeypatch, objectives.ELBO(beta=schedule))
+    script.alarm.set_params({"epochs": 40, "steps": None})  # a generator
+    (epoch,) = script.run([0.02] * 40)
+    print(f"{schedule!r}: alarm at epoch {epoch} of 50 steps")
+    assert last - 100 <= 50 * epoch - 100 <= last + 100
 
 
 @pytest.mark.parametrize(
