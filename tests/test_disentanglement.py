@@ -304,14 +304,14 @@ def test_fewer_dimensions_than_factors():
     assert scores.modularity.value > 0.98 and scores.dci_informativeness.value < 0.85
 
 
-def test_factor_values_are_names():
+@pytest.mark.parametrize("score", [mig, modularity, dci])
+def test_factor_values_are_names(score):
     """Any whole numbers, with gaps and of any order; as floats too."""
     names = np.array([40.0, -3.0, 17.0, 2.0, 99.0, 0.0])
     renamed = np.stack([names[FACTORS[:, k]] for k in range(3)], axis=1)
-    for score in (mig, modularity, dci):
-        a, b = score(CODES, FACTORS), score(CODES, renamed)
-        value = (lambda s: s.disentanglement.value) if score is dci else float
-        assert value(a) == pytest.approx(value(b), abs=0.01)
+    a, b = score(CODES, FACTORS), score(CODES, renamed)
+    value = (lambda s: s.disentanglement.value) if score is dci else float
+    assert value(a) == pytest.approx(value(b), abs=0.01)
 
 
 def test_same_seed_same_scores():
@@ -334,9 +334,9 @@ def test_refusals(codes, factors, words):
         mig(codes, factors)
 
 
-def test_factor_that_never_repeats_is_refused_where_it_must_be_fixed():
+@pytest.mark.parametrize("score", [beta_vae_score, factor_vae_score])
+def test_factor_that_never_repeats_is_refused_where_it_must_be_fixed(score):
     factors = np.stack([np.arange(N), FACTORS[:, 0]], axis=1)
-    for score in (beta_vae_score, factor_vae_score):
-        with pytest.raises(InvalidInput, match="Bin it first"):
-            score(CODES, factors)
+    with pytest.raises(InvalidInput, match="Bin it first"):
+        score(CODES, factors)
     assert 0 < mig(CODES, factors).value < 1
