@@ -161,11 +161,16 @@ def test_an_array_is_scanned_before_the_first_sample(vae, monkeypatch):
         quiet(vae, np.where(np.arange(130)[:, None] == 120, np.nan, data(130, seed=32)), 2)
 
 
+@pytest.mark.parametrize(
+    "options", [{"num_samples": 0}, {"num_samples": 1.5}, {"ladder": (0,)}, {"mixture_examples": 0}, {"seed": 0.5}]
+)
+def test_bad_numbers_are_refused(vae, options):
+    with pytest.raises(tfvae.InvalidInput):
+        quiet(vae, data(3, seed=33), **options)
+
+
 def test_bad_settings_are_refused(vae, binary):
     x = data(3, seed=33)
-    for options in ({"num_samples": 0}, {"num_samples": 1.5}, {"ladder": (0,)}, {"mixture_examples": 0}, {"seed": 0.5}):
-        with pytest.raises(tfvae.InvalidInput):
-            quiet(vae, x, **options)
     with pytest.raises(tfvae.InvalidInput, match="a tfvae.VAE"):
         quiet("model.keras", x)
     with pytest.raises(tfvae.InvalidInput, match="Bernoulli"):
@@ -203,13 +208,17 @@ def test_report_as_text_html_and_file(vae, tmp_path):
     json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)  # strict: no bare NaN
     with pytest.raises(AttributeError):
         report.examples = 3
-    (tmp_path / "other.json").write_text('{"examples": 3}')
-    for broken in (tmp_path / "other.json", tmp_path / "missing.json"):
-        with pytest.raises(tfvae.InvalidInput):
-            Report.load(broken)
-    for text in ("", "[]", '{"examples": 3}'):
-        with pytest.raises(tfvae.InvalidInput):
-            Report.from_json(text)
+    with pytest.raises(tfvae.InvalidInput):
+        Report.load(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"examples": 3}'])
+def test_what_is_not_a_report_is_refused(text, tmp_path):
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(tfvae.InvalidInput):
+        Report.load(tmp_path / "other.json")
+    with pytest.raises(tfvae.InvalidInput):
+        Report.from_json(text)
 
 
 def test_infinite_shape_survives_json(vae):
