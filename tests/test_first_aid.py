@@ -17,6 +17,7 @@ from tfvae.core.errors import InvalidInput
 tfd = tfp.distributions
 GREY = (load_digits().data[:256] / 16).astype(np.float32)
 BINARY = (GREY > 0.5).astype(np.float32)
+WEIGHT = np.linspace(0, 1, len(BINARY))
 
 
 class WithoutFloor(tfvae.likelihoods.Likelihood):
@@ -306,18 +307,18 @@ def test_a_step_that_is_finite_when_taken_again_names_dropout(monkeypatch):
     assert "dropout" in str(fail(make(optimizer=1e6), BINARY))
 
 
-def test_the_batch_is_carried_out_of_the_step_as_it_was_given():
+@pytest.mark.parametrize(
+    "given", [{}, {"sample_weight": WEIGHT}, {"y": BINARY}, {"y": BINARY, "sample_weight": WEIGHT}]
+)
+def test_the_batch_is_carried_out_of_the_step_as_it_was_given(given):
     class Look(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             self.carried = aid._batch
 
-    weight = np.linspace(0, 1, len(BINARY))
-    target = BINARY.copy()
-    for given in ({}, {"sample_weight": weight}, {"y": target}, {"y": target, "sample_weight": weight}):
-        aid, look = FirstAid(), Look()
-        make().fit(BINARY, verbose=0, callbacks=[aid, look], **given)
-        names = {"y": "target", "sample_weight": "weight"}
-        assert look.carried.keys() == {"x", *(names[key] for key in given)}
+    aid, look = FirstAid(), Look()
+    make().fit(BINARY, verbose=0, callbacks=[aid, look], **given)
+    names = {"y": "target", "sample_weight": "weight"}
+    assert look.carried.keys() == {"x", *(names[key] for key in given)}
 
 
 def test_a_sample_weight_reaches_the_diagnosis():
@@ -360,10 +361,16 @@ def test_the_next_fit_may_do_without_and_with_again():
     assert np.isfinite(vae.fit(BINARY, verbose=0, callbacks=[aid]).history["loss"]).all()
 
 
-def test_savers_before_first_aid_are_refused(tmp_path):
-    for saver in (Checkpoint(tmp_path), keras.callbacks.ModelCheckpoint(tmp_path / "best.keras")):
-        with pytest.raises(InvalidInput, match=r"FirstAid after it|ModelCheckpoint first"):
-            make().fit(BINARY, verbose=0, callbacks=[saver, FirstAid()])
+@pytest.mark.parametrize(
+    ("saver", "words"),
+    [
+        (Checkpoint, "FirstAid after it"),
+        (lambda folder: keras.callbacks.ModelCheckpoint(folder / "best.keras"), "ModelCheckpoint first"),
+    ],
+)
+def test_savers_before_first_aid_are_refused(saver, words, tmp_path):
+    with pytest.raises(InvalidInput, match=words):
+        make().fit(BINARY, verbose=0, callbacks=[saver(tmp_path), FirstAid()])
 
 
 @pytest.mark.slow
