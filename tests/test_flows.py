@@ -65,13 +65,13 @@ def test_element_is_increasing_and_its_slope_and_inverse_are_right(name):
     np.testing.assert_allclose(log_back, -log_slope, atol=1e-3)
 
 
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
 @pytest.mark.parametrize("name", ELEMENTS)
-def test_zero_parameters_make_the_identity(name):
+def test_zero_parameters_make_the_identity(name, direction):
     element, v = ELEMENTS[name](), points(50, 3, scale=3.0)
-    for direction in (element.forward, element.inverse):
-        value, log_slope = direction(v, tf.zeros([50, 3, element.num_parameters]))
-        np.testing.assert_allclose(value, v, atol=2e-6)
-        np.testing.assert_allclose(log_slope, np.zeros([50, 3]), atol=2e-6)
+    value, log_slope = getattr(element, direction)(v, tf.zeros([50, 3, element.num_parameters]))
+    np.testing.assert_allclose(value, v, atol=2e-6)
+    np.testing.assert_allclose(log_slope, np.zeros([50, 3]), atol=2e-6)
 
 
 def test_spline_is_tfps():
@@ -242,20 +242,18 @@ def test_xla_agrees_with_eager(name):
     np.testing.assert_allclose(compiled, log_prob(z, chain.tensors()), atol=1e-4)
 
 
-def test_batches_of_conditions_broadcast_against_points():
+@pytest.mark.parametrize("name", ["InverseAutoregressive-affine", "Coupling-affine", "MaskedAutoregressive-spline"])
+def test_batches_of_conditions_broadcast_against_points(name):
     """A mixture of K flows (a VampPrior) asks for the density of `[S, 1, D]` under contexts `[K, C]`."""
-    for name in ("InverseAutoregressive-affine", "Coupling-affine", "MaskedAutoregressive-spline"):
-        chain, contexts = built(flows.stack(TRANSFORMS[name](), TRANSFORMS[name]()), 3), points(4, C)
-        q = flows.FlowDistribution(
-            tfd.MultivariateNormalDiag(tf.zeros([4, 3]), tf.ones([4, 3])), chain, chain.tensors(), contexts
-        )
-        z = points(6, 1, 3)
-        one_by_one = [distribution(chain, 3, tf.tile(contexts[k : k + 1], [6, 1])).log_prob(z[:, 0]) for k in range(4)]
-        np.testing.assert_allclose(q.log_prob(z), tf.stack(one_by_one, 1), atol=1e-4)
-        mixture = tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([4])), q)
-        np.testing.assert_allclose(
-            mixture.log_prob(z[:, 0]), tf.reduce_logsumexp(tf.stack(one_by_one, 1), 1) - np.log(4), atol=1e-4
-        )
+    chain, contexts = built(flows.stack(TRANSFORMS[name](), TRANSFORMS[name]()), 3), points(4, C)
+    base = tfd.MultivariateNormalDiag(tf.zeros([4, 3]), tf.ones([4, 3]))
+    q = flows.FlowDistribution(base, chain, chain.tensors(), contexts)
+    z = points(6, 1, 3)
+    one_by_one = [distribution(chain, 3, tf.tile(contexts[k : k + 1], [6, 1])).log_prob(z[:, 0]) for k in range(4)]
+    np.testing.assert_allclose(q.log_prob(z), tf.stack(one_by_one, 1), atol=1e-4)
+    mixture = tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([4])), q)
+    expected = tf.reduce_logsumexp(tf.stack(one_by_one, 1), 1) - np.log(4)
+    np.testing.assert_allclose(mixture.log_prob(z[:, 0]), expected, atol=1e-4)
 
 
 # The gradient path.
