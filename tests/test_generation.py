@@ -190,12 +190,16 @@ def test_principal_components_are_those_of_both_sets():
     assert there.squared_mmd == pytest.approx(back.squared_mmd, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(lambda x: x[:, :2], "one shape"), (lambda x: x[:3], "at least 4"), (lambda x: x * np.nan, "finite")],
+    ids=["shape", "rows", "nan"],
+)
 @pytest.mark.parametrize("score", [classifier_two_sample_test, maximum_mean_discrepancy, precision_recall])
-def test_refusals(score):
+def test_refusals(score, spoil, words):
     x = normal(20, 3, 0)
-    for other, words in ((x[:, :2], "one shape"), (x[:3], "at least 4"), (x * np.nan, "finite")):
-        with pytest.raises(InvalidInput, match=words):
-            score(x, other)
+    with pytest.raises(InvalidInput, match=words):
+        score(x, spoil(x))
 
 
 # Downstream.
@@ -213,12 +217,14 @@ def test_linear_probe_reaches_the_best_accuracy():
     assert guess.chance == 0.75 and guess.train_accuracy > guess.accuracy + 0.1
 
 
-def test_linear_probe_refuses_what_cannot_be_split():
-    for labels in (np.zeros(20), np.arange(20)):
-        with pytest.raises(InvalidInput, match="two labels"):
-            linear_probe(normal(20, 2, 0), labels)
-    with pytest.raises(InvalidInput, match="one label an example"):
-        linear_probe(normal(20, 2, 0), np.zeros(19))
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [(np.zeros(20), "two labels"), (np.arange(20), "two labels"), (np.zeros(19), "one label an example")],
+    ids=["one label", "all alone", "too few"],
+)
+def test_linear_probe_refuses_what_cannot_be_split(labels, words):
+    with pytest.raises(InvalidInput, match=words):
+        linear_probe(normal(20, 2, 0), labels)
 
 
 def test_roc_auc_on_known_scores():
