@@ -221,19 +221,19 @@ def test_path_option_stops_the_parameters_inside_the_density(name):
         np.testing.assert_allclose(one + other, whole, rtol=2e-3, atol=2e-3 * (1 + np.abs(whole).max()))
 
 
+@pytest.mark.parametrize("size", [-100.0, 0.0, 100.0])
 @pytest.mark.parametrize("name", [name for name, (kind, _, _) in POSTERIORS.items() if kind is not posteriors.Flow])
-def test_extreme_raw_outputs_give_finite_values_and_gradients(name):
+def test_extreme_raw_outputs_give_finite_values_and_gradients(name, size):
     part = make(f"posterior {name}", 3)
-    for size in (-100.0, 0.0, 100.0):
-        shapes = part.head_shapes()
-        raw = {key: tf.constant(size * np.sign(noise(2, *shape, seed=6)), tf.float32) for key, shape in shapes.items()}
-        with tf.GradientTape() as tape:
-            tape.watch(raw)
-            z, log_q = part.sample_and_log_prob(part.constrain(**raw), 20, tf.constant([1, 2]))
-            total = tf.reduce_sum(z) + tf.reduce_sum(log_q)
-        gradients = tape.gradient(total, list(raw.values()), unconnected_gradients="zero")
-        assert np.isfinite(z).all() and np.isfinite(log_q).all()
-        assert all(np.isfinite(g).all() for g in gradients), size
+    shapes = part.head_shapes()
+    raw = {key: tf.constant(size * np.sign(noise(2, *shape, seed=6)), tf.float32) for key, shape in shapes.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(raw)
+        z, log_q = part.sample_and_log_prob(part.constrain(**raw), 20, tf.constant([1, 2]))
+        total = tf.reduce_sum(z) + tf.reduce_sum(log_q)
+    gradients = tape.gradient(total, list(raw.values()), unconnected_gradients="zero")
+    assert np.isfinite(z).all() and np.isfinite(log_q).all()
+    assert all(np.isfinite(g).all() for g in gradients)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -349,7 +349,11 @@ def test_what_makes_no_sense_is_refused(make, message):
         make()
 
 
-def test_every_part_is_in_the_list():
-    for module, base, listed in ((posteriors, posteriors.Posterior, POSTERIORS), (priors, priors.Prior, PRIORS)):
-        public = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base) and c is not base}
-        assert public == {kind for kind, _, _ in listed.values()}
+@pytest.mark.parametrize(
+    ("module", "base", "listed"),
+    [(posteriors, posteriors.Posterior, POSTERIORS), (priors, priors.Prior, PRIORS)],
+    ids=["posteriors", "priors"],
+)
+def test_every_part_is_in_the_list(module, base, listed):
+    public = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base) and c is not base}
+    assert public == {kind for kind, _, _ in listed.values()}
