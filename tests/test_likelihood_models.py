@@ -41,10 +41,17 @@ def test_columns_are_their_parts_side_by_side():
     np.testing.assert_array_equal(both.point(distribution), distribution.mean())
 
 
-def test_columns_refuse_what_cannot_be_a_column():
-    for wrong in ([], [likelihoods.Normal((2, 2))], [tfvae.priors.StandardNormal(2)], likelihoods.Normal):
-        with pytest.raises(InvalidInput, match="likelihood"):
-            likelihoods.Columns(wrong)
+@pytest.mark.parametrize(
+    "make",
+    [list, lambda: [likelihoods.Normal((2, 2))], lambda: [tfvae.priors.StandardNormal(2)], lambda: likelihoods.Normal],
+    ids=["none", "an image", "a prior", "a class"],
+)
+def test_columns_refuse_what_cannot_be_a_column(make):
+    with pytest.raises(InvalidInput, match="likelihood"):
+        likelihoods.Columns(make())
+
+
+def test_columns_refuse_a_network_of_one_column():
     with pytest.raises(InvalidInput, match="the network to Columns"):
         likelihoods.Columns([likelihoods.Normal(2, network=networks.mlp([3]))])
 
@@ -73,37 +80,53 @@ def test_values_outside_the_support_are_refused_with_alternatives(make_vae, make
             method(np.float32([x]))
 
 
-def test_columns_name_the_column(make_vae):
-    vae = make_vae(columns())
-    good = np.float32([[0.3, -1.2, 1, 2, 0, 7]])
-    vae.log_prob(good, num_samples=2)
-    for column, value, expected in (
+ROW = np.float32([[0.3, -1.2, 1, 2, 0, 7]])
+
+
+def row_with(column, value):
+    return np.where(np.arange(6) == column, np.float32(value), ROW)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
         (2, 0.5, r"column 2: \{0, 1\}.*0.5 at x\[0, 2\].*In column 2, Bernoulli: .*ContinuousBernoulli"),
         (4, 3.0, r"columns 3-4: the whole numbers 0 to 2.*3 at x\[0, 4\].*In columns 3-4, Categorical: .*Poisson"),
         (5, -1.0, r"-1 at x\[0, 5\].*In column 5, Poisson: .*Normal"),
-    ):
-        bad = good.copy()
-        bad[0, column] = value
-        with pytest.raises(InvalidInput, match=expected):
-            vae.fit(bad, verbose=0)
-    stream = tf.data.Dataset.from_tensor_slices(np.concatenate([good, bad])).batch(1)
+    ],
+    ids=["2", "3-4", "5"],
+)
+def test_columns_name_the_column(make_vae, column, value, expected):
+    with pytest.raises(InvalidInput, match=expected):
+        make_vae(columns()).fit(row_with(column, value), verbose=0)
+
+
+def test_columns_name_the_column_of_a_stream(make_vae):
+    vae = make_vae(columns())
+    vae.log_prob(ROW, num_samples=2)
+    stream = tf.data.Dataset.from_tensor_slices(np.concatenate([ROW, row_with(5, -1)])).batch(1)
     with pytest.raises(InvalidInput, match=r"column 5: .*1 outside \(for example -1\)"):
         vae.fit(stream, verbose=0)
 
 
-def test_fitting_lists_all_that_fit():
-    real = {"Normal", "Laplace", "StudentT"}
-    counts = {"Poisson", "NegativeBinomial", "ZeroInflatedNegativeBinomial", "Categorical"}
-    pixels = counts | {"DiscretizedLogistic", "DiscretizedLogisticMixture"}
-    for values, expected in (
-        ([0.5, -3.0], real),
-        ([0.5, 1.0], real | {"ContinuousBernoulli"}),
-        ([0.0, 300.0], real | counts),
-        ([0.0, 255.0], real | pixels),
+REAL = {"Normal", "Laplace", "StudentT"}
+COUNTS = {"Poisson", "NegativeBinomial", "ZeroInflatedNegativeBinomial", "Categorical"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.5, -3.0], REAL),
+        ([0.5, 1.0], REAL | {"ContinuousBernoulli"}),
+        ([0.0, 300.0], REAL | COUNTS),
+        ([0.0, 255.0], REAL | COUNTS | {"DiscretizedLogistic", "DiscretizedLogisticMixture"}),
         ([0.0, 1.0], {*MAKE}),
         ([np.nan], set()),
-    ):
-        assert set(likelihoods.suggest(tf.constant(values))) == expected
+    ],
+    ids=str,
+)
+def test_fitting_lists_all_that_fit(values, expected):
+    assert set(likelihoods.suggest(tf.constant(values))) == expected
 
 
 @pytest.mark.parametrize(
