@@ -73,32 +73,48 @@ def test_free_bits_and_capacity():
     np.testing.assert_allclose(evidence.elbo, -kl.sum(1), rtol=1e-5)  # the log stays the plain bound
 
 
-def test_schedules_are_their_formulas():
-    steps = np.array([0, 1, 24, 25, 50, 75, 99, 100, 130, 399, 400, 1000])
-    expected = {
-        schedules.Constant(0.3): np.full(len(steps), 0.3),
-        schedules.LinearWarmup(100, start=0.2, end=1.0): 0.2 + 0.8 * np.minimum(steps / 100, 1),
-        schedules.Cyclical(100, cycles=4): np.where(steps >= 400, 1, np.minimum(steps % 100 / 100 / 0.5, 1)),
-        schedules.Sigmoid(50, 10): 1 / (1 + np.exp(-(steps - 50) / 10)),
-    }
-    for schedule, values in expected.items():
-        np.testing.assert_allclose([schedule(tf.constant(t, tf.float32)) for t in steps], values, atol=1e-6)
-        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
-        assert repr(again) == repr(schedule) and again.final == schedule.final
+STEPS = np.array([0, 1, 24, 25, 50, 75, 99, 100, 130, 399, 400, 1000])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "values"),
+    [
+        (schedules.Constant(0.3), np.full(len(STEPS), 0.3)),
+        (schedules.LinearWarmup(100, start=0.2, end=1.0), 0.2 + 0.8 * np.minimum(STEPS / 100, 1)),
+        (schedules.Cyclical(100, cycles=4), np.where(STEPS >= 400, 1, np.minimum(STEPS % 100 / 100 / 0.5, 1))),
+        (schedules.Sigmoid(50, 10), 1 / (1 + np.exp(-(STEPS - 50) / 10))),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, schedules.Schedule) else "",
+)
+def test_schedules_are_their_formulas(schedule, values):
+    np.testing.assert_allclose([schedule(tf.constant(t, tf.float32)) for t in STEPS], values, atol=1e-6)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert repr(again) == repr(schedule) and again.final == schedule.final
+
+
+def test_a_warm_up_does_not_start_below_zero():
     with pytest.raises(tfvae.InvalidInput, match="start"):
         schedules.LinearWarmup(100, start=-1.0)
 
 
-def test_warmup_cosine_is_its_formula():
-    for peak, steps, warmup, rising in ((2e-3, 1000, 0.1, 100), (1.0, 7, 0.3, 2), (0.5, 9, 0.1, 0), (1.0, 50, 0, 0)):
-        t = np.arange(steps + 3)
-        falling = peak * 0.5 * (1 + np.cos(np.pi * np.clip((t - rising) / (steps - rising), 0, 1)))
-        expected = np.where(t < rising, peak * t / max(rising, 1), falling)
-        rate = schedules.warmup_cosine(peak, steps, warmup)
-        np.testing.assert_allclose([float(rate(i)) for i in t], expected, atol=1e-6 * peak)
-    for wrong, words in (((-1.0, 10), "peak"), ((1.0, 0), "steps"), ((1.0, 10, 1.0), "warmup"), ((np.nan, 10), "peak")):
-        with pytest.raises(tfvae.InvalidInput, match=words):
-            schedules.warmup_cosine(*wrong)
+@pytest.mark.parametrize(
+    ("peak", "steps", "warmup", "rising"), [(2e-3, 1000, 0.1, 100), (1.0, 7, 0.3, 2), (0.5, 9, 0.1, 0), (1.0, 50, 0, 0)]
+)
+def test_warmup_cosine_is_its_formula(peak, steps, warmup, rising):
+    t = np.arange(steps + 3)
+    falling = peak * 0.5 * (1 + np.cos(np.pi * np.clip((t - rising) / (steps - rising), 0, 1)))
+    expected = np.where(t < rising, peak * t / max(rising, 1), falling)
+    rate = schedules.warmup_cosine(peak, steps, warmup)
+    np.testing.assert_allclose([float(rate(i)) for i in t], expected, atol=1e-6 * peak)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [((-1.0, 10), "peak"), ((1.0, 0), "steps"), ((1.0, 10, 1.0), "warmup"), ((np.nan, 10), "peak")],
+)
+def test_warmup_cosine_refuses_what_it_cannot_follow(wrong, words):
+    with pytest.raises(tfvae.InvalidInput, match=words):
+        schedules.warmup_cosine(*wrong)
 
 
 def test_warm_up_counts_steps_is_logged_saved_and_final_in_evaluation(tmp_path):
