@@ -142,11 +142,11 @@ def test_validation_that_was_stopped_starts_at_its_first_row_the_next_time():
     assert history["val_loss"][1] == pytest.approx(vae.evaluate(X[:40], batch_size=16, verbose=0)[0], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["batch_size", "validation_batch_size"])
 @pytest.mark.parametrize("size", [0, -1, 2.5])
-def test_a_batch_size_that_is_none_is_refused(size):
-    for name in ("batch_size", "validation_batch_size"):
-        with pytest.raises(tfvae.InvalidInput, match=name):
-            make().fit(X, verbose=0, **{name: size})
+def test_a_batch_size_that_is_none_is_refused(size, name):
+    with pytest.raises(tfvae.InvalidInput, match=name):
+        make().fit(X, verbose=0, **{name: size})
 
 
 def test_gradients_accumulate_with_noise_of_their_own_as_in_a_stream():
