@@ -47,51 +47,55 @@ def adapted():
 # Saving.
 
 
-def combinations(make_vae):
-    """Yields name and VAE, so that each scale, preprocessing, network, optimizer and objective occurs."""
-    image, shape = (4, 6, 1), (2, 3, 4)
-    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.9)
-    yield "defaults", make_vae()
-    yield "no network", make_vae(likelihoods.Normal(5), posterior=tfvae.posteriors.DiagonalNormal(3))
-    yield "fixed scale", make_vae(likelihoods.Normal(5, scale=0.3), objective=objectives.IWAE(4), optimizer="sgd")
-    yield "shared scale", make_vae(likelihoods.Normal(5, scale=scales.Shared(0.5)), preprocessing=[adapted()])
-    yield "scale a dimension", make_vae(likelihoods.Normal(5, scale=scales.PerDimension(2.0)), seed=None)
-    predicted = likelihoods.Normal(shape, network=networks.mlp([3], "tanh"), scale=scales.Predicted(0.1))
-    yield "predicted scale", make_vae(predicted, objective=objectives.ELBO(beta=0.5, num_samples=2))
-    binarise = preprocessing.StochasticBinarization(seed=9)
-    yield (
-        "binarised",
-        make_vae(preprocessing=[rescaling(), binarise], optimizer=keras.optimizers.AdamW(decay, clipnorm=1.0)),
-    )
-    dequantised = preprocessing.UniformDequantization(levels=256, seed=1)
-    yield "dequantised", make_vae(likelihoods.Normal, preprocessing=dequantised, prior=tfvae.priors.StandardNormal(2))
-    decoder = networks.conv_transpose(image, [3, 2])
-    yield "convolutions", make_vae(likelihoods.Bernoulli(image, network=decoder), network=networks.conv([2, 3]))
-    yield "steps", make_vae(steps_per_execution=3, jit_compile=True)
+IMAGE = (4, 6, 1)
+COMBINATIONS = {  # so that each scale, preprocessing, network, optimizer and objective occurs
+    "defaults": lambda: tiny_vae(),
+    "no network": lambda: tiny_vae(likelihoods.Normal(5), posterior=tfvae.posteriors.DiagonalNormal(3)),
+    "fixed scale": lambda: tiny_vae(likelihoods.Normal(5, scale=0.3), objective=objectives.IWAE(4), optimizer="sgd"),
+    "shared scale": lambda: tiny_vae(likelihoods.Normal(5, scale=scales.Shared(0.5)), preprocessing=[adapted()]),
+    "scale a dimension": lambda: tiny_vae(likelihoods.Normal(5, scale=scales.PerDimension(2.0)), seed=None),
+    "predicted scale": lambda: tiny_vae(
+        likelihoods.Normal((2, 3, 4), network=networks.mlp([3], "tanh"), scale=scales.Predicted(0.1)),
+        objective=objectives.ELBO(beta=0.5, num_samples=2),
+    ),
+    "binarised": lambda: tiny_vae(
+        preprocessing=[rescaling(), preprocessing.StochasticBinarization(seed=9)],
+        optimizer=keras.optimizers.AdamW(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.9), clipnorm=1.0),
+    ),
+    "dequantised": lambda: tiny_vae(
+        likelihoods.Normal,
+        preprocessing=preprocessing.UniformDequantization(levels=256, seed=1),
+        prior=tfvae.priors.StandardNormal(2),
+    ),
+    "convolutions": lambda: tiny_vae(
+        likelihoods.Bernoulli(IMAGE, network=networks.conv_transpose(IMAGE, [3, 2])), network=networks.conv([2, 3])
+    ),
+    "steps": lambda: tiny_vae(steps_per_execution=3, jit_compile=True),
+}
 
 
 def as_json(model):
     return json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
 
 
-def test_every_combination_loads_as_it_was_saved(make_vae, tmp_path):
-    for name, vae in combinations(make_vae):
-        rng = np.random.default_rng(0)
-        for weight in vae.trainable_variables:
-            weight.assign_add(rng.normal(scale=0.1, size=weight.shape))
-        vae.optimizer.apply_gradients([(tf.ones(v.shape), v) for v in vae.trainable_variables])
-        vae.save(tmp_path / "vae.keras")
-        loaded = keras.saving.load_model(tmp_path / "vae.keras")
-        assert as_json(loaded) == as_json(vae), name
-        assert repr(loaded.objective) == repr(vae.objective), name
-        assert loaded.steps_per_execution == vae.steps_per_execution and loaded.jit_compile == vae.jit_compile
-        assert int(loaded.optimizer.iterations) == 1
-        mine, its = (model.weights + model.optimizer.variables for model in (vae, loaded))
-        for one, other in zip(mine, its, strict=True):
-            np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=f"{name}: {one.path}")
-        x = np.random.default_rng(1).integers(0, 2, [3, *vae.event_shape]).astype(np.float32)
-        for one, other in ((vae.elbo(x, 2, seed=1), loaded.elbo(x, 2, seed=1)), (vae(x), loaded(x))):
-            np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=name)
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_every_combination_loads_as_it_was_saved(name, tmp_path):
+    vae, rng = COMBINATIONS[name](), np.random.default_rng(0)
+    for weight in vae.trainable_variables:
+        weight.assign_add(rng.normal(scale=0.1, size=weight.shape))
+    vae.optimizer.apply_gradients([(tf.ones(v.shape), v) for v in vae.trainable_variables])
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    assert as_json(loaded) == as_json(vae)
+    assert repr(loaded.objective) == repr(vae.objective)
+    assert loaded.steps_per_execution == vae.steps_per_execution and loaded.jit_compile == vae.jit_compile
+    assert int(loaded.optimizer.iterations) == 1
+    mine, its = (model.weights + model.optimizer.variables for model in (vae, loaded))
+    for one, other in zip(mine, its, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+    x = np.random.default_rng(1).integers(0, 2, [3, *vae.event_shape]).astype(np.float32)
+    np.testing.assert_array_equal(vae.elbo(x, 2, seed=1), loaded.elbo(x, 2, seed=1))
+    np.testing.assert_array_equal(vae(x), loaded(x))
 
 
 def test_an_uncompiled_model_loads_uncompiled(tmp_path):
@@ -257,19 +261,19 @@ def answers(vae, x, z, draws):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("n", [0, 1, 1000])
 @pytest.mark.parametrize("name", SERVED)
-def test_a_process_without_tfvae_gets_the_models_answers(served, name):
+def test_a_process_without_tfvae_gets_the_models_answers(served, name, n):
     root, models = served
     folder, worst = root / name.replace(" ", "-"), {}
     with np.load(folder / "requests.npz") as requests, np.load(folder / "answers.npz") as answered:
-        for n in (0, 1, 1000):
-            for key, expected in answers(models[name], requests[f"x{n}"], requests[f"z{n}"], n % 7).items():
-                got, expected = answered[f"x{n}:{key}"], np.asarray(expected)
-                assert got.shape == expected.shape and np.all(np.isfinite(got)), (key, n)
-                worst[key] = max(worst.get(key, 0.0), float(np.max(np.abs(got - expected), initial=0.0)))
-                tolerance = TOLERANCE.get(key, 0.0)
-                np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance, err_msg=f"{key}, batch {n}")
-    print(f"\n{name}: largest differences {worst}")
+        for key, expected in answers(models[name], requests[f"x{n}"], requests[f"z{n}"], n % 7).items():
+            got, expected = answered[f"x{n}:{key}"], np.asarray(expected)
+            assert got.shape == expected.shape and np.all(np.isfinite(got)), key
+            worst[key] = float(np.max(np.abs(got - expected), initial=0.0))
+            tolerance = TOLERANCE.get(key, 0.0)
+            np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance, err_msg=key)
+    print(f"\n{name}, batch of {n}: largest differences {worst}")
 
 
 def test_signatures_and_folder_are_as_a_server_wants_them(served):
