@@ -17,7 +17,7 @@ from tfvae.core.errors import InvalidInput
 tfd = tfp.distributions
 GREY = (load_digits().data[:256] / 16).astype(np.float32)
 BINARY = (GREY > 0.5).astype(np.float32)
-WEIGHT = np.linspace(0, 1, len(BINARY))
+TARGET, WEIGHT = BINARY.copy(), np.linspace(0, 1, len(BINARY))
 
 
 class WithoutFloor(tfvae.likelihoods.Likelihood):
@@ -308,7 +308,7 @@ def test_a_step_that_is_finite_when_taken_again_names_dropout(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"sample_weight": WEIGHT}, {"y": BINARY}, {"y": BINARY, "sample_weight": WEIGHT}]
+    "given", [{}, {"sample_weight": WEIGHT}, {"y": TARGET}, {"y": TARGET, "sample_weight": WEIGHT}]
 )
 def test_the_batch_is_carried_out_of_the_step_as_it_was_given(given):
     class Look(keras.callbacks.Callback):
