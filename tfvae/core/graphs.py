@@ -5,8 +5,9 @@ compiled(f)(*tensors) = f(*tensors)        compiled_for(model, f, **settings)(*t
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from tfvae.core import keras_private
@@ -22,18 +23,47 @@ def compiled(function: Callable, **options: Any) -> Callable:
     return keras_private.called_seldom(tf.function(function, **options))
 
 
-def compiled_for(model: Any, function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
+class Graphs:
+    """The graphs that were made for one model, as long as its layers are those that they were made with.
+
+    A model holds them in its attribute `graphs`. As a plain object they are neither tracked nor saved by Keras, and a
+    copy of the model, which Keras makes of its configuration and its weights, starts with none.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[tuple, Callable] = {}
+        self.layers: tuple[keras.layers.Layer, ...] = ()
+
+    def get(self, key: tuple, layers: tuple[keras.layers.Layer, ...], make: Callable[[], Callable]) -> Callable:
+        """Returns the graph of this key; all are forgotten when the model's layers are others than before.
+
+        Args:
+            key: what tells a graph from the others of the model.
+            layers: of the model, as they are now.
+            make: makes the graph.
+        """
+        if self.layers != layers:
+            self.made, self.layers = {}, layers
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+
+class HasGraphs(Protocol):
+    """A Keras model that holds the graphs that were made for it."""
+
+    graphs: Graphs
+
+
+def compiled_for(model: HasGraphs, function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
 
     Args:
-        model: the Keras model whose weights the function reads.
+        model: whose weights the function reads; where a part of it is replaced, the graph is made anew.
         function: of the model and tensors.
         reduce_retracing: a second shape makes a graph of any shape, a third one then none.
         **settings: Python values, which have no part in the tensors' shapes.
     """
-    graphs = vars(model).setdefault("_graphs", {})  # not by setattr, with which Keras would track it
-    key = function, *settings.items()
-    if key not in graphs:
-        bound = functools.partial(function, model, **settings)
-        graphs[key] = compiled(bound, reduce_retracing=reduce_retracing, autograph=False)
-    return graphs[key]
+    bound = functools.partial(function, model, **settings)
+    make = functools.partial(compiled, bound, reduce_retracing=reduce_retracing, autograph=False)
+    return model.graphs.get((function, *settings.items()), keras_private.layers_now(model), make)

@@ -29,6 +29,17 @@ def all_layers(layer: keras.layers.Layer, include_self: bool = True) -> Iterator
     return layer._flatten_layers(include_self=include_self, recursive=True)
 
 
+def layers_now(model: keras.Model) -> tuple[keras.layers.Layer, ...]:
+    """Returns the layers that a model's attributes, and lists in them, hold now.
+
+    Keras' own list, `_layers`, keeps a layer whose attribute was given another one, and does not say which of them is
+    held. Within a layer that was built, Keras lets nothing be replaced.
+    """
+    values = [value for name, value in vars(model).items() if name != "_layers"]
+    held = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    return tuple(part for part in held if isinstance(part, keras.layers.Layer))
+
+
 def num_steps(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """Returns the steps taken, those too that only accumulate a gradient: `iterations` counts updates."""
     return tf.identity(getattr(optimizer, "inner_optimizer", optimizer)._iterations)

@@ -78,6 +78,7 @@ class Step(abc.ABC):
 
     Attributes:
         model: gives evidence for what is known of a batch.
+        layers: that the model is made of.
         objective: the bound.
         logs: where the means over examples are kept.
         violations: where refused values are counted.
@@ -87,6 +88,7 @@ class Step(abc.ABC):
     """
 
     model: EvidenceModel
+    layers: tuple[keras.layers.Layer, ...]
     objective: Objective
     logs: LogTable
     violations: Violations

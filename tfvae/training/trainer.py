@@ -18,6 +18,7 @@ from tfvae.checks.parts import check_compiled, keeps_values
 from tfvae.checks.streams import num_examples
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.evidence import Evidence
+from tfvae.core.graphs import Graphs
 from tfvae.core.observed import Known, Observed, alone, of_keras
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.estimators import Estimator, Pathwise
@@ -48,6 +49,7 @@ class Trainer(keras.Model, abc.ABC):
         notes: keys of what was said once.
         num_data: number of examples N in the data set, or `None`.
         guard: the callback of a fit that guards its steps, or `None`.
+        graphs: what scoring and evaluation have compiled for this model.
         preprocessing: layers applied to raw x inside the model; the subclass sets them.
     """
 
@@ -58,7 +60,7 @@ class Trainer(keras.Model, abc.ABC):
         self.seed = seeds.draw() if seed is None else seed
         self.objective, self.estimator, self.objective_layers = ELBO(), Pathwise(), []
         self.notes, self.num_data, self.guard = set(), None, None
-        self.violations = Violations()
+        self.violations, self.graphs = Violations(), Graphs()
         self._log_names(LOGS)
         self._execution = {}
         self._source, self._validation = None, None  # `Epochs` that the present call, and a fit's validation, reads
@@ -248,7 +250,8 @@ class Trainer(keras.Model, abc.ABC):
 
     def make_step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
         """Returns the step as the model is compiled now; `checked` if all values of the data were checked before."""
-        common = (self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
+        layers = keras_private.layers_now(self)
+        common = (layers, self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
         if not training:
             return TestStep(self, *common)
         return TrainStep(self, *common, tuple(self.part_variables), self.optimizer, self.estimator, self.guard)
