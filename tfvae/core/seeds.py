@@ -22,11 +22,13 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# All streams of noise by name: each line is one seed and what is folded into it, distinct there.
+# All streams of noise by name. A line is one seed, with what is folded into it: distinct numbers. Blocks of rows, chunks
+# of samples, steps and temperatures are counted, and what counts is folded into a seed of its own.
 EVALUATION, TRAINING, SHUFFLE = 4, 5, 6  # a model's seed
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD = range(4)  # a step, an evaluation, a chunk of samples, a request
-PRIOR_DRAWS, SHUFFLED_CODES = PRIOR, LIKELIHOOD  # the same seeds: what the terms of an objective draw
-ANNEALING_START, PILOT, UPWARDS, DOWNWARDS, SIMULATION = range(5)  # a block of annealed examples
+PRIOR_DRAWS, SHUFFLED_CODES = PRIOR, LIKELIHOOD  # a step, too: what the terms of an objective draw
+PILOT, UPWARDS, DOWNWARDS, SIMULATION = range(1, 5)  # a block of annealed examples
+ANNEALING_START = 0  # a chunk of chains, whose temperatures count from 1
 PROPOSAL = 1  # a temperature of annealing, whose own seed is that of the jitter
 CLIMB, CHOICE, REPORT = range(3)  # a block of refined examples
 REFINEMENT, MARGINAL = range(2)  # the inference gaps
