@@ -41,9 +41,10 @@ coverage: $(INSTALLED)  ## run the tests and list the lines of tfvae/ that none 
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: $(INSTALLED)  ## check style and formatting
+lint: $(INSTALLED)  ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(INSTALLED)  ## repair what lint can repair
 	$(BIN)/ruff check --fix .

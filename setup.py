@@ -34,7 +34,7 @@ setup(
         "plots": PLOTS,
         "notebooks": NOTEBOOKS,
         "test": TEST,
-        "dev": [*NOTEBOOKS, *TEST, "pre-commit", "ruff"],
+        "dev": [*NOTEBOOKS, *TEST, "mypy", "pre-commit", "ruff"],
     },
     entry_points={"console_scripts": ["tfvae = tfvae.app.cli:main"]},
 )

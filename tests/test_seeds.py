@@ -5,7 +5,6 @@ import collections
 import contextlib
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,8 +20,8 @@ from tfvae.inference import annealed, annealing, importance
 
 X = np.random.default_rng(1).integers(0, 2, [8, 5]).astype(np.float32)
 
-# The ledger: the lowest kernels of stateless noise. Those of integers are left out: they make seeds of seeds (`fold_in`,
-# `split_seed`), of which one is taken many times.
+# The ledger: the lowest kernels of stateless noise. Those of integers are left out: they make seeds of a seed
+# (`fold_in`, `split_seed`), which is taken many times.
 
 BY_KEY = ("stateless_random_normal_v2", "stateless_random_uniform_v2", "stateless_truncated_normal_v2")
 BY_KEY += ("stateless_random_gamma_v3", "stateless_shuffle")

@@ -90,7 +90,7 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def write_json(path: str | os.PathLike, value: object) -> None:
     """Writes `value` as indented JSON, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
@@ -156,7 +156,7 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f"{PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")
 
 
-def _contents(folder: str | os.PathLike) -> dict[str, dict[str, Any]]:
+def _contents(folder: str | os.PathLike) -> dict[str, dict[str, int | str]]:
     contents = {}
     for path in sorted(p for p in Path(folder).iterdir() if p.name != SEAL):
         with path.open("rb") as file:

@@ -21,6 +21,7 @@ from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import REAL, ValueSet
+from tfvae.core.types import ArrayLike, Config
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.inference.accumulators import MarginalEstimate
@@ -87,7 +88,7 @@ class VAE(Trainer):
         self.prior.build((None,))
         self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: object = None) -> None:
         """Does nothing: the parts know their sizes, and their weights exist from the start."""
 
     @property
@@ -97,16 +98,16 @@ class VAE(Trainer):
 
     # The five terms; the prior p(z) is `vae.prior()`.
 
-    def encode(self, x: Any, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
+    def encode(self, x: ArrayLike, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
         """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
         return self.posterior(self._known(x, condition, mask)["x"])
 
-    def decode(self, z: Any, condition: None = None) -> tfp.distributions.Distribution:
+    def decode(self, z: ArrayLike, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
         refuse_reserved(condition)
         return self.likelihood(self._codes(z))
 
-    def _codes(self, z: Any) -> tf.Tensor:
+    def _codes(self, z: ArrayLike) -> tf.Tensor:
         """Returns latent codes as float32; their shape and eagerly their values are checked."""
         z, latent = tf.cast(z, tf.float32), self.posterior.latent_shape
         if z.shape.rank is not None and (z.shape.rank <= len(latent) or tuple(z.shape[-len(latent) :]) != latent):
@@ -116,13 +117,13 @@ class VAE(Trainer):
             raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
         return z
 
-    def joint_log_prob(self, x: Any, z: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+    def joint_log_prob(self, x: ArrayLike, z: ArrayLike, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
         return Target(self, self._known(x, condition, mask, data_support=True)).log_joint(self._codes(z))
 
     def log_prob(
         self,
-        x: Any,
+        x: ArrayLike,
         num_samples: int,
         seed: int | tf.Tensor | None = None,
         condition: None = None,
@@ -134,7 +135,7 @@ class VAE(Trainer):
 
     def estimate_log_prob(
         self,
-        x: Any,
+        x: ArrayLike,
         num_samples: int,
         seed: int | tf.Tensor | None = None,
         condition: None = None,
@@ -170,7 +171,7 @@ class VAE(Trainer):
 
     def elbo(
         self,
-        x: Any,
+        x: ArrayLike,
         num_samples: int | tf.Tensor = 1,
         seed: int | tf.Tensor | None = None,
         condition: None = None,
@@ -189,12 +190,14 @@ class VAE(Trainer):
         _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
         return likelihood.sample(seed=stream)
 
-    def sample_likelihood(self, num_samples: int | tf.Tensor, seed: tf.Tensor) -> tuple:
+    def sample_likelihood(
+        self, num_samples: int | tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tfp.distributions.Distribution, tf.Tensor]:
         """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
         z = self.prior().sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
         return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
 
-    def reconstruct(self, x: Any, condition: None = None, mask: None = None) -> tf.Tensor:
+    def reconstruct(self, x: ArrayLike, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns p(x | z)'s mean (of labels, the mode) at the posterior's mean z, `[B, ...]`, in units of the data."""
         return self.reconstruction(self._known(x, condition, mask)["x"])
 
@@ -203,20 +206,20 @@ class VAE(Trainer):
         z = self.posterior.center(self.posterior.parameters(x, training=training))
         return self.likelihood.point(self.likelihood(z, training=training))
 
-    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
+    def __call__(self, x: ArrayLike | Observed, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the shape of x, which some networks do not, then calls the model; of an `Observed` dict it takes x."""
         x = x["x"] if isinstance(x, dict) and "x" in x else x
         x = x if isinstance(x, keras.KerasTensor) else event_batch(x, self.event_shape)
         return super().__call__(x, *args, **kwargs)
 
-    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+    def call(self, x: ArrayLike, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
         x = self.known({"x": x})["x"]
         mean = self.reconstruction(x, training)
         finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
-    def adapt(self, x: Any, seed: int | None = None) -> None:
+    def adapt(self, x: ArrayLike, seed: int | None = None) -> None:
         """Starts the parts where the data say, as the `adapt` of a Keras preprocessing layer does; before `fit`.
 
         Location and scale of the likelihood of real values and counts are taken from x, and a `VampPrior` takes rows as
@@ -256,7 +259,7 @@ class VAE(Trainer):
         weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
         return {"x": x, "target": target, "weight": weight}
 
-    def preprocess(self, x: Any, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+    def preprocess(self, x: ArrayLike, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
         x = tf.cast(x, tf.float32)
         for index, layer in enumerate(self.preprocessing):
@@ -321,7 +324,7 @@ class VAE(Trainer):
 
     # Saving.
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
         return {
@@ -334,7 +337,7 @@ class VAE(Trainer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAE":
+    def from_config(cls, config: Config, custom_objects: dict[str, type] | None = None) -> "VAE":
         """Returns the model that `get_config` described."""
         parts = {"posterior", "likelihood", "prior", "preprocessing"}
         with keras.saving.CustomObjectScope(custom_objects or {}):
@@ -358,7 +361,7 @@ class VAE(Trainer):
         """Number of latent dimensions D."""
         return self.posterior.latent_dim
 
-    def _known(self, x: Any, condition: None = None, mask: None = None, data_support: bool = False) -> Known:
+    def _known(self, x: ArrayLike, condition: None = None, mask: None = None, data_support: bool = False) -> Known:
         """Returns raw x in normal form; eagerly its values are checked, against the support if `data_support`."""
         refuse_reserved(condition, mask)
         x = event_batch(x, self.event_shape)

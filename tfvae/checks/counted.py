@@ -5,8 +5,6 @@
 The examples concerned have weight zero in the step that sees them.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,6 +13,7 @@ from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import ValueSet
+from tfvae.core.types import ArrayLike
 
 
 class Violations(keras.metrics.Metric):
@@ -58,11 +57,11 @@ class Violations(keras.metrics.Metric):
         one = each[tf.argmax(each[:, 0])]
         return tf.concat([tf.reduce_sum(each[:, :3], axis=0), one[3:]], axis=0)
 
-    def found(self, result: Any) -> bool:
+    def found(self, result: ArrayLike) -> bool:
         """Tells whether `result` counts anything."""
         return bool(np.any(np.asarray(result)[:3]))
 
-    def raise_if_any(self, result: Any, support: ValueSet) -> None:
+    def raise_if_any(self, result: ArrayLike, support: ValueSet) -> None:
         """Raises `InvalidInput` if `result` counts anything, and starts again from zero."""
         if not self.found(result):
             return

@@ -10,7 +10,7 @@ counted inside the step (`checks.counted`) and raised at the end of the block of
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -21,6 +21,10 @@ from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
+from tfvae.core.types import Array, Given
+
+if TYPE_CHECKING:
+    from tfvae.core.model import Model
 
 logger = logging.getLogger("tfvae")
 ROWS_PER_SCAN = 4096
@@ -28,13 +32,13 @@ NAMES = {"x": "x", "target": "y", "weight": "sample_weight"}  # what a user of K
 
 
 def checked(
-    vae: Any,
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    vae: "Model",
+    x: Given,
+    y: Given = None,
+    sample_weight: Given = None,
     support: sets.ValueSet | None = None,
     class_weight: dict | None = None,
-) -> Any:
+) -> Given:
     """Checks what `fit`, `evaluate` or `predict` was given: arrays whole, of a stream the first batch.
 
     Args:
@@ -71,12 +75,12 @@ def checked(
     return found
 
 
-def as_array(part: Any) -> Any:
+def as_array(part: Given) -> Given:
     """Returns a variable as a tensor; anything else as it is."""
     return tf.convert_to_tensor(part) if isinstance(part, (tf.Variable, keras.Variable)) else part
 
 
-def element(vae: Any, data: Any) -> Observed:
+def element(vae: "Model", data: Given) -> Observed:
     """Returns what Keras carried of a batch, or a user gave, as an `Observed` of the model's shape.
 
     A target that is x itself is left out, and so are labels, with one note.
@@ -96,7 +100,7 @@ def element(vae: Any, data: Any) -> Observed:
     return {**found, "x": event_batch(x, vae.event_shape)}
 
 
-def check_arrays(vae: Any, observed: Any, support: sets.ValueSet | None = None) -> None:
+def check_arrays(vae: "Model", observed: Given, support: sets.ValueSet | None = None) -> None:
     """Scans arrays whole, as the model will see them after preprocessing.
 
     Args:
@@ -123,7 +127,7 @@ def check_arrays(vae: Any, observed: Any, support: sets.ValueSet | None = None) 
             check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
 
 
-def event_batch(x: Any, event_shape: tuple[int, ...], name: str = "x") -> Any:
+def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Array:
     """Returns x as an array or tensor `[B, *event]`; raises `InvalidInput` for any other type or shape."""
     if isinstance(x, keras.KerasTensor):
         remedy = "Use the VAE itself in a functional model: vae(inputs) gives the reconstruction's mean."
@@ -151,7 +155,7 @@ def event_batch(x: Any, event_shape: tuple[int, ...], name: str = "x") -> Any:
     return tf.ensure_shape(x, (None, *event_shape)) if None in x.shape[1:] else x
 
 
-def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
+def is_target(y: Given, event_shape: tuple[int, ...]) -> bool:
     """Tells whether y, `[B, ...]`, is a reconstruction target (true) or labels to drop (false).
 
     Raises:
@@ -170,7 +174,7 @@ def is_target(y: Any, event_shape: tuple[int, ...]) -> bool:
     )
 
 
-def check_values(vae: Any, x: Any, name: str, first_row: int, support: sets.ValueSet) -> None:
+def check_values(vae: "Model", x: Array, name: str, first_row: int, support: sets.ValueSet) -> None:
     """Checks x, `[B, ...]`, at each layer of the model's preprocessing and then against `support`.
 
     Raises:
@@ -190,19 +194,19 @@ def check_values(vae: Any, x: Any, name: str, first_row: int, support: sets.Valu
     _check_inside(raw, x, support, name, first_row, where, vae.likelihood.remedy(x))
 
 
-def note_dropped_labels(vae: Any) -> None:
+def note_dropped_labels(vae: "Model") -> None:
     """Says once for a model that the labels of its stream are not used."""
     note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")
 
 
-def note_once(vae: Any, key: str, text: str) -> None:
+def note_once(vae: "Model", key: str, text: str) -> None:
     """Says something once for a model."""
     if key not in vae.notes:
         vae.notes.add(key)
         logger.warning("tfvae: %s", text)
 
 
-def _check_form(data: Any) -> None:
+def _check_form(data: Given) -> None:
     """Refuses what Keras loses on some of its ways: NamedTuples, and a dict with more beside it."""
     named = hasattr(data, "_fields")
     beside = isinstance(data, tuple) and isinstance(data[0], Mapping) and any(part is not None for part in data[1:])
@@ -212,7 +216,7 @@ def _check_form(data: Any) -> None:
         raise InvalidInput("batches of x, (x, y), (x, y, weight) or one plain dict", received, remedy)
 
 
-def check_keys(vae: Any, given: Mapping[str, Any]) -> None:
+def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
     """Raises `InvalidInput` for a dict of what is known that lacks x, holds None, or has other keys."""
     empty = [key for key, part in given.items() if part is None]
     if empty:
@@ -226,7 +230,7 @@ def check_keys(vae: Any, given: Mapping[str, Any]) -> None:
     )
 
 
-def _check_rows(x: Any, given: Mapping[str, Any]) -> None:
+def _check_rows(x: Array, given: Mapping[str, Given]) -> None:
     for key, part in given.items():
         shape = tuple(np.shape(part))
         if shape[:1] != (len(x),):
@@ -234,7 +238,7 @@ def _check_rows(x: Any, given: Mapping[str, Any]) -> None:
             raise InvalidInput(expected, f"{shape[0]}" if shape else f"{part!r}", "Pass one for each example.")
 
 
-def _check_classes(vae: Any, data: Any, class_weight: dict | None) -> None:
+def _check_classes(vae: "Model", data: Given, class_weight: dict | None) -> None:
     if class_weight is None:
         return
     given = {} if isinstance(data, Mapping) else of.of_keras(data)  # Keras reads the labels, and in a y alone
@@ -245,7 +249,7 @@ def _check_classes(vae: Any, data: Any, class_weight: dict | None) -> None:
         raise InvalidInput("class_weight or sample_weight", "both", "Multiply them into one sample_weight.")
 
 
-def _note_integers(vae: Any, x: Any) -> None:
+def _note_integers(vae: "Model", x: Array) -> None:
     if not vae.preprocessing and not np.issubdtype(_numpy_dtype(x), np.floating):
         note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
 
@@ -260,7 +264,7 @@ def _check_weights(weight: np.ndarray, rows: int) -> None:
 
 
 def _check_inside(
-    raw: Any, x: tf.Tensor, support: sets.ValueSet, name: str, first_row: int, expected: str, remedy: str
+    raw: Array, x: tf.Tensor, support: sets.ValueSet, name: str, first_row: int, expected: str, remedy: str
 ) -> None:
     inside = support.contains(x)
     if tf.reduce_all(inside):
@@ -277,7 +281,7 @@ def _check_inside(
     )
 
 
-def _numpy_dtype(x: Any) -> np.dtype:
+def _numpy_dtype(x: Array) -> np.dtype:
     dtype = x.dtype
     dtype = np.dtype(dtype.as_numpy_dtype if isinstance(dtype, tf.DType) else dtype)
     return np.dtype(np.float32) if dtype == tf.bfloat16 else dtype  # NumPy does not know it as floating

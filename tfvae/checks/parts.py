@@ -6,7 +6,6 @@ compiled   optimizer, objective and estimator are such, and nothing else is aske
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import keras
 
@@ -23,7 +22,7 @@ PREDICTABLE = tuple(  # Keras layers that give the same values in training as be
 ) + (keras.Sequential,)
 
 
-def check_kind(name: str, part: Any, kind: type) -> None:
+def check_kind(name: str, part: object, kind: type) -> None:
     """Raises `InvalidInput` unless `part` is of the class that the argument `name` of `VAE` wants."""
     if not isinstance(part, kind):
         example = {
@@ -59,7 +58,7 @@ def check_latents(posterior: Posterior, prior: Prior) -> None:
 
 
 def check_compiled(
-    optimizer: Any, objective: Any, estimator: Any, refused: Mapping[str, Any]
+    optimizer: keras.optimizers.Optimizer | str, objective: object, estimator: object, refused: Mapping[str, object]
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer; raises `InvalidInput` for arguments of `compile` that a VAE cannot have."""
     if refused or not isinstance(objective, Objective):
@@ -84,7 +83,7 @@ def keeps_values(layers: Iterable[keras.layers.Layer]) -> bool:
     return all(type(layer) in PREDICTABLE or type(layer).__module__.startswith("tfvae.") for layer in inner)
 
 
-def refuse_reserved(condition: Any = None, mask: Any = None) -> None:
+def refuse_reserved(condition: object = None, mask: object = None) -> None:
     """Raises `InvalidInput` for a condition or mask, which models do not have yet."""
     for name, value in (("condition", condition), ("mask", mask)):
         if value is not None:

@@ -5,23 +5,23 @@ A stream is a `tf.data.Dataset`, a `keras.utils.PyDataset`, a generator, or anyt
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed, num_rows, of_keras
+from tfvae.core.types import Given
 
 
-def is_stream(x: Any) -> bool:
+def is_stream(x: Given) -> bool:
     """Tells whether x brings batches, and is not an array."""
     return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)) or not (
         hasattr(x, "__array__") or tf.is_tensor(x) or isinstance(x, (list, tuple, dict))
     )
 
 
-def peek(stream: Any) -> tuple[Any, Any]:
+def peek(stream: Given) -> tuple[Given, Given]:
     """Returns the first batch of a stream, and the stream with that batch still in it.
 
     Raises:
@@ -43,7 +43,7 @@ def peek(stream: Any) -> tuple[Any, Any]:
     return first, stream
 
 
-def num_examples(data: Any, steps_per_epoch: int | None = None) -> int | None:
+def num_examples(data: Given, steps_per_epoch: int | None = None) -> int | None:
     """Returns the number of examples N in the data, or `None` where a stream does not know it.
 
     Args:
@@ -60,7 +60,7 @@ def num_examples(data: Any, steps_per_epoch: int | None = None) -> int | None:
     return batches * num_rows(of_keras(peek(data)[0]))
 
 
-def split(data: Observed | Any, share: float) -> tuple[Observed, Observed]:
+def split(data: Given, share: float) -> tuple[Observed, Observed]:
     """Returns the first rows of arrays, and the last `share` of them for validation, as Keras has it.
 
     Raises:
@@ -78,7 +78,7 @@ def split(data: Observed | Any, share: float) -> tuple[Observed, Observed]:
     return train, held
 
 
-def _batches(first: Any, rest: Iterator) -> Iterator:
+def _batches(first: Given, rest: Iterator) -> Iterator:
     """Yields the first batch, then the rest, each as the tuple that Keras wants of a generator."""
     for batch in itertools.chain([first], rest):
         yield batch if isinstance(batch, tuple) else (batch,)

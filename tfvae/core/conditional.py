@@ -21,6 +21,7 @@ import tensorflow_probability as tfp
 from tfvae.core import serial
 from tfvae.core.errors import InvalidInput
 from tfvae.core.head import Head
+from tfvae.core.types import ArrayLike, Config
 
 SCALE_FLOOR = 1e-5  # smallest standard deviation a part can produce: its square and its inverse square fit float32
 
@@ -131,7 +132,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         """Returns the distribution given `context`, `[..., *context]`."""
         return self.distribution(**self.parameters(context, training=training))
 
-    def __call__(self, context: Any, *args: Any, **kwargs: Any) -> tfp.distributions.Distribution:
+    def __call__(self, context: ArrayLike | None, *args: Any, **kwargs: Any) -> tfp.distributions.Distribution:
         """Calls the layer; a symbolic `keras.Input` is refused, since a distribution is not a tensor."""
         if isinstance(context, keras.KerasTensor):
             raise InvalidInput(
@@ -141,7 +142,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             )
         return super().__call__(context, *args, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments; subclasses add theirs.
 
         Keras objects are returned as they are: Keras serialises them itself, and so sees that two parts share one.
@@ -151,6 +152,6 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "ConditionalDistribution":
+    def from_config(cls, config: Config) -> "ConditionalDistribution":
         """Returns the part that `get_config` described."""
         return serial.made(cls, config)

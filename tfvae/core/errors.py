@@ -2,7 +2,6 @@
 
 import math
 import numbers
-from typing import Any
 
 
 class InvalidInput(ValueError):
@@ -27,15 +26,15 @@ class InvalidInput(ValueError):
         return type(self), self.parts
 
 
-def positive_integer(name: str, value: Any) -> int:
+def positive_integer(name: str, value: object) -> int:
     """Returns `value` as an `int`; raises `InvalidInput` unless it is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InvalidInput(f"{name} to be a whole number of at least 1", f"{name}={value!r}", "Pass 1 or more.")
     return int(value)
 
 
-def positive_number(name: str, value: Any) -> float:
+def positive_number(name: str, value: object) -> float:
     """Returns `value` as a `float`; raises `InvalidInput` unless it is a finite number above zero."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) < math.inf:
         raise InvalidInput(f"{name} to be a finite positive number", f"{name}={value!r}", "Pass for example 1.0.")
     return float(value)

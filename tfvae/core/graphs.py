@@ -5,12 +5,15 @@ compiled(f)(*tensors) = f(*tensors)        compiled_for(model, f, **settings)(*t
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core import keras_private
+
+if TYPE_CHECKING:
+    from tfvae.core.model import Model
 
 
 def compiled(function: Callable, **options: Any) -> Callable:
@@ -49,13 +52,7 @@ class Graphs:
         return self.made[key]
 
 
-class HasGraphs(Protocol):
-    """A Keras model that holds the graphs that were made for it."""
-
-    graphs: Graphs
-
-
-def compiled_for(model: HasGraphs, function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
+def compiled_for(model: "Model", function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
 
     Args:

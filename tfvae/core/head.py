@@ -4,12 +4,14 @@ groups = split(W features + b)         after a convolution channel by channel, e
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from tfvae.core.types import BatchShape
 
 
 class Head(keras.layers.Layer):
@@ -29,14 +31,15 @@ class Head(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.shapes = dict(shapes)
 
-    def build(self, features_shape: Sequence[int | None]) -> None:
+    def build(self, features_shape: BatchShape) -> None:
         """Creates the kernel for features of shape `features_shape`."""
-        space = tuple(features_shape[1:-1])
+        _, *sizes = features_shape
+        space = tuple(sizes[:-1])
         fits = all(len(shape) > len(space) and shape[: len(space)] == space for shape in self.shapes.values())
         self.space = space if fits else ()
         self.sizes = [math.prod(shape[len(self.space) :]) for shape in self.shapes.values()]
         self.dense = keras.layers.Dense(sum(self.sizes), dtype="float32", name="dense")
-        self.dense.build(features_shape if self.space else (None, math.prod(features_shape[1:])))
+        self.dense.build(features_shape if self.space else (None, math.prod(sizes)))
 
     def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the groups, name to `[B, *shape]`."""

@@ -4,12 +4,16 @@ Nothing else in the package touches a name that the platform may change; `tests/
 did. It stands in `core` and not beside the training loop, since noise (`core.seeds`) asks one of them too.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
+
+from tfvae.core.types import Given
+
+T = TypeVar("T")
 
 CALLBACK_STATE = {  # what Keras' callbacks carry from one epoch to the next; none of them says so
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
@@ -45,7 +49,7 @@ def num_steps(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     return tf.identity(getattr(optimizer, "inner_optimizer", optimizer)._iterations)
 
 
-def function_of(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[Iterator], Any]:
+def function_of(model: keras.Model, step: Callable[[Given], T]) -> Callable[[Iterator], T]:
     """Returns what Keras makes of a step: `steps_per_execution` of them, on all replicas, compiled as the model says.
 
     `make_train_function` does the same, of `train_step` alone, whose result must be logs.
@@ -53,7 +57,7 @@ def function_of(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[Ite
     return model._make_function(step)
 
 
-def is_validation_of_fit(arguments: dict[str, Any]) -> bool:
+def is_validation_of_fit(arguments: Mapping[str, object]) -> bool:
     """Tells whether `evaluate` was called by `fit`, which checked the data already and keeps their iterator."""
     return bool(arguments.get("_use_cached_eval_dataset"))
 
@@ -61,7 +65,7 @@ def is_validation_of_fit(arguments: dict[str, Any]) -> bool:
 def without_symbolic_build(kind: type[keras.Model]) -> type[keras.Model]:
     """Decorates a model whose weights exist from the start: Keras' way to a batch fails at uneven shares."""
 
-    def _maybe_symbolic_build(self: keras.Model, iterator: Any = None, data_batch: Any = None) -> None:
+    def _maybe_symbolic_build(self: keras.Model, iterator: object = None, data_batch: object = None) -> None:
         del self, iterator, data_batch
 
     kind._maybe_symbolic_build = _maybe_symbolic_build

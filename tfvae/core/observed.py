@@ -7,13 +7,12 @@ A plain dict passes every border of Keras, tf.data and tf.function unchanged; Na
 are gathered, split and copied by `tf.nest.map_structure` alone, so that a key more needs no line more.
 """
 
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-Array = np.ndarray | tf.Tensor
+from tfvae.core.types import Array, Given
 
 
 class Observed(TypedDict, total=False):
@@ -44,18 +43,19 @@ class Known(TypedDict):
     weight: tf.Tensor
 
 
-def pack(x: Any, **given: Any) -> Observed:
+def pack(x: Given, **given: Given) -> Observed:
     """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has."""
-    return {**(x if isinstance(x, dict) else {"x": x}), **{key: v for key, v in given.items() if v is not None}}
+    found = x if isinstance(x, dict) else {"x": x}
+    return cast(Observed, found | {key: value for key, value in given.items() if value is not None})
 
 
-def of_keras(data: Any) -> Observed:
+def of_keras(data: Given) -> Observed:
     """Returns what Keras carried: an `Observed`, or `x`, `(x,)`, `(x, y)` or `(x, y, weight)` with y as the target."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     return pack(x, target=y, weight=weight)
 
 
-def alone(observed: Any) -> Any:
+def alone(observed: Given) -> Given:
     """Returns x where nothing else is known, as Keras' users have it; anything else as it is."""
     return observed["x"] if isinstance(observed, dict) and observed.keys() == {"x"} else observed
 

@@ -6,9 +6,11 @@ The gradient of a step is that of the sum over replicas of their losses: Keras' 
 `gathered` are differentiable in this sense. On one device, and outside of a replica, all of them give v itself.
 """
 
-from typing import Any
+from typing import TypeVar
 
 import tensorflow as tf
+
+T = TypeVar("T")  # a tensor, or nested ones
 
 
 def count() -> int:
@@ -22,7 +24,7 @@ def total(value: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if context else value
 
 
-def gathered(value: Any) -> Any:
+def gathered(value: T) -> T:
     """Returns the rows of all replicas in their order, of a tensor `[B_r, ...]` or of a distribution's parameters."""
     context = _context()
     if not context:
@@ -44,7 +46,7 @@ def own(rows: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     return rows[first : first + size]
 
 
-def carried(logs: dict[str, Any]) -> dict[str, Any]:
+def carried(logs: T) -> T:
     """Returns the logs of a step as Keras can carry them out: of several workers it takes the mean over axis 0."""
     context = _context()
     several = context and context.num_replicas_in_sync > len(context.strategy.extended.worker_devices)

@@ -22,8 +22,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# All streams of noise by name. A line is one seed, with what is folded into it: distinct numbers. Blocks of rows, chunks
-# of samples, steps and temperatures are counted, and what counts is folded into a seed of its own.
+# All streams of noise by name. A line is one seed, with what is folded into it: distinct numbers. Blocks of rows,
+# chunks of samples, steps and temperatures are counted, and the count is folded into a seed of its own.
 EVALUATION, TRAINING, SHUFFLE = 4, 5, 6  # a model's seed
 PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD = range(4)  # a step, an evaluation, a chunk of samples, a request
 PRIOR_DRAWS, SHUFFLED_CODES = PRIOR, LIKELIHOOD  # a step, too: what the terms of an objective draw
@@ -73,11 +73,11 @@ def as_seed(seed: int | tf.Tensor | None = None) -> tf.Tensor:
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     if not tf.is_tensor(seed) and np.ndim(seed) == 0:
         seed = (integer(seed) + 2**31) % 2**32 - 2**31  # wrapped to int32, of which a served model takes all
-    seed = tf.convert_to_tensor(seed)
-    if not seed.dtype.is_integer or seed.shape not in ((), (2,)):
-        raise InvalidInput("seed to be one integer or a pair", f"{seed!r}", "Pass for example seed=0.")
-    seed = tf.cast(seed, tf.int32)
-    return seed if seed.shape.rank == 1 else tf.stack([0, seed])
+    given = tf.convert_to_tensor(seed)
+    if not given.dtype.is_integer or given.shape not in ((), (2,)):
+        raise InvalidInput("seed to be one integer or a pair", f"{given!r}", "Pass for example seed=0.")
+    given = tf.cast(given, tf.int32)
+    return given if given.shape.rank == 1 else tf.stack([0, given])
 
 
 def integer(seed: int) -> int:

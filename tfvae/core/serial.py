@@ -1,11 +1,15 @@
 """Configurations back into objects: the one way in which parts, objectives and flows are read from a file."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
+from tfvae.core.types import Config
 
-def deserialized(value: Any) -> Any:
+T = TypeVar("T")
+
+
+def deserialized(value: object) -> Any:
     """Returns the object that a serialised Keras object describes, the list of those in a list, or the value itself."""
     if isinstance(value, list):
         return [deserialized(item) for item in value]
@@ -13,6 +17,6 @@ def deserialized(value: Any) -> Any:
     return keras.saving.deserialize_keras_object(value) if serialized else value
 
 
-def made(kind: type, config: dict[str, Any]) -> Any:
+def made(kind: type[T], config: Config) -> T:
     """Returns `kind(**config)`, every argument that is serialised made an object first."""
     return kind(**{name: deserialized(value) for name, value in config.items()})

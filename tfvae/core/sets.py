@@ -10,7 +10,7 @@ contains(x) -> bool;  NaN and infinity are in none of them. Distributions can be
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -97,13 +97,20 @@ def columns(groups: Sequence[tuple[str, int, ValueSet]]) -> ValueSet:
     return ValueSet(
         description="; ".join(f"{name}: {values.description}" for name, _, values in groups),
         contains=contains,
-        inner=tuple(values.inner for _, size, values in groups for _ in range(size)),
+        inner=tuple(values.inner for _, size, values in groups for _ in range(size)),  # type: ignore[misc]  # numbers: no group has groups
         bounded=all(values.bounded for *_, values in groups),
         discrete=all(values.discrete for *_, values in groups),
     )
 
 
-def latent_dim(part: Any, value: int) -> int:
+class Latent(Protocol):
+    """A part whose distribution is one of z: where z lives, and from how many dimensions on."""
+
+    space: ValueSet
+    min_dim: int
+
+
+def latent_dim(part: Latent, value: int) -> int:
     """Returns the number of latent dimensions of a part; raises `InvalidInput` below the part's `min_dim`."""
     value = positive_integer("latent_dim", value)
     if value < part.min_dim:

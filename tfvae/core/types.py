@@ -20,4 +20,6 @@ Tree: TypeAlias = "Tensor | Mapping[str, Tree] | tuple[Tree, ...] | list[Tree]" 
 Batch: TypeAlias = dict[str, Tensor]  # what is known of B examples, as core/observed.py has it
 Parameters: TypeAlias = dict[str, Any]  # name to tensor; of a flow, name to nested tensors
 Logs: TypeAlias = dict[str, Any]  # name to number: floats for people, tensors inside a step
+Given: TypeAlias = Any  # what a person hands over as data, before it was checked: arrays, dicts, streams, mistakes
+BatchShape: TypeAlias = tuple[int | None, *tuple[int, ...]]  # of a batch, whose size is not known
 Config: TypeAlias = dict[str, Any]  # what a Keras object is made of again

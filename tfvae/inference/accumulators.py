@@ -14,7 +14,7 @@ last chunk has too many is masked out. (Burda, Grosse and Salakhutdinov 2016, se
 import abc
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -33,6 +33,9 @@ class MarginalEstimate(NamedTuple):
     log_prob: tf.Tensor
     standard_error: tf.Tensor
     effective_sample_size: tf.Tensor
+
+
+Statistic: TypeAlias = MarginalEstimate | tf.Tensor  # of each of B examples
 
 
 class Chunk(NamedTuple):
@@ -65,7 +68,7 @@ class Accumulator(abc.ABC):
         """Returns the state after one more chunk."""
 
     @abc.abstractmethod
-    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> Any:
+    def result(self, state: tuple[tf.Tensor, ...], num_samples: int | tf.Tensor) -> Statistic:
         """Returns the statistic of `num_samples` samples."""
 
 
@@ -187,7 +190,7 @@ def accumulate(
     num_samples: int | tf.Tensor,
     chunk: int | tf.Tensor,
     seed: tf.Tensor,
-) -> list[Any]:
+) -> list[Statistic]:
     """Returns what each accumulator makes of exactly `num_samples` samples for each example, drawn once.
 
     Args:

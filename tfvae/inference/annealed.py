@@ -9,13 +9,14 @@ Both ways together enclose log p(x): E[log w forwards] <= log p(x) <= E[log w ba
 (Neal 2001; Grosse, Ghahramani and Adams 2015; Wu, Burda, Salakhutdinov and Grosse 2017.)
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
 from tfvae.core import seeds
 from tfvae.core.errors import positive_integer
 from tfvae.core.observed import Known
+from tfvae.core.types import ArrayLike
 from tfvae.inference.annealing import AnnealedEstimate, Annealing
 from tfvae.inference.rows import blocks, joined, progress
 from tfvae.inference.trust import mean_and_error
@@ -61,7 +62,7 @@ class Sandwich(NamedTuple):
 
 def annealed_log_prob(
     vae: "VAE",
-    x: Any,
+    x: ArrayLike,
     num_temperatures: int = 1000,
     num_chains: int = 16,
     seed: int | tf.Tensor | None = None,

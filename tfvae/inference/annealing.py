@@ -70,7 +70,7 @@ class Annealing:
         self.num_chains = positive_integer("num_chains", num_chains)
         self.step_size = positive_number("step_size", step_size)
         self.num_leapfrog = positive_integer("num_leapfrog", num_leapfrog)
-        self._anneal = None
+        self._anneal: Callable | None = None
 
     def tuned(self, known: Known, seed: tf.Tensor) -> tf.Tensor:
         """Returns step sizes, `[T - 1, B]`, from a pilot run: 50 transitions at p_0, then at least 100 temperatures."""
@@ -126,7 +126,7 @@ class Annealing:
         Without XLA, which on a CPU is no faster for a small decoder and slower for one of 784 pixels.
         """
         if self._anneal is None:
-            shapes = [None, *z.shape[1:]], [None], [None, len(known["x"])], []
+            shapes = (None, *z.shape[1:]), (None,), (None, len(known["x"])), ()
             specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
             of_known = tf.nest.map_structure(tf.TensorSpec.from_tensor, known)
             signature = of_known, *specs, tf.TensorSpec([2], tf.int32)

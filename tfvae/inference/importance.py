@@ -10,7 +10,7 @@ same layout, and the memory is that of one block and one chunk. (Burda, Grosse a
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -18,6 +18,7 @@ from tfvae.checks.data import event_batch
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known
 from tfvae.core.seeds import POSTERIOR, fold
+from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
 from tfvae.inference.rows import blocks, joined
 from tfvae.inference.target import Target
@@ -87,7 +88,9 @@ def block_estimate(
     return estimate(log_weight, tf.shape(known["x"])[0], num_samples, chunk, seed)
 
 
-def estimate_rows(vae: "VAE", x: Any, num_samples: int, seed: tf.Tensor, verbose: bool = False) -> MarginalEstimate:
+def estimate_rows(
+    vae: "VAE", x: ArrayLike, num_samples: int, seed: tf.Tensor, verbose: bool = False
+) -> MarginalEstimate:
     """Returns the estimate for raw x, `[B, ...]`; eagerly each block is one call of a program compiled for the model.
 
     Args:

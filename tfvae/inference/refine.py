@@ -10,7 +10,7 @@ a posterior shares among examples (a flow's) stay. (Cremer, Li and Duvenaud 2018
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +20,8 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.core.graphs import compiled
 from tfvae.core.observed import Known
-from tfvae.inference.accumulators import Accumulator, Marginal, MarginalEstimate, accumulate
+from tfvae.core.types import ArrayLike
+from tfvae.inference.accumulators import Accumulator, Marginal, MarginalEstimate, Statistic, accumulate
 from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
 from tfvae.inference.rows import blocks, joined
 from tfvae.inference.target import Target
@@ -54,7 +55,7 @@ class Refined:
     """
 
     vae: "VAE"
-    x: Any
+    x: ArrayLike
     raw: Raw
     elbo: tf.Tensor
     standard_error: tf.Tensor
@@ -97,7 +98,7 @@ class Refined:
         num_samples: int,
         seed: int | tf.Tensor | None = None,
         verbose: bool = False,
-    ) -> list[Any]:
+    ) -> list[Statistic]:
         """Returns what each accumulator makes of the same importance weights, with the refined q as the proposal.
 
         Args:
@@ -111,7 +112,7 @@ class Refined:
         """
         num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
 
-        def statistics(known: Known, raw: Raw, seed: tf.Tensor) -> list[Any]:
+        def statistics(known: Known, raw: Raw, seed: tf.Tensor) -> list[Statistic]:
             target, q = Target(self.vae, known), self.vae.posterior.constrain(**raw)
 
             def draw(size: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
@@ -128,7 +129,7 @@ class Refined:
 
 def refine(
     vae: "VAE",
-    x: Any,
+    x: ArrayLike,
     steps: int = 500,
     learning_rate: float = 0.05,
     num_samples: int = 8,

@@ -7,7 +7,7 @@ compiled is compiled once.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -17,9 +17,12 @@ from tfvae.checks.data import check_values, event_batch
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Known, of_keras
 from tfvae.core.sets import ValueSet
+from tfvae.core.types import Array, Given
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -33,9 +36,9 @@ class Block(NamedTuple):
         rows: how many of them count, from 1 to R; the others repeat the last one.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # the method of tuples that it hides is not used
     first_row: int
-    x: Any
+    x: Array
     known: Known
     rows: int
 
@@ -44,14 +47,14 @@ class Block(NamedTuple):
         """The places of all of `known` in the data, `[R]`."""
         return self.first_row + _places(self.rows, len(self.known["x"]))
 
-    def counted(self, values: Any) -> Any:
+    def counted(self, values: T) -> T:
         """Returns nested tensors `[R, ...]` without the rows that do not count."""
         return tf.nest.map_structure(lambda value: value[: self.rows], values)
 
 
 def blocks(
     vae: "VAE",
-    data: Any,
+    data: Given,
     size: int,
     support: ValueSet | None = None,
     same_size: bool = False,
@@ -76,8 +79,9 @@ def blocks(
             endless or brings weights.
     """
     whole = not streams or is_array(data)
-    batches = [event_batch(data, vae.event_shape)] if whole else _batches(data, vae.event_shape)
-    rows = len(batches[0]) if whole else None
+    array = event_batch(data, vae.event_shape) if whole else None
+    batches = _batches(data, vae.event_shape) if array is None else [array]
+    rows = None if array is None else len(array)
     size = size if rows is None else max(min(size, rows), 1)
     support, first_row, index = vae.support if support is None else support, 0, -1
     pieces = progress(_pieces(batches, size), None if rows is None else -(-rows // size), verbose)
@@ -97,12 +101,12 @@ def slices(number: int, size: int) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def joined(*results: Any) -> Any:
+def joined(*results: T) -> T:
     """Returns nested tensors, each `[R, ...]`, of several blocks in one, `[B, ...]`."""
     return tf.nest.map_structure(lambda *values: tf.concat(values, axis=0), *results)
 
 
-def progress(blocks: Iterable[Any], number: int | None, verbose: bool) -> Iterator[Any]:
+def progress(blocks: Iterable[T], number: int | None, verbose: bool) -> Iterator[T]:
     """Yields blocks; a progress bar moves when the next one is asked for.
 
     Args:
@@ -120,12 +124,12 @@ def progress(blocks: Iterable[Any], number: int | None, verbose: bool) -> Iterat
         bar.update(done, finalize=True)
 
 
-def is_array(data: Any) -> bool:
+def is_array(data: Given) -> bool:
     """Says whether the data are one array (or what `event_batch` refuses in its place), not a stream of batches."""
     return hasattr(data, "__array__") or not hasattr(data, "__iter__") or isinstance(data, (list, tuple, dict))
 
 
-def _pieces(batches: Iterable[Any], size: int) -> Iterator[Any]:
+def _pieces(batches: Iterable[Array], size: int) -> Iterator[Array]:
     """Yields what batches of any size hold, `[R, ...]`, R as in one array."""
     rest = None
     for batch in batches:
@@ -137,7 +141,7 @@ def _pieces(batches: Iterable[Any], size: int) -> Iterator[Any]:
         yield rest
 
 
-def _batches(data: Any, event_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+def _batches(data: Given, event_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     """Yields the x of each batch of a stream."""
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise InvalidInput("data with an end", "an endless tf.data.Dataset", "Pass data.take(number_of_batches).")

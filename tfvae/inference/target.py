@@ -8,11 +8,12 @@ of them ask here. Only the densities go through XLA, where it is asked for: the 
 numbers for the same seed.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
 from tfvae.core.observed import Known
+from tfvae.core.types import Parameters
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
@@ -54,7 +55,7 @@ class Target:
         self._parameters = vae.prior.parameters()
         made = None if anew or jit_compile else vae.prior.distribution(**self._parameters)
 
-        def densities(target: tf.Tensor, z: tf.Tensor, prior: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
+        def densities(target: tf.Tensor, z: tf.Tensor, prior: Parameters) -> tuple[tf.Tensor, tf.Tensor]:
             p = vae.prior.distribution(**prior) if made is None else made
             return vae.likelihood(z).log_prob(target), p.log_prob(z)
 
@@ -69,7 +70,7 @@ class Target:
         log_likelihood, log_prior = self.log_densities(z)
         return log_likelihood + log_prior
 
-    def draw(self, q: dict[str, Any], num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False) -> Draws:
+    def draw(self, q: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False) -> Draws:
         """Returns S draws of q(z | x) and their densities.
 
         Args:

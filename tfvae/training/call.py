@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,10 @@ from tfvae.checks.data import as_array, checked
 from tfvae.checks.streams import split
 from tfvae.core import keras_private, observed
 from tfvae.core.errors import positive_integer
+from tfvae.core.types import Config, Given
+
+if TYPE_CHECKING:
+    from tfvae.training.trainer import Trainer
 
 HOOKS = {
     "train": ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
@@ -27,22 +31,22 @@ class FitCall:
     of a user's own, or `class_weight`, must see stays as it was given. `validation_data` is the same three as a tuple.
     """
 
-    x: Any
-    y: Any
+    x: Given
+    y: Given
     batch_size: int | None
     epochs: int
     verbose: int | str
-    callbacks: Any
+    callbacks: keras.callbacks.CallbackList | Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None
     validation_split: float
-    validation_data: Any
+    validation_data: Given
     shuffle: bool | str
     class_weight: dict | None
-    sample_weight: Any
+    sample_weight: Given
     initial_epoch: int
     steps_per_epoch: int | None
     validation_steps: int | None
     validation_batch_size: int | None
-    validation_freq: Any
+    validation_freq: int | Sequence[int]
 
     @classmethod
     def of(cls, *args: Any, **kwargs: Any) -> "FitCall":
@@ -57,7 +61,7 @@ class FitCall:
         sizes = {name: given[name] for name in ("batch_size", "validation_batch_size") if given[name] is not None}
         return cls(**given | {name: positive_integer(name, size) for name, size in sizes.items()})
 
-    def checked(self, model: Any) -> "FitCall":
+    def checked(self, model: "Trainer") -> "FitCall":
         """Returns the record with data that were checked, and with the validation data that were split off.
 
         Raises:
@@ -83,7 +87,7 @@ class FitCall:
         """Returns the record with other values."""
         return dataclasses.replace(self, **changes)
 
-    def for_keras(self) -> dict[str, Any]:
+    def for_keras(self) -> Config:
         """Returns the arguments by name, as Keras is to have them."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         held = self.validation_data
@@ -97,7 +101,7 @@ class FitCall:
         return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def as_given(x: Any, y: Any, sample_weight: Any, data: Any, own: bool) -> tuple[Any, Any, Any]:
+def as_given(x: Given, y: Given, sample_weight: Given, data: Given, own: bool) -> tuple[Given, Given, Given]:
     """Returns x, y and sample_weight for Keras: an `Observed` or a stream in the place of x, or all as they were given.
 
     Args:

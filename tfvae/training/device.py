@@ -8,7 +8,7 @@ as Keras decides, on a CPU in long fits without convolutions (`benchmarks/NOTES.
 import functools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from tfvae.checks.data import note_once
 from tfvae.checks.streams import is_stream
 from tfvae.core import keras_private
 from tfvae.core.observed import Observed, num_rows
+from tfvae.core.types import Logs
 from tfvae.training import call as calls
 from tfvae.training.call import FitCall
 from tfvae.training.epochs import Epochs
@@ -139,6 +140,6 @@ def _endless() -> tf.data.Dataset:
     return tf.data.Dataset.range(1).repeat()
 
 
-def _tick(callbacks: keras.callbacks.CallbackList, last: int, logs: dict[str, Any]) -> None:
+def _tick(callbacks: keras.callbacks.CallbackList, last: int, logs: Logs) -> None:
     callbacks.on_train_batch_end(last, logs)
     callbacks.on_train_batch_begin(last + 1)

@@ -5,7 +5,6 @@ for i in first .. first + count - 1:  step(batch order[i])              order: r
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
@@ -32,7 +31,8 @@ class Program:
 
     def __init__(self, step: Step, mode: str, on_refusal: Callable[[str], None] | None = None) -> None:
         self.step, self.after = compiled(step, jit_compile=True) if mode == XLA_STEPS else step, step.after
-        self.allowance, self.on_refusal, self._compiled_for = 1, on_refusal, set()
+        self.allowance, self.on_refusal = 1, on_refusal
+        self._compiled_for: set[tuple] = set()
         self._plain = self._steps if mode == EAGER else compiled(self._steps)
         self._fast = compiled(self._steps, jit_compile=True) if mode == XLA else self._plain
 
@@ -57,7 +57,7 @@ class Program:
         """Takes the step of an epoch's last, smaller batch, `order: [1, N mod B]`: not worth a second XLA program."""
         return self._plain(data, order, tf.constant(0), tf.constant(1))
 
-    def _run(self, *arguments: Any) -> Carried:
+    def _run(self, *arguments: Observed | tf.Tensor) -> Carried:
         try:
             return self._fast(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:

@@ -11,8 +11,8 @@ between two fits without `compile` is one of its fields.
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -22,8 +22,9 @@ from tfvae.checks.data import element
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
+from tfvae.core.model import Model
 from tfvae.core.observed import Known, Observed
-from tfvae.core.sets import ValueSet
+from tfvae.core.types import Given
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
 from tfvae.schedules import at
@@ -49,29 +50,6 @@ class Carried(NamedTuple):
     batch: Observed | Mapping = {}
 
 
-class EvidenceModel(Protocol):
-    """What a step needs of a model."""
-
-    event_shape: tuple[int, ...]
-    support: ValueSet
-    losses: Sequence[tf.Tensor]
-
-    def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
-        """Returns what was observed of B examples in normal form."""
-
-    def evidence(
-        self,
-        known: Known,
-        num_samples: int | tf.Tensor,
-        seed: tf.Tensor,
-        training: bool = False,
-        estimator: Estimator | None = None,
-        step: tf.Tensor | None = None,
-        num_data: int | None = None,
-    ) -> Evidence:
-        """Returns the evidence of `num_samples` samples for each of B examples."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Step(abc.ABC):
     """A step on one batch.
@@ -87,7 +65,7 @@ class Step(abc.ABC):
         checked: whether all values of the data were checked before; else the step counts what must be refused.
     """
 
-    model: EvidenceModel
+    model: Model
     layers: tuple[keras.layers.Layer, ...]
     objective: Objective
     logs: LogTable
@@ -123,7 +101,7 @@ class Step(abc.ABC):
         """Returns a hash of the key."""
         return hash(self._key())
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         """Tells whether the same programs serve both steps."""
         return isinstance(other, Step) and self._key() == other._key()
 
@@ -193,7 +171,9 @@ class TrainStep(Step):
             self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
             self.objective.update(evidence)
 
-        failed = self.guard.guarded(update, loss, gradients) if self.guard else update() or NOTHING
+        failed = self.guard.guarded(update, loss, gradients) if self.guard else NOTHING
+        if not self.guard:
+            update()
         self.log(evidence, bound, terms)
         return failed
 
@@ -248,10 +228,10 @@ class OwnStep:
         step: the step of ours that it stands in place of.
     """
 
-    logs_of: Callable[[Any], Mapping[str, tf.Tensor]]
+    logs_of: Callable[[Given], Mapping[str, tf.Tensor]]
     step: TrainStep | TestStep
 
-    def __call__(self, data: Any) -> Carried:
+    def __call__(self, data: Given) -> Carried:
         """Takes the user's step on what Keras carried of a batch."""
         logs, step = dict(self.logs_of(data)), self.step
         if not isinstance(step, TrainStep) or step.guard is None:
@@ -262,5 +242,5 @@ class OwnStep:
         return Carried(logs, step.violations.result(), tf.stack([tf.cast(lost, tf.float32), 0.0]))
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: object) -> object:
     return value if value is None or isinstance(value, int) else id(value)

@@ -6,7 +6,7 @@ check what was given, whole  ->  steps, many in one program  ->  inspect what th
 import abc
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -17,16 +17,17 @@ from tfvae.checks.counted import Violations
 from tfvae.checks.parts import check_compiled, keeps_values
 from tfvae.checks.streams import num_examples
 from tfvae.core import keras_private, replicas, seeds
-from tfvae.core.evidence import Evidence
 from tfvae.core.graphs import Graphs
-from tfvae.core.observed import Known, Observed, alone, of_keras
-from tfvae.core.sets import REAL, ValueSet
+from tfvae.core.model import Model
+from tfvae.core.observed import Observed, alone, of_keras
+from tfvae.core.sets import REAL
+from tfvae.core.types import Array, Config, Given, Logs
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.objectives import ELBO, Objective
 from tfvae.training.call import FitCall, as_given
 from tfvae.training.device import placed
 from tfvae.training.epochs import Epochs
-from tfvae.training.guard import guard_of, introduce
+from tfvae.training.guard import Guard, guard_of, introduce
 from tfvae.training.logs import Log, LogTable
 from tfvae.training.program import Program
 from tfvae.training.step import Carried, OwnStep, Step, TestStep, TrainStep
@@ -36,7 +37,7 @@ KEPT = 8  # programs, each for a step and a way to run it; the oldest goes when 
 
 
 @keras_private.without_symbolic_build
-class Trainer(keras.Model, abc.ABC):
+class Trainer(keras.Model, Model):
     """A Keras model trained on an objective of its evidence; subclasses say how evidence comes from data.
 
     Attributes:
@@ -50,51 +51,27 @@ class Trainer(keras.Model, abc.ABC):
         num_data: number of examples N in the data set, or `None`.
         guard: the callback of a fit that guards its steps, or `None`.
         graphs: what scoring and evaluation have compiled for this model.
-        preprocessing: layers applied to raw x inside the model; the subclass sets them.
     """
 
-    preprocessing: Sequence[keras.layers.Layer]
+    steps_per_execution: int  # Keras'
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
         self.seed = seeds.draw() if seed is None else seed
-        self.objective, self.estimator, self.objective_layers = ELBO(), Pathwise(), []
-        self.notes, self.num_data, self.guard = set(), None, None
-        self.violations, self.graphs = Violations(), Graphs()
+        self.objective: Objective = ELBO()
+        self.estimator: Estimator = Pathwise()
+        self.objective_layers: list[keras.layers.Layer] = []
+        self.num_data: int | None = None
+        self.guard: Guard | None = None
+        self.notes, self.graphs, self.violations = set(), Graphs(), Violations()
         self._log_names(LOGS)
-        self._execution = {}
-        self._source, self._validation = None, None  # `Epochs` that the present call, and a fit's validation, reads
+        self._execution: Config = {}
+        self._source: Epochs | None = None  # that the present call reads
+        self._validation: Epochs | None = None  # that the validation of a fit reads
         self._programs = functools.lru_cache(maxsize=KEPT)(self._program)
         self._functions = functools.lru_cache(maxsize=KEPT)(self._function)
 
-    # What a subclass says.
-
-    @property
-    @abc.abstractmethod
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-
-    @property
-    @abc.abstractmethod
-    def support(self) -> ValueSet:
-        """The set that preprocessed data must lie in."""
-
-    @abc.abstractmethod
-    def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
-        """Returns what was observed of B examples in normal form."""
-
-    @abc.abstractmethod
-    def evidence(
-        self,
-        known: Known,
-        num_samples: int | tf.Tensor,
-        seed: tf.Tensor,
-        training: bool = False,
-        estimator: Estimator | None = None,
-        step: tf.Tensor | None = None,
-        num_data: int | None = None,
-    ) -> Evidence:
-        """Returns the evidence of `num_samples` samples for each of B examples."""
+    # What a subclass says, beside what every `Model` does.
 
     @abc.abstractmethod
     def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
@@ -104,7 +81,7 @@ class Trainer(keras.Model, abc.ABC):
 
     def compile(
         self,
-        optimizer: Any = "adam",
+        optimizer: keras.optimizers.Optimizer | str = "adam",
         objective: Objective | None = None,
         estimator: Estimator | None = None,
         *,
@@ -112,7 +89,7 @@ class Trainer(keras.Model, abc.ABC):
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
-        **refused: Any,
+        **refused: object,
     ) -> None:
         """Configures training.
 
@@ -148,11 +125,11 @@ class Trainer(keras.Model, abc.ABC):
 
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Given = None,
+        y: Given = None,
         *args: Any,
-        sample_weight: Any = None,
-        validation_data: Any = None,
+        sample_weight: Given = None,
+        validation_data: Given = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
         """Trains as `keras.Model.fit` does; all its arguments hold.
@@ -188,14 +165,14 @@ class Trainer(keras.Model, abc.ABC):
 
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Given = None,
+        y: Given = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
-        sample_weight: Any = None,
+        sample_weight: Given = None,
         *args: Any,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Logs | list[float]:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         within = keras_private.is_validation_of_fit(kwargs)
         if not within:
@@ -204,33 +181,33 @@ class Trainer(keras.Model, abc.ABC):
         with self._reading(*([self._validation] * 2 if within else [None])):
             return super().evaluate(alone(x), y, batch_size, verbose, sample_weight, *args, **kwargs)
 
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def predict(self, x: Given, *args: Any, **kwargs: Any) -> Array:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
         return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
 
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Logs | list[float]:
         """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
         with self._reading(None):
             return super().train_on_batch(*args, **kwargs)
 
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Logs | list[float]:
         """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
         with self._reading(None):
             return super().test_on_batch(*args, **kwargs)
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
         step = self.make_step(training=True)
         step.take(checks.element(self, data))
         return step.read_logs()
 
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Evaluates the objective on one batch with noise that depends only on the examples before it."""
         step = self.make_step(training=False)
         step.take(checks.element(self, data))
         return step.read_logs()
 
-    def predict_step(self, data: Any) -> tf.Tensor:
+    def predict_step(self, data: Given) -> tf.Tensor:
         """Returns the reconstruction's mean of one batch."""
         observed = of_keras(data)
         checks.check_keys(self, observed)
@@ -264,11 +241,11 @@ class Trainer(keras.Model, abc.ABC):
         refused = self._note_refusal if self.jit_is_automatic and isinstance(step, TrainStep) else None
         return Program(step, mode, refused)
 
-    def _function(self, step: Step | OwnStep, *execution: Any) -> Callable[[Iterator], Carried]:
+    def _function(self, step: Step | OwnStep, *execution: object) -> Callable[[Iterator], Carried]:
         """Returns Keras' loop of a step over a stream, for one way to run it."""
         del execution
 
-        def carried(data: Any) -> Carried:
+        def carried(data: Given) -> Carried:
             own = isinstance(step, OwnStep)  # which sees what Keras carried
             return replicas.carried(step(data if own else checks.element(self, data)))
 
@@ -276,20 +253,18 @@ class Trainer(keras.Model, abc.ABC):
 
     def _stream(self, training: bool) -> Callable[[Iterator], Carried]:
         """Returns what takes the next steps on a stream."""
-        step = self.make_step(training)
-        if self.has_steps_of_its_own:
-            step = OwnStep(self.train_step if training else self.test_step, step)
+        ours = self.make_step(training)
+        own = self.train_step if training else self.test_step
+        step = OwnStep(own, ours) if self.has_steps_of_its_own else ours
         return self._functions(step, self.run_eagerly, self.steps_per_execution, self.jit_compile)
 
-    def _next_logs(self, stream: Callable[[Iterator], Carried], iterator: Iterator, training: bool) -> dict[str, Any]:
+    def _next_logs(self, stream: Callable[[Iterator], Carried], iterator: Iterator, training: bool) -> Logs:
         """Takes the next steps, on arrays if the present call reads some, else on the stream; returns their logs."""
         if self._source is not None:
             return self._source.advance()
         return self.inspected(stream(iterator), training)
 
-    def inspected(
-        self, carried: Carried, training: bool, batch: Callable[[int], Observed] | None = None
-    ) -> dict[str, Any]:
+    def inspected(self, carried: Carried, training: bool, batch: Callable[[int], Observed] | None = None) -> Logs:
         """Looks at what a block of steps carried out; returns its logs.
 
         Args:
@@ -377,14 +352,14 @@ class Trainer(keras.Model, abc.ABC):
 
     # Saving.
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> Config:
         """Returns the arguments of `compile`, and the size N of the data set."""
         if not self.compiled:
             return {}
         config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
         return keras.saving.serialize_keras_object({**config, **self._execution, "num_data": self.num_data})
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: Config) -> None:
         """Compiles a loaded model as the saved one was."""
         config = keras.saving.deserialize_keras_object(config)
         self.num_data = config.pop("num_data", None)
