@@ -65,5 +65,5 @@ bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none
 	$(BIN)/python -m benchmarks.unchanged --smoke
 
 clean:  ## delete .venv and what the tools left behind; runs/ stays
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .coverage .coverage.*
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

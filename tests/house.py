@@ -10,6 +10,7 @@ private names                 of Keras or TensorFlow: read, set, overridden, or 
 
 import ast
 import graphlib
+import importlib
 import re
 import subprocess
 import sys
@@ -19,6 +20,13 @@ from pathlib import Path
 import keras
 
 DOCUMENTED = {"_asdict", "_replace", "_fields", "_repr_png_"}  # of NamedTuple, and of IPython
+GIVEN = {  # what others set on an instance, so that `dir` of the class does not show it
+    "keras.Layer": ("built", "supports_jit"),
+    "keras.Trainer": ("compiled", "optimizer", "stop_training"),
+    "keras.Callback": ("params",),
+    "keras.Metric": ("name",),
+    "argparse.ArgumentParser": ("prog",),
+}
 PUBLIC = (  # what the README names, for a package without `__all__`
     "VAE export InvalidInput Evidence MarginalEstimate callbacks datasets estimators evaluation flows inference "
     "likelihoods networks objectives plotting posteriors preprocessing priors recipes scales schedules seeds spaces"
@@ -94,6 +102,34 @@ class House:
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in names
         ]
 
+    def undeclared(self) -> dict[str, set[str]]:
+        """Returns class to the attributes of `self` that it reads though nobody says that it has them.
+
+        An attribute is there if it is defined, annotated or assigned to `self` in the class or in a base class of the
+        package, or if Keras, TFP or Python give it. A mixin, which stands on nothing, has what all its classes have.
+        """
+        found = {}
+        for name, tree in self.trees.items():
+            for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+                kind = getattr(importlib.import_module(name), node.name)
+                users = kind.__subclasses__() if kind.__bases__ == (object,) and kind.__subclasses__() else [kind]
+                there = set.intersection(*map(self._there, users)) | self._there(kind)
+                reads = {n.attr for n in ast.walk(node) if _of_self(n) and isinstance(n.ctx, ast.Load)}
+                found[f"{name}.{node.name}"] = reads - there
+        return {name: reads for name, reads in found.items() if reads}
+
+    def _there(self, kind: type) -> set[str]:
+        return set(dir(kind)).union(*map(self._declared, kind.__mro__))
+
+    def _declared(self, kind: type) -> set[str]:
+        """Returns what the source of a class declares: annotations of the class, assignments to `self`."""
+        tree = self.trees.get(kind.__module__)
+        body = next((node for node in tree.body if getattr(node, "name", "") == kind.__name__), None) if tree else None
+        if body is None:
+            return set(GIVEN.get(f"{kind.__module__.split('.')[0]}.{kind.__name__}", ()))
+        annotated = {node.target.id for node in body.body if isinstance(node, ast.AnnAssign)}
+        return annotated | {n.attr for n in ast.walk(body) if _of_self(n) and isinstance(n.ctx, ast.Store)}
+
     def private_names(self) -> dict[str, set[str]]:
         """Returns module to the private names of Keras or TensorFlow in it."""
         found = {name: set().union(*map(self._private, ast.walk(tree))) for name, tree in self.trees.items()}
@@ -123,6 +159,10 @@ def imported_tests(folder: Path) -> list[str]:
     return found
 
 
+def _of_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
 def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yields the statements that run when a module is imported: not those of functions or of `if TYPE_CHECKING`."""
     for node in body:
@@ -141,6 +181,9 @@ if __name__ == "__main__":
         "modules in a cycle of imports": house.cycle(),
         "imports of a file of tests": imported_tests(house.root.parent / "tests"),
         "assignments of train_function and test_function": house.assignments(),
+        "classes that read an attribute nobody declares": [
+            f"{name} ({', '.join(sorted(reads))})" for name, reads in house.undeclared().items()
+        ],
         "files that touch a private name of Keras or TensorFlow": [
             f"{name} ({', '.join(sorted(names))})" for name, names in house.private_names().items()
         ],

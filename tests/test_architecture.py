@@ -65,6 +65,20 @@ def test_no_file_of_tests_imports_another(tmp_path):
     assert imported_tests(tmp_path) == ["helper:1 conftest", "test_one:1 test_two", "test_one:4 tests.test_two"]
 
 
+def test_a_class_reads_only_attributes_that_somebody_declares():
+    assert HOUSE.undeclared() == {}
+
+
+def test_an_attribute_that_nobody_declares_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "hut").mkdir()
+    (tmp_path / "hut" / "__init__.py").write_text(
+        "class Base:\n    width: int\n    def __init__(self):\n        self.door = 1\n"
+        "class Hut(Base):\n    def walls(self):\n        return self.door, self.width, self.walls, self.window\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert House(tmp_path / "hut").undeclared() == {"hut.Hut": {"window"}}
+
+
 def test_every_package_shows_its_public_names_alone():
     for module in [tfvae, *(importlib.import_module(name) for name in PACKAGES)]:
         assert sorted(dir(module)) == sorted(module.__all__), module.__name__

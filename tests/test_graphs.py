@@ -52,6 +52,23 @@ def test_a_step_with_a_replaced_part_is_another_key_of_programs(make_vae, other,
     assert step == vae.make_step(training)
 
 
+CHANGES = {
+    "num_data": lambda vae: setattr(vae, "num_data", 70),
+    "seed": lambda vae: setattr(vae, "seed", 4),
+    "objective": lambda vae: setattr(vae, "objective", tfvae.objectives.ELBO()),
+}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_a_step_depends_on_is_in_its_key(make_vae, change, training):
+    """N, which a fit on other data changes; the seed; the objective, by identity."""
+    vae = make_vae()
+    step = vae.make_step(training)
+    CHANGES[change](vae)
+    assert step != vae.make_step(training) and vae.make_step(training) == vae.make_step(training)
+
+
 def test_layers_are_those_that_attributes_hold_now(make_vae, other):
     """Keras' list keeps the first one, and refuses another network within a part."""
     vae = make_vae(preprocessing=[keras.layers.Rescaling(1.0)])

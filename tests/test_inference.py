@@ -5,6 +5,8 @@ posterior has the posterior's mean and the diagonal of its precision. Bounds are
 0.3% of seeds; the seeds are fixed) plus 2e-3 nats for what Adam leaves.
 """
 
+import sys
+
 import numpy as np
 import parts
 import pytest
@@ -14,7 +16,9 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae import evaluation, inference
+from tfvae.core import seeds
 from tfvae.core.conditional import positive_inverse
+from tfvae.inference import importance, trust
 from tfvae.inference.refine import _bounds
 from tfvae.inference.rows import blocks
 from tfvae.inference.target import Draws, Target
@@ -301,3 +305,59 @@ def test_a_bad_value_is_named_by_its_row():
     x[23, 2] = np.inf
     with pytest.raises(tfvae.InvalidInput, match=r"x\[23, 2\]"):
         list(blocks(linear_vae(), x, 10))
+
+
+# Standard errors and tails.
+
+
+@pytest.mark.parametrize("num_samples", [2, 3, 7])
+def test_standard_error_of_log_p_is_the_delta_methods(num_samples):
+    """std(w) / (mean(w) sqrt(k)), the variance with k - 1: to float32's rounding, 1e-5."""
+    log_weight = np.random.default_rng(0).normal(size=[num_samples, 4]).astype(np.float32)
+    found = importance.estimate(lambda *_: log_weight, 4, num_samples, num_samples, seeds.as_seed(0))
+    w = np.exp(log_weight.astype(np.float64))
+    expected = w.std(axis=0, ddof=1) / w.mean(axis=0) / np.sqrt(num_samples)
+    np.testing.assert_allclose(found.standard_error, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.log_prob, np.log(w.mean(axis=0)), rtol=1e-5, atol=1e-6)
+
+
+def generalized_pareto_shape(excess):
+    """Returns the fit of Zhang and Stephens 2009, section 3, written as there, with k of their sign."""
+    n, theta, likelihood = len(excess), [], []
+    m = 30 + int(np.floor(np.sqrt(n)))
+    quartile = excess[int(np.floor(n / 4 + 0.5)) - 1]  # counted from one
+    for j in range(1, m + 1):
+        theta.append(1 / excess[n - 1] + (1 - np.sqrt(m / (j - 0.5))) / (3 * quartile))
+        k = -np.mean(np.log(1 - theta[-1] * excess))
+        likelihood.append(n * (np.log(theta[-1] / k) + k - 1))
+    weights = [1 / np.sum(np.exp(np.array(likelihood) - own)) for own in likelihood]
+    return np.mean(np.log(1 - np.sum(np.array(theta) * weights) * excess))
+
+
+@pytest.mark.parametrize("size", [5, 6, 7, 8, 30])
+def test_pareto_shape_is_that_of_the_paper(size):
+    """Sizes of every remainder by 4, where the quartile is rounded."""
+    log_weights = np.random.default_rng(size).exponential(size=size + 1)
+    excess = np.sort(np.exp(log_weights) - np.exp(log_weights.min()))[1:]
+    expected = generalized_pareto_shape(excess)
+    assert trust.fit_shape(excess) == pytest.approx(expected, rel=1e-9)
+    assert trust.pareto_shape(log_weights) == pytest.approx((size * expected + 10 * 0.5) / (size + 10), rel=1e-9)
+
+
+def test_the_tail_of_all_weights_is_fitted(monkeypatch):
+    """Of 100 weights the 20 largest, above the 21st, whoever asks: the evaluation and the gaps."""
+
+    class Asked(Exception):
+        """With what was asked for."""
+
+    def compiled_for(*_, **settings):
+        raise Asked(settings["largest"])
+
+    vae, x = set_exact(linear_vae()), data(3, 0)
+    monkeypatch.setattr(sys.modules["tfvae.evaluation.scoring"], "compiled_for", compiled_for)
+    with pytest.raises(Asked, match="21"):
+        evaluation.evaluate(vae, x, 100, seed=0)
+    seen, shape = [], trust.pareto_shape
+    monkeypatch.setattr(trust, "pareto_shape", lambda largest: seen.append(len(largest)) or shape(largest))
+    evaluation.inference_gaps(vae, x, steps=1, num_samples=100, seed=0)
+    assert seen == [21] * 3

@@ -106,6 +106,20 @@ def test_an_uncompiled_model_loads_uncompiled(tmp_path):
     np.testing.assert_array_equal(loaded.elbo(DATA, seed=1), vae.elbo(DATA, seed=1))
 
 
+def test_the_size_of_the_data_is_saved_and_terms_that_know_it_go_on(make_vae, tmp_path):
+    """N is no weight: without it the total correlation of a loaded model would be another number."""
+    objective = objectives.TotalCorrelation(objectives.ELBO(), weight=2.0)
+    vae = make_vae(objective=objective, run_eagerly=True)
+    vae.fit(DATA, batch_size=5, verbose=0)
+    vae.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.num_data == vae.num_data == len(DATA)
+    first, second = (model.evaluate(DATA, batch_size=5, verbose=0, return_dict=True) for model in (vae, loaded))
+    assert first == second
+    loaded.num_data = 10 * len(DATA)
+    assert abs(loaded.evaluate(DATA, batch_size=5, verbose=0, return_dict=True)["loss"] - first["loss"]) > 1e-4
+
+
 def test_a_network_shared_by_two_parts_is_shared_after_loading(tmp_path):
     shared = networks.mlp([4])
     vae = tiny_vae(likelihoods.Bernoulli(5, network=shared), latent=5, network=shared)

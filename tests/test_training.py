@@ -365,3 +365,25 @@ def test_logs_are_the_same_whichever_estimator_drives_the_gradient(linear_vae, b
         assert values.keys() == logs["Pathwise"].keys()
         for log, value in values.items():
             np.testing.assert_allclose(value, logs["Pathwise"][log], rtol=1e-6, err_msg=f"{name}: {log}")
+
+
+# Validation.
+
+
+@pytest.mark.parametrize("as_stream", [False, True])
+def test_validation_weighs_its_examples_and_takes_schedules_at_their_end(linear_vae, binary, as_stream):
+    """A decoder that ignores z, so that nothing is random: the bound is log p(x) - KL, and beta is 1 at the end.
+
+    To float32's rounding of a mean over 11 examples, 1e-5.
+    """
+    objective = objectives.ELBO(beta=tfvae.schedules.LinearWarmup(1000))
+    vae = linear_vae(objective=objective, run_eagerly=True)
+    vae.likelihood.set_weights([0 * vae.likelihood.get_weights()[0], vae.likelihood.get_weights()[1]])
+    elbo = vae.elbo(binary).numpy()
+    held = (binary, binary, WEIGHTS)
+    if as_stream:
+        held = tf.data.Dataset.from_tensor_slices(held).batch(4)
+    history = vae.fit(binary, batch_size=4, epochs=2, validation_data=held, verbose=0).history
+    expected = np.average(elbo, weights=WEIGHTS)
+    np.testing.assert_allclose(history["val_objective"], expected, rtol=1e-5)
+    assert abs(expected - elbo.mean()) > 1e-2 and abs(history["objective"][-1] - elbo.mean()) > 1e-2

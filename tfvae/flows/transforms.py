@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfvae.core import serial
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.flows.conditioner import Conditioner
 from tfvae.flows.elements import Affine, Element
 
 
@@ -78,7 +79,9 @@ class Transform(keras.layers.Layer, abc.ABC):
 
 
 class Conditioned(Transform):
-    """A transform with a conditioner that makes an element's parameters."""
+    """A transform with a conditioner that makes an element's parameters; subclasses make the conditioner."""
+
+    conditioner: Conditioner
 
     def __init__(
         self,

@@ -9,20 +9,18 @@ Both ways together enclose log p(x): E[log w forwards] <= log p(x) <= E[log w ba
 (Neal 2001; Grosse, Ghahramani and Adams 2015; Wu, Burda, Salakhutdinov and Grosse 2017.)
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfvae.core import seeds
 from tfvae.core.errors import positive_integer
+from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.types import ArrayLike
 from tfvae.inference.annealing import AnnealedEstimate, Annealing
 from tfvae.inference.rows import blocks, joined, progress
 from tfvae.inference.trust import mean_and_error
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 ROWS_PER_BLOCK = 100  # what memory is bounded by, with the chains of `annealing.CHAINS_PER_CHUNK`
 
@@ -61,7 +59,7 @@ class Sandwich(NamedTuple):
 
 
 def annealed_log_prob(
-    vae: "VAE",
+    vae: Model,
     x: ArrayLike,
     num_temperatures: int = 1000,
     num_chains: int = 16,
@@ -117,7 +115,7 @@ def annealed_log_prob(
 
 
 def bidirectional(
-    vae: "VAE",
+    vae: Model,
     num_examples: int = 100,
     num_temperatures: int = 1000,
     num_chains: int = 16,

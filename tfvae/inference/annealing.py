@@ -8,7 +8,7 @@ What the weights are good for is in `tfvae.inference.annealed`. (Neal 2001; Gros
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,12 +17,10 @@ import tensorflow_probability as tfp
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.core.graphs import compiled
+from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.inference.importance import estimate
 from tfvae.inference.target import Target
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 TARGET_ACCEPTANCE = 0.65  # Beskos et al. 2013
 CHAINS_PER_CHUNK = 50  # what memory is bounded by
@@ -52,7 +50,7 @@ class Annealing:
 
     def __init__(
         self,
-        vae: "VAE",
+        vae: Model,
         num_temperatures: int,
         num_chains: int,
         step_size: float,

@@ -10,21 +10,18 @@ same layout, and the memory is that of one block and one chunk. (Burda, Grosse a
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from tfvae.checks.data import event_batch
 from tfvae.core.graphs import compiled_for
+from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import POSTERIOR, fold
 from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
 from tfvae.inference.rows import blocks, joined
 from tfvae.inference.target import Target
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 SAMPLES_PER_CHUNK = 50
 ROWS_PER_BLOCK = 100
@@ -63,7 +60,7 @@ def estimate(
 
 
 def block_estimate(
-    vae: "VAE",
+    vae: Model,
     known: Known,
     num_samples: int | tf.Tensor,
     chunk: int | tf.Tensor,
@@ -89,7 +86,7 @@ def block_estimate(
 
 
 def estimate_rows(
-    vae: "VAE", x: ArrayLike, num_samples: int, seed: tf.Tensor, verbose: bool = False
+    vae: Model, x: ArrayLike, num_samples: int, seed: tf.Tensor, verbose: bool = False
 ) -> MarginalEstimate:
     """Returns the estimate for raw x, `[B, ...]`; eagerly each block is one call of a program compiled for the model.
 
@@ -113,7 +110,7 @@ def estimate_rows(
     return joined(MarginalEstimate(*[tf.zeros([0])] * 3), *results)
 
 
-def estimate_in_graph(vae: "VAE", known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
+def estimate_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
     """Returns the estimate for all of B examples, whose number may be unknown until run time, inside a graph.
 
     The loop over blocks is the graph's own: it can neither check values nor show progress, which `rows.blocks` does.

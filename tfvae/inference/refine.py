@@ -10,7 +10,6 @@ a posterior shares among examples (a flow's) stay. (Cremer, Li and Duvenaud 2018
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -19,15 +18,13 @@ import tensorflow_probability as tfp
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.core.graphs import compiled
+from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Accumulator, Marginal, MarginalEstimate, Statistic, accumulate
 from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
 from tfvae.inference.rows import blocks, joined
 from tfvae.inference.target import Target
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 logger = logging.getLogger("tfvae")
 
@@ -54,7 +51,7 @@ class Refined:
         history: noisy mean ELBO over examples at each step, `[steps]`.
     """
 
-    vae: "VAE"
+    vae: Model
     x: ArrayLike
     raw: Raw
     elbo: tf.Tensor
@@ -128,7 +125,7 @@ class Refined:
 
 
 def refine(
-    vae: "VAE",
+    vae: Model,
     x: ArrayLike,
     steps: int = 500,
     learning_rate: float = 0.05,
@@ -196,7 +193,7 @@ def refine(
     return Refined(vae, x, joined(*raws), elbo, errors[1], start, errors[0], gain, errors[2], history)
 
 
-def check_posterior(vae: "VAE") -> None:
+def check_posterior(vae: Model) -> None:
     """Raises `InvalidInput` unless the posterior's samples carry gradients."""
     if not vae.posterior.reparameterized:
         raise InvalidInput(

@@ -7,7 +7,7 @@ compiled is compiled once.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -15,12 +15,10 @@ import tensorflow as tf
 
 from tfvae.checks.data import check_values, event_batch
 from tfvae.core.errors import InvalidInput
+from tfvae.core.model import Model
 from tfvae.core.observed import Known, of_keras
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Array, Given
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 T = TypeVar("T")
 
@@ -53,7 +51,7 @@ class Block(NamedTuple):
 
 
 def blocks(
-    vae: "VAE",
+    vae: Model,
     data: Given,
     size: int,
     support: ValueSet | None = None,

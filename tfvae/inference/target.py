@@ -8,15 +8,13 @@ of them ask here. Only the densities go through XLA, where it is asked for: the 
 numbers for the same seed.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.types import Parameters
-
-if TYPE_CHECKING:
-    from tfvae.vae import VAE
 
 
 class Draws(NamedTuple):
@@ -50,7 +48,7 @@ class Target:
         jit_compile: compile the densities of z with XLA; p(z) is then made anew.
     """
 
-    def __init__(self, vae: "VAE", known: Known, anew: bool = False, jit_compile: bool = False) -> None:
+    def __init__(self, vae: Model, known: Known, anew: bool = False, jit_compile: bool = False) -> None:
         self.vae, self.known = vae, known
         self._parameters = vae.prior.parameters()
         made = None if anew or jit_compile else vae.prior.distribution(**self._parameters)
