@@ -32,7 +32,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         The path to write to, with the suffix of `path`.
 
     Raises:
-        OSError: if there is no such folder, or the disk is full or read-only; `path` is then as it was.
+        OSError: if the folder does not exist, or the disk is full or read-only; `path` is then as it was.
 
     Example:
         >>> with whole_file("notes.txt") as temporary:

@@ -46,7 +46,7 @@ class Evidence:
         log_likelihood: log p(x | z), `[S, B]`.
         log_prior: log p(z), `[S, B]`.
         log_posterior: log q(z | x), `[S, B]`.
-        kl: KL(q || p) in closed form, `[B]`, or `None` where there is none.
+        kl: KL(q || p), `[B]`, or `None` where q and p have no closed form of it.
         kl_per_dimension: the same for each latent dimension, `[B, D]`, or `None` where it does not factorise.
         z: the samples, `[S, B, D]`.
         posterior: q(z | x), batch shape `[B]`.

@@ -1,7 +1,7 @@
-"""Private names of Keras and TensorFlow, all of them: each a function, with the reason why nothing public serves.
+"""All private names of Keras and TensorFlow that tfvae uses: each in a function, which says why no public name serves.
 
-Nothing else in the package touches a name that the platform may change; `tests/test_keras_private.py` fails where it
-did. It stands in `core` and not beside the training loop, since noise (`core.seeds`) asks one of them too.
+No other file of the package uses a name that the platform may change, and `tests/test_keras_private.py` fails where it
+has changed. The file stands in `core` and not beside the training loop, since noise (`core.seeds`) needs it too.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -3,8 +3,8 @@
     observed = {"x": [B, ...], "target": [B, ...], "weight": [B]}        x is the one required key
     known    = vae.known(observed)                                       the same preprocessed, with every key there
 
-A plain dict passes every border of Keras, tf.data and tf.function unchanged; NamedTuples and None inside do not. Rows
-are gathered, split and copied by `tf.nest.map_structure` alone, so that a key more needs no line more.
+Keras, tf.data and tf.function hand on a plain dict unchanged, but not NamedTuples or a None inside. Rows are gathered,
+split and copied by `tf.nest.map_structure` alone, so that another key needs no other code.
 """
 
 from typing import TypedDict, cast

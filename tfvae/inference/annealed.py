@@ -94,7 +94,7 @@ def annealed_log_prob(
         Log p(x), its standard error, acceptance rate and effective number of chains, each `[B]`.
 
     Raises:
-        InvalidInput: if the latents are no real vectors, a number is out of range, or x has a wrong shape or values.
+        InvalidInput: if the latents are not real vectors, a number is out of range, or x has a wrong shape or values.
 
     Reference:
         Neal 2001, "Annealed Importance Sampling"; Wu, Burda, Salakhutdinov and Grosse 2017, "On the Quantitative
@@ -129,13 +129,13 @@ def bidirectional(
 
         z ~ p(z), x ~ p(x | z):   lower = log mean_c w_c up from p_0,   upper = -log mean_c 1 / w_c down from z
 
-    The z that made x is an exact draw of p(z | x), and the only one there is: all C backward chains start from it. Each
+    The z that made x is an exact draw of p(z | x), and the only one we have: all C backward chains start from it. Each
     1 / w_c still has mean 1 / p(x) over z and chains, and so has their average: the mean of `upper` lies above that of
-    log p(x), by Jensen's inequality. But chains with a common start are no independent ones: more chains reduce the
+    log p(x), by Jensen's inequality. But chains with a common start are not independent: more chains reduce the
     noise of the transitions only, and a single example's bound holds over its z, of which one was seen.
 
-    The gap bounds the error of `annealed_log_prob` with the same settings on data like the model's own; how far real
-    data are like that, it cannot know.
+    The gap bounds the error of `annealed_log_prob` with the same settings on data like the model's own; it does
+    not say how far real data are like that.
 
     Args:
         vae: the model, with real vectors as latents.
@@ -152,7 +152,7 @@ def bidirectional(
         The examples and both bounds.
 
     Raises:
-        InvalidInput: if the latents are no real vectors, or a number is out of range.
+        InvalidInput: if the latents are not real vectors, or a number is out of range.
 
     Reference:
         Grosse, Ghahramani and Adams 2015, "Sandwiching the marginal likelihood using bidirectional Monte Carlo".

@@ -121,7 +121,7 @@ class Annealing:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Calls `anneal`, traced once for any numbers of chains and temperatures.
 
-        Without XLA, which on a CPU is no faster for a small decoder and slower for one of 784 pixels.
+        XLA is not used: on a CPU it is as fast for a small decoder, and slower for one of 784 pixels.
         """
         if self._anneal is None:
             shapes = (None, *z.shape[1:]), (None,), (None, len(known["x"])), ()

@@ -113,7 +113,7 @@ def estimate_rows(
 def estimate_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
     """Returns the estimate for all of B examples, whose number may be unknown until run time, inside a graph.
 
-    The loop over blocks is the graph's own: it can neither check values nor show progress, which `rows.blocks` does.
+    The loop over blocks is part of the graph. It cannot check values or show progress, as `rows.blocks` does.
 
     Args:
         vae: the model.

@@ -69,7 +69,7 @@ def blocks(
         support: the set that preprocessed x must lie in; by default the likelihood's.
         same_size: fill the last block up, so that all have `min(size, B)` rows.
         streams: take batches of raw examples of any size as well, for example a `tf.data.Dataset` of x or of (x, y).
-        refuse_empty: raise an error if there is no example.
+        refuse_empty: raise an error if the data hold no example.
         verbose: show a progress bar over the blocks.
 
     Raises:

@@ -4,7 +4,7 @@
     M = min(S / 5, 3 sqrt(S))            moments of w up to order 1 / k exist: the variance for k < 1/2
     trusted  iff  k < min(1 - 1 / log10(S), 0.7)
 
-Above 0.7 the mean of w is dominated by samples so rare that S of them hold none, and so is its error bar: both look
+Above 0.7 both the mean of w and its error bar depend on samples so rare that S draws contain none of them: both look
 better than they are. (Vehtari, Simpson, Gelman, Yao and Gabry 2024; the fit is that of Zhang and Stephens 2009.)
 """
 
@@ -38,7 +38,7 @@ def threshold(num_samples: int) -> float:
 
 
 def share_untrusted(shapes: np.ndarray, num_samples: int) -> float:
-    """Returns the share of shapes, `[N]`, that are above the threshold or unknown; NaN where there is no threshold."""
+    """Returns the share of shapes, `[N]`, that are above the threshold or unknown; NaN where S is too small."""
     limit = threshold(num_samples)
     return math.nan if math.isnan(limit) else float(np.mean(~(np.asarray(shapes) <= limit)))
 
@@ -51,7 +51,7 @@ def pareto_shape(largest: np.ndarray) -> float:
 
     Returns:
         k: the larger, the heavier the tail. NaN for fewer than 5 weights or none that is finite; -inf where all of
-        them are equal but for rounding, as at the exact posterior, so that there is no tail.
+        them are equal but for rounding, as at the exact posterior, so that they have no tail.
 
     Reference:
         Vehtari, Simpson, Gelman, Yao and Gabry 2024, "Pareto Smoothed Importance Sampling", section 3.

@@ -5,8 +5,8 @@
 
 The gradient is the estimator's, by default through the reparameterised sample, in one forward pass. All noise is a
 function of the model's seed and the optimizer's step, so a resumed run goes on as if never stopped; evaluation draws
-the same noise every time. A step is frozen and serves as the key of the programs that are made of it: what may change
-between two fits without `compile` is one of its fields.
+the same noise every time. A step is frozen and serves as the key of the programs that are made of it: whatever may
+change between two fits without `compile` is one of its fields.
 """
 
 import abc
@@ -31,7 +31,7 @@ from tfvae.schedules import at
 from tfvae.training.guard import Guard
 from tfvae.training.logs import LogTable
 
-NOTHING = ()  # carried where nobody asked; None would not pass through Keras
+NOTHING = ()  # what a step without a guard carries as `failed`; None would not pass through Keras
 
 
 class Carried(NamedTuple):
@@ -200,7 +200,7 @@ class TrainStep(Step):
         return super().after()._replace(failed=self.guard.state() if self.guard else NOTHING)
 
     def shown(self, observed: Observed) -> Observed | Mapping:
-        """Returns the batch if a guard may ask for it; of several replicas there is not one batch."""
+        """Returns the batch if a guard may ask for it; several replicas have a part of it each, and return nothing."""
         return observed if self.guard and replicas.count() == 1 else {}
 
 
