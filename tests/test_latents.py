@@ -310,14 +310,6 @@ def test_relaxed_density_is_tfps_and_stays_finite_where_tfps_does_not():
     assert not np.isfinite(theirs.log_prob(corner)).any() and np.isfinite(ours.log_prob(corner)).all()
 
 
-def test_temperature_is_read_at_each_call():
-    part = randomised(posteriors.RelaxedCategorical(2, 3, temperature=1.0))
-    warm = part(noise(1, EVENT)).sample(500, seed=[1, 2])
-    part.temperature = 0.05
-    cold = part(noise(1, EVENT)).sample(500, seed=[1, 2])
-    assert tf.reduce_mean(tf.reduce_max(warm, -1)) < 0.9 < tf.reduce_mean(tf.reduce_max(cold, -1))
-
-
 # Construction.
 
 
@@ -330,8 +322,6 @@ def test_temperature_is_read_at_each_call():
         (lambda: posteriors.VonMisesFisher(1), "latent_dim of at least 2 for VonMisesFisher"),
         (lambda: posteriors.PowerSpherical(1), "latent_dim of at least 2 for PowerSpherical"),
         (lambda: posteriors.Categorical(2, 1), "num_categories of at least 2"),
-        (lambda: posteriors.RelaxedCategorical(2, 3, temperature=0.0), "temperature"),
-        (lambda: posteriors.RelaxedCategorical(2, 3, temperature=float("nan")), "temperature"),
         (lambda: priors.DiagonalNormal(1.5), "latent_dim"),
         (lambda: priors.MixtureOfNormals(2, 0), "num_components"),
         (lambda: priors.VampPrior(2, 0), "num_components"),
@@ -341,7 +331,6 @@ def test_temperature_is_read_at_each_call():
         (lambda: priors.Interval(1.0, 0.0), "low < high"),
         (lambda: priors.HypersphericalUniform(1), "latent_dim of at least 2"),
         (lambda: priors.UniformCategorical(2, 1), "num_categories"),
-        (lambda: priors.RelaxedCategorical(2, 3, temperature=-1), "temperature"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

@@ -1,4 +1,4 @@
-"""Schedules: a number that an objective takes, as a function of the training step t.
+"""Schedules: a number that an objective or a part takes, as a function of the training step t.
 
     Constant        v
     LinearWarmup    start + (end - start) min(t / steps, 1)                      Sonderby et al. 2016
@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 
 __all__ = ["Constant", "Cyclical", "LinearWarmup", "Schedule", "Sigmoid", "warmup_cosine"]
 
@@ -60,6 +60,30 @@ def at(value: "float | Schedule", step: tf.Tensor | None) -> float | tf.Tensor:
     if not isinstance(value, Schedule):
         return value
     return value.final if step is None else value(tf.cast(step, tf.float32))
+
+
+class Positive:
+    """An attribute of a part: a positive number or a schedule of positive ones, which is checked when it is set.
+
+    Example:
+        >>> class Part:
+        ...     temperature = Positive()
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Takes the name of the attribute."""
+        self.name = name
+
+    def __get__(self, part: Any, owner: type | None = None) -> "float | Schedule | Positive | None":
+        """Returns the number or the schedule, `None` before it is set, or of the class this description."""
+        return self if part is None else vars(part).get(self.name)
+
+    def __set__(self, part: Any, value: "float | Schedule") -> None:
+        """Sets the number or the schedule; raises `InvalidInput` if it is not positive at its start and its end."""
+        ends = [float(value(0)), value.final] if isinstance(value, Schedule) else [value]
+        for end in ends:
+            positive_number(self.name, end)
+        vars(part)[self.name] = value if isinstance(value, Schedule) else float(value)
 
 
 def checked(name: str, value: Any) -> "float | Schedule":

@@ -291,8 +291,9 @@ class VAE(Trainer):
             num_data: number of examples N in the data set, or `None` where it is unknown.
         """
         estimator, gate = estimator or Pathwise(), Gate()
-        parameters = self.posterior.parameters(known["x"], training=training)
-        q, p = self.posterior.distribution(**parameters), self.prior()
+        parameters = self.posterior.at_step(self.posterior.parameters(known["x"], training=training), step)
+        q = self.posterior.distribution(**parameters)
+        p = self.prior.distribution(**self.prior.at_step(self.prior.parameters(), step))
         z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         per_dimension = kl_per_dimension(q, p)
         shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
@@ -355,6 +356,11 @@ class VAE(Trainer):
     def support(self) -> ValueSet:
         """The set that preprocessed data must lie in: the likelihood's."""
         return self.likelihood.support
+
+    @property
+    def constants(self) -> tuple:
+        """The numbers and schedules of the parts that a graph keeps as they were when it was traced."""
+        return (*self.posterior.constants, *self.likelihood.constants, *self.prior.constants)
 
     @property
     def latent_dim(self) -> int:

@@ -21,7 +21,7 @@ import tensorflow_probability as tfp
 from tfvae.core import serial
 from tfvae.core.errors import InvalidInput
 from tfvae.core.head import Head
-from tfvae.core.types import ArrayLike, Config
+from tfvae.core.types import ArrayLike, Config, Parameters
 
 SCALE_FLOOR = 1e-5  # smallest standard deviation a part can produce: its square and its inverse square fit float32
 
@@ -109,6 +109,21 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             Name to tensor, each with the context's leading dimensions.
         """
         return self.constrain(**self.raw_parameters(context, training))
+
+    @property
+    def constants(self) -> tuple:
+        """The numbers and schedules that a graph keeps as they were when it was traced: others make another graph."""
+        return ()
+
+    def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
+        """Returns the parameters in a training step: those that follow a schedule have their value of that step.
+
+        Args:
+            parameters: what `parameters(context)` returned, in which schedules have their final values.
+            step: the training step, or `None` in evaluation.
+        """
+        del step
+        return parameters
 
     def raw_parameters(self, context: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the head's unconstrained outputs for `context`, `[..., *context]`: name to `[..., *shape]`."""

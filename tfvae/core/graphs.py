@@ -7,7 +7,6 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import keras
 import tensorflow as tf
 
 from tfvae.core import keras_private
@@ -27,7 +26,7 @@ def compiled(function: Callable, **options: Any) -> Callable:
 
 
 class Graphs:
-    """The graphs that were made for one model, as long as its layers are those that they were made with.
+    """The graphs that were made for one model, as long as it holds what they were made with.
 
     A model holds them in its attribute `graphs`. As a plain object they are neither tracked nor saved by Keras, and a
     copy of the model, which Keras makes of its configuration and its weights, starts with none.
@@ -35,18 +34,18 @@ class Graphs:
 
     def __init__(self) -> None:
         self.made: dict[tuple, Callable] = {}
-        self.layers: tuple[keras.layers.Layer, ...] = ()
+        self.held: tuple = ()
 
-    def get(self, key: tuple, layers: tuple[keras.layers.Layer, ...], make: Callable[[], Callable]) -> Callable:
-        """Returns the graph of this key; all are forgotten when the model's layers are others than before.
+    def get(self, key: tuple, held: tuple, make: Callable[[], Callable]) -> Callable:
+        """Returns the graph of this key; all are forgotten when the model holds something else than before.
 
         Args:
             key: what tells a graph from the others of the model.
-            layers: of the model, as they are now.
+            held: the model's layers and constants, as they are now.
             make: makes the graph.
         """
-        if self.layers != layers:
-            self.made, self.layers = {}, layers
+        if self.held != held:
+            self.made, self.held = {}, held
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
@@ -54,6 +53,8 @@ class Graphs:
 
 def compiled_for(model: "Model", function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
+
+    A graph keeps the numbers that `model.constants` names: where one of them is another, the graphs are made again.
 
     Args:
         model: whose weights the function reads; where a part of it is replaced, the graph is made anew.
@@ -63,4 +64,5 @@ def compiled_for(model: "Model", function: Callable, reduce_retracing: bool = Fa
     """
     bound = functools.partial(function, model, **settings)
     make = functools.partial(compiled, bound, reduce_retracing=reduce_retracing, autograph=False)
-    return model.graphs.get((function, *settings.items()), keras_private.layers_now(model), make)
+    held = (keras_private.layers_now(model), model.constants)
+    return model.graphs.get((function, *settings.items()), held, make)

@@ -35,6 +35,7 @@ class Model(Protocol):
         losses: regularisation of the networks, which Keras collects in each forward pass.
         notes: keys of what was said once.
         graphs: what was compiled for the model.
+        constants: numbers and schedules that a graph keeps as they were when it was traced.
     """
 
     posterior: "Posterior"
@@ -44,6 +45,7 @@ class Model(Protocol):
     losses: Sequence[Tensor]
     notes: set[str]
     graphs: Graphs
+    constants: tuple
 
     @property
     @abc.abstractmethod

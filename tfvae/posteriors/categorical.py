@@ -10,8 +10,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.errors import positive_number
+from tfvae.core.types import Parameters
 from tfvae.distributions import simplex
 from tfvae.posteriors.base import Posterior
 
@@ -82,12 +83,14 @@ class RelaxedCategorical(_OneHot):
     Args:
         latent_dim: number of relaxed vectors D.
         num_categories: number of categories K of each, at least 2.
-        temperature: towards 0 the vectors become one-hot and the gradients wild; an attribute, read at each call.
+        temperature: a number, or a schedule from `tfvae.schedules` over training steps, whose final value evaluation
+            uses. Towards 0 the vectors become one-hot and the variance of the gradients grows. It is an attribute: a
+            new value holds from the next call on.
         network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least 1, `num_categories` of at least 2, or
-            `temperature` is not a positive number.
+            `temperature` is not positive.
 
     Reference:
         Maddison, Mnih and Teh 2017, "The Concrete Distribution"; Jang, Gu and Poole 2017, "Categorical
@@ -100,21 +103,32 @@ class RelaxedCategorical(_OneHot):
 
     space = sets.SIMPLEX
     has_mean = False
+    temperature = schedules.Positive()
 
     def __init__(
         self,
         latent_dim: int,
         num_categories: int,
-        temperature: float = 2 / 3,
+        temperature: float | schedules.Schedule = 2 / 3,
         network: keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(latent_dim, num_categories, network=network, **kwargs)
-        self.temperature = positive_number("temperature", temperature)
+        self.temperature = temperature
 
     def constrain(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns logits `[..., D, K]` and temperature `[]`."""
-        return {"logits": logits, "temperature": tf.convert_to_tensor(self.temperature, tf.float32)}
+        return self.at_step({"logits": logits}, None)
+
+    @property
+    def constants(self) -> tuple:
+        """The temperature, a number or a schedule."""
+        return (self.temperature,)
+
+    def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
+        """Returns the parameters with the temperature of a training step, or its final one for `None`; `[]`."""
+        temperature = tf.convert_to_tensor(schedules.at(self.temperature, step), tf.float32)
+        return {**parameters, "temperature": temperature}
 
     def distribution(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Independent:
         """Returns the distribution of the D relaxed vectors."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Parameters
 from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 from tfvae.posteriors.normal import DiagonalNormal
 
@@ -93,6 +94,15 @@ class Flow(Posterior):
         """Returns the base's parameters, the features `[..., C]` and the transforms' weights."""
         base = self.base.constrain(**{name.removeprefix(BASE): value for name, value in raw.items()})
         return {"base": base, "context": context, "weights": self.chain.tensors()}
+
+    @property
+    def constants(self) -> tuple:
+        """Those of the base."""
+        return self.base.constants
+
+    def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
+        """Returns the parameters in a training step, as the base has them."""
+        return {**parameters, "base": self.base.at_step(parameters["base"], step)}
 
     def distribution(self, base: dict[str, tf.Tensor], context: tf.Tensor, weights: list) -> flows.FlowDistribution:
         """Returns the distribution of the moved base."""

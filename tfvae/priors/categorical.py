@@ -10,8 +10,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.errors import positive_number
+from tfvae.core.types import Parameters
 from tfvae.distributions import simplex
 from tfvae.priors.base import Prior
 
@@ -75,11 +76,13 @@ class RelaxedCategorical(_OneHot):
     Args:
         latent_dim: number of relaxed vectors D.
         num_categories: number of categories K of each, at least 2.
-        temperature: an attribute, read at each call; the paper has it lower than the posterior's.
+        temperature: a number, or a schedule from `tfvae.schedules` over training steps, whose final value evaluation
+            uses; the paper has it lower than the posterior's. It is an attribute: a new value holds from the next
+            call on.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least 1, `num_categories` of at least 2, or
-            `temperature` is not a positive number.
+            `temperature` is not positive.
 
     Reference:
         Maddison, Mnih and Teh 2017, "The Concrete Distribution".
@@ -91,15 +94,27 @@ class RelaxedCategorical(_OneHot):
 
     space = sets.SIMPLEX
     has_mean = False
+    temperature = schedules.Positive()
 
-    def __init__(self, latent_dim: int, num_categories: int, temperature: float = 0.5, **kwargs: Any) -> None:
+    def __init__(
+        self, latent_dim: int, num_categories: int, temperature: float | schedules.Schedule = 0.5, **kwargs: Any
+    ) -> None:
         super().__init__(latent_dim, num_categories, **kwargs)
-        self.temperature = positive_number("temperature", temperature)
+        self.temperature = temperature
 
     def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns zero logits, `[D, K]`, and temperature `[]`."""
-        temperature = tf.convert_to_tensor(self.temperature, tf.float32)
-        return {**super().parameters(context, training), "temperature": temperature}
+        return self.at_step(super().parameters(context, training), None)
+
+    @property
+    def constants(self) -> tuple:
+        """The temperature, a number or a schedule."""
+        return (self.temperature,)
+
+    def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
+        """Returns the parameters with the temperature of a training step, or its final one for `None`; `[]`."""
+        temperature = tf.convert_to_tensor(schedules.at(self.temperature, step), tf.float32)
+        return {**parameters, "temperature": temperature}
 
     def distribution(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Independent:
         """Returns the distribution of the D relaxed vectors."""

@@ -11,6 +11,7 @@ import keras
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Parameters
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
 
@@ -83,6 +84,15 @@ class Flow(Prior):
     def parameters(self, context: "tf.Tensor | None" = None, training: bool = False) -> dict[str, Any]:
         """Returns the base's parameters and the transforms' weights."""
         return {"base": self.base.parameters(context, training), "weights": self.chain.tensors()}
+
+    @property
+    def constants(self) -> tuple:
+        """Those of the base."""
+        return self.base.constants
+
+    def at_step(self, parameters: Parameters, step: "tf.Tensor | None") -> Parameters:
+        """Returns the parameters in a training step, as the base has them."""
+        return {**parameters, "base": self.base.at_step(parameters["base"], step)}
 
     def distribution(self, base: dict[str, Any], weights: list) -> flows.FlowDistribution:
         """Returns the distribution of the moved base."""

@@ -16,6 +16,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Parameters
 from tfvae.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -146,6 +147,10 @@ class VampPrior(Prior):
         """Returns the posterior's parameters at the pseudo-inputs; its network runs as in inference."""
         del context, training
         return {"components": self.posterior.parameters(tf.convert_to_tensor(self.pseudo_inputs))}
+
+    def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
+        """Returns the parameters in a training step, as the posterior has them."""
+        return {"components": self.posterior.at_step(parameters["components"], step)}
 
     def distribution(self, components: dict[str, Any]) -> tfd.MixtureSameFamily:
         """Returns the mixture of the posteriors with these parameters."""

@@ -22,7 +22,7 @@ from tfvae.core.types import Logs
 from tfvae.training import call as calls
 from tfvae.training.call import FitCall
 from tfvae.training.epochs import Epochs
-from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS
+from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS, Present
 
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
@@ -103,13 +103,15 @@ def mode_of(model: "Trainer", steps: int) -> str:
 
 def _training(model: "Trainer", call: FitCall) -> Epochs:
     size = call.batch_size or 32
-    program = model.program(training=True, mode=mode_of(model, call.epochs * -(-num_rows(call.x) // size)))
-    program.allowance = 1
+    mode = mode_of(model, call.epochs * -(-num_rows(call.x) // size))
+    program = Present(model, functools.partial(model.program, training=True, mode=mode))
+    program().allowance = 1
     return Epochs(model, program, call.x, size, shuffle=bool(call.shuffle), training=True)
 
 
 def _validation(model: "Trainer", call: FitCall, batch_size: int) -> Epochs:
-    program = model.program(training=False, mode=EAGER if model.run_eagerly else GRAPH)  # the numbers of `evaluate`
+    mode = EAGER if model.run_eagerly else GRAPH  # the numbers of `evaluate`
+    program = Present(model, functools.partial(model.program, training=False, mode=mode))
     size, most = call.validation_batch_size or batch_size, call.validation_steps
     return Epochs(model, program, call.validation_data[0], size, shuffle=False, training=False, most=most)
 

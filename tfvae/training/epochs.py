@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvae.core import seeds
 from tfvae.core.graphs import compiled
 from tfvae.core.observed import Observed, num_rows
-from tfvae.training.program import Program
+from tfvae.training.program import Present
 from tfvae.training.step import Carried
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Epochs:
 
     Args:
         model: that is trained.
-        program: of its steps.
+        program: of its steps, as the model is now.
         data: what is known of the N examples.
         batch_size: B.
         shuffle: anew in every epoch.
@@ -43,7 +43,7 @@ class Epochs:
     def __init__(
         self,
         model: "Trainer",
-        program: Program,
+        program: Present,
         data: Observed,
         batch_size: int,
         *,
@@ -82,12 +82,12 @@ class Epochs:
 
     def _carried(self, end: int) -> Carried:
         full, remainder = self._orders
-        count = min(end, self.full) - self.position
+        program, count = self.program(), min(end, self.full) - self.position
         if count <= 0:
             self.position += 1
-            return self.program.run_remainder(self.data, remainder)
-        count = min(count, self.program.allowance)
-        carried = self.program.run(self.data, full, self.position, count)
+            return program.run_remainder(self.data, remainder)
+        count = min(count, program.allowance)
+        carried = program.run(self.data, full, self.position, count)
         self.position += count
         return carried
 

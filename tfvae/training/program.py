@@ -5,16 +5,40 @@ for i in first .. first + count - 1:  step(batch order[i])              order: r
 
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import tensorflow as tf
 
 from tfvae.core.graphs import compiled
+from tfvae.core.model import Model
 from tfvae.core.observed import Observed
 from tfvae.training.step import Carried, Step
 
 PATIENCE = 0.5  # seconds in one call, so that the progress bar moves and an interrupt is heard
 EAGER, GRAPH, XLA = "eager", "graph", "xla"  # how steps are run
 XLA_STEPS = "xla steps"  # each step through XLA, not their loop, in which convolutions on a CPU are 20 times as slow
+
+
+Made = TypeVar("Made")
+
+
+class Present(Generic[Made]):
+    """What is made of a model's constants as they are now; made again when one of them was set anew, within a fit too.
+
+    Args:
+        model: that has `constants`.
+        make: makes it.
+    """
+
+    def __init__(self, model: Model, make: Callable[[], Made]) -> None:
+        self._model, self._make = model, make
+        self._constants, self._made = model.constants, make()
+
+    def __call__(self) -> Made:
+        """Returns what the present constants make."""
+        if self._constants != self._model.constants:
+            self._constants, self._made = self._model.constants, self._make()
+        return self._made
 
 
 class Program:

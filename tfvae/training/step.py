@@ -56,7 +56,7 @@ class Step(abc.ABC):
 
     Attributes:
         model: gives evidence for what is known of a batch.
-        layers: that the model is made of.
+        held: the model's layers, and its numbers that a program keeps as they were when it was traced.
         objective: the bound.
         logs: where the means over examples are kept.
         violations: where refused values are counted.
@@ -66,7 +66,7 @@ class Step(abc.ABC):
     """
 
     model: Model
-    layers: tuple[keras.layers.Layer, ...]
+    held: tuple
     objective: Objective
     logs: LogTable
     violations: Violations
@@ -243,4 +243,4 @@ class OwnStep:
 
 
 def _identity(value: object) -> object:
-    return value if value is None or isinstance(value, int) else id(value)
+    return value if value is None or isinstance(value, (int, float)) else id(value)

@@ -29,7 +29,7 @@ from tfvae.training.device import placed
 from tfvae.training.epochs import Epochs
 from tfvae.training.guard import Guard, guard_of, introduce
 from tfvae.training.logs import Log, LogTable
-from tfvae.training.program import Program
+from tfvae.training.program import Present, Program
 from tfvae.training.step import Carried, OwnStep, Step, TestStep, TrainStep
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
@@ -51,9 +51,11 @@ class Trainer(keras.Model, Model):
         num_data: number of examples N in the data set, or `None`.
         guard: the callback of a fit that guards its steps, or `None`.
         graphs: what scoring and evaluation have compiled for this model.
+        constants: numbers and schedules that a program keeps as they were when it was traced.
     """
 
     steps_per_execution: int  # Keras'
+    constants: tuple = ()
 
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # raw x keeps its precision under mixed_float16
@@ -217,18 +219,18 @@ class Trainer(keras.Model, Model):
         """Gives Keras its train function; by now Keras has asked how many steps a call on arrays takes."""
         if self._source is not None:
             self.steps_per_execution = self._execution["steps_per_execution"]
-        self.train_function = functools.partial(self._next_logs, self._stream(training=True), training=True)
+        self.train_function = functools.partial(self._next_logs, self._present_stream(training=True), training=True)
 
     def make_test_function(self, force: bool = False) -> None:
         """Gives Keras its test function."""
-        self.test_function = functools.partial(self._next_logs, self._stream(training=False), training=False)
+        self.test_function = functools.partial(self._next_logs, self._present_stream(training=False), training=False)
 
     # Steps, and the programs that are made of them.
 
     def make_step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
         """Returns the step as the model is compiled now; `checked` if all values of the data were checked before."""
-        layers = keras_private.layers_now(self)
-        common = (layers, self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
+        held = (keras_private.layers_now(self), self.constants)
+        common = (held, self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
         if not training:
             return TestStep(self, *common)
         return TrainStep(self, *common, tuple(self.part_variables), self.optimizer, self.estimator, self.guard)
@@ -258,11 +260,14 @@ class Trainer(keras.Model, Model):
         step = OwnStep(own, ours) if self.has_steps_of_its_own else ours
         return self._functions(step, self.run_eagerly, self.steps_per_execution, self.jit_compile)
 
-    def _next_logs(self, stream: Callable[[Iterator], Carried], iterator: Iterator, training: bool) -> Logs:
+    def _present_stream(self, training: bool) -> Present:
+        return Present(self, functools.partial(self._stream, training))
+
+    def _next_logs(self, stream: Present, iterator: Iterator, training: bool) -> Logs:
         """Takes the next steps, on arrays if the present call reads some, else on the stream; returns their logs."""
         if self._source is not None:
             return self._source.advance()
-        return self.inspected(stream(iterator), training)
+        return self.inspected(stream()(iterator), training)
 
     def inspected(self, carried: Carried, training: bool, batch: Callable[[int], Observed] | None = None) -> Logs:
         """Looks at what a block of steps carried out; returns its logs.
