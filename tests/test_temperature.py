@@ -1,4 +1,4 @@
-"""The temperature of relaxed categories: a number that may be set anew at any time, or a schedule over training steps."""
+"""The temperature of relaxed categories: a number that may be set anew at any time, or a schedule over steps."""
 
 import keras
 import numpy as np

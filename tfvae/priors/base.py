@@ -26,12 +26,16 @@ class Prior(ConditionalDistribution):
         space: where z lives; the posterior's must be the same.
 
     Raises:
-        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
+        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`, or a network is given.
     """
 
     space: sets.ValueSet = sets.REAL
 
     def __init__(self, latent_dim: int, **kwargs: Any) -> None:
+        if kwargs.get("network") is not None:
+            expected = f"{type(self).__name__} without a network: a prior has no context that one could read"
+            remedy = "Give the network to the posterior or the likelihood; a prior that learns more is priors.Flow."
+            raise InvalidInput(expected, f"network={kwargs['network']!r}", remedy)
         super().__init__(**kwargs)
         self.latent_dim = sets.latent_dim(self, latent_dim)
 
