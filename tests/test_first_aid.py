@@ -145,6 +145,24 @@ def test_a_scale_driven_to_zero_is_named(tmp_path):
     assert "likelihood.scale fell to 0" in str(error) and "log-likelihood" in str(error)
 
 
+def test_a_diagnosis_names_scales_by_what_the_parts_declare():
+    """Of a step that is not finite: the triangle of a full normal holds zeros, which are not vanished scales."""
+    for silent in (False, True):
+        vae = tfvae.VAE(
+            tfvae.posteriors.FullNormal(2), tfvae.likelihoods.NegativeBinomial(64), tfvae.priors.VampPrior(2, 3), seed=1
+        )
+        vae.compile()
+        bias = np.array([0, 0, *([-100.0, 0, -100.0] if silent else [0, 0, 0])], "float32")
+        kernel = vae.posterior.head.dense.kernel
+        vae.posterior.head.dense.set_weights([0 * kernel.numpy(), bias])
+        vae.likelihood.scale.raw.assign(np.full(64, -1e4 if silent else 0.0))
+        vae.likelihood.head.dense.bias.assign(np.full(64, np.nan))
+        found = diagnose(vae, {"x": BINARY[:4]})
+        assert found.what == "loss" and found.parameters == ("likelihood.log_mean",)
+        vanished = ["likelihood.inverse_dispersion", "posterior.scale_tril"]
+        assert sorted(found.vanished) == (vanished if silent else [])
+
+
 def test_the_scales_of_the_package_have_floors():
     scale = tfvae.scales.PerDimension()
     vae = make(lambda *args, **kwargs: tfvae.likelihoods.Normal(*args, scale=scale, **kwargs))

@@ -346,3 +346,12 @@ def test_what_makes_no_sense_is_refused(make, message):
 def test_every_part_is_in_the_list(module, base, listed):
     public = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base) and c is not base}
     assert public == {kind for kind, _, _ in listed.values()}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_prior_refuses_a_network(name):
+    """It has no context: the network would do nothing."""
+    kind, arguments, _ = PARTS[f"prior {name}"]
+    arguments = {k: v() if callable(v) else v for k, v in arguments.items()}
+    with pytest.raises(tfvae.InvalidInput, match=f"{kind.__name__} without a network.*posterior or the likelihood"):
+        kind(3, **arguments, network=tfvae.networks.mlp([4]))

@@ -100,6 +100,26 @@ def test_columns_have_a_mean_if_all_parts_have():
         made().mean()
 
 
+SCALES = {  # what training may drive to zero, of each part that has it
+    "DiagonalNormal": ["scale"],
+    "LowRankNormal": ["scale"],
+    "FullNormal": ["scale_tril"],
+    **dict.fromkeys([name for name in parts.POSTERIORS if name.startswith("Flow")], ["scale"]),
+    **dict.fromkeys(["Normal", "Laplace", "StudentT"], ["scale"]),
+    **dict.fromkeys(["DiscretizedLogistic", "DiscretizedLogisticMixture"], ["scale"]),
+    **dict.fromkeys(["NegativeBinomial", "ZeroInflatedNegativeBinomial"], ["inverse_dispersion"]),
+    "Columns": ["scale_0"],
+}
+
+
+@pytest.mark.parametrize(("family", "name"), [key for key in DISTRIBUTIONS if key[0] != "prior"])
+def test_scales_are_as_declared_and_positive(family, name):
+    part, _ = built(family, name)
+    parameters = random_parameters(part, 2) if family == "likelihood" else part.parameters(noise(2, EVENT))
+    found = part.scales(parameters)
+    assert list(found) == SCALES.get(name, []) and all(np.all(value > 0) for value in found.values())
+
+
 # Configurations.
 
 

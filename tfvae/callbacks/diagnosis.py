@@ -20,8 +20,10 @@ import tensorflow as tf
 from tfvae.core import keras_private
 from tfvae.core.conditional import SCALE_FLOOR
 from tfvae.core.observed import Observed, num_rows
+from tfvae.core.types import Parameters
 
 PARTS = ("posterior", "prior", "likelihood")
+MADE = ("posterior", "likelihood")  # of parameters that networks predict
 AT_FLOOR = 1.01 * SCALE_FLOOR
 
 
@@ -53,7 +55,7 @@ def diagnose(vae: Any, observed: Observed) -> Diagnosis:
         vae: the model.
         observed: what is known of the batch.
     """
-    with unchanged(vae), _recorded(vae) as outputs, tf.GradientTape(persistent=True) as tape:
+    with unchanged(vae), _recorded(vae) as (outputs, given), tf.GradientTape(persistent=True) as tape:
         loss, evidence, bound, terms = vae.make_step(training=True).loss(observed)
         values = {
             "log posterior": evidence.log_posterior,
@@ -71,7 +73,7 @@ def diagnose(vae: Any, observed: Observed) -> Diagnosis:
             tuple(name for name, value in values.items() if not _finite(value)) or ("bound",),
             place(vae, bad[0][0]) if bad else "",
             _rows([*values.values(), bound], size),
-            *_parameters(vae, evidence),
+            *_parameters(vae, given),
         )
     variables = vae.part_variables
     if is_finite(*tape.gradient(loss, variables)):
@@ -85,7 +87,7 @@ def diagnose(vae: Any, observed: Observed) -> Diagnosis:
         tuple(guilty) or ("bound",),
         place(vae, bad[-1][0] if bad else spoiled[0]),
         _rows([tf.square(g) for _, g in bad], size),
-        *_parameters(vae, evidence),
+        *_parameters(vae, given),
     )
 
 
@@ -101,9 +103,12 @@ def unchanged(vae: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _recorded(vae: Any) -> Iterator[list]:
-    """Yields a list that fills with each layer that is called and its floating-point outputs, inner layers first."""
-    outputs, layers = [], list(keras_private.all_layers(vae, include_self=False))
+def _recorded(vae: Any) -> Iterator[tuple[list, dict[str, Parameters]]]:
+    """Yields what fills with each layer that is called and its floating-point outputs, inner layers first.
+
+    Beside it, what fills with the parameters of which q and p(x | z) were made.
+    """
+    outputs, given, layers = [], {}, list(keras_private.all_layers(vae, include_self=False))
 
     def watched(layer: keras.layers.Layer, call: Callable) -> Callable:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -114,13 +119,25 @@ def _recorded(vae: Any) -> Iterator[list]:
 
         return wrapper
 
+    def kept(name: str, distribution: Callable) -> Callable:
+        def wrapper(**parameters: Any) -> Any:
+            given.setdefault(name, parameters)  # the first: a VampPrior makes more of q's kind
+            return distribution(**parameters)
+
+        return wrapper
+
     for layer in layers:
         vars(layer)["call"] = watched(layer, layer.call)  # on the object, past Keras' tracking of attributes
+    for name in MADE:
+        part = getattr(vae, name)
+        vars(part)["distribution"] = kept(name, part.distribution)
     try:
-        yield outputs
+        yield outputs, given
     finally:
         for layer in layers:
             vars(layer).pop("call")
+        for name in MADE:
+            vars(getattr(vae, name)).pop("distribution")
 
 
 def is_finite(*gradients: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor:
@@ -156,11 +173,18 @@ def place(vae: Any, thing: keras.layers.Layer | keras.Variable) -> str:
     return name
 
 
-def _parameters(vae: Any, evidence: Any) -> tuple[tuple[str, ...], dict[str, float]]:
+def _parameters(vae: Any, given: Mapping[str, Parameters]) -> tuple[tuple[str, ...], dict[str, float]]:
     """Returns the names of q's and p(x | z)'s parameters that are not finite, and the scales that have vanished."""
-    parts = {"posterior": evidence.posterior.parameters, "likelihood": vae.likelihood.parameters(evidence.z)}
-    named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
-    numbers = {name: value for name, value in named.items() if tf.is_tensor(value) and value.dtype.is_floating}
-    lowest = {name: float(tf.reduce_min(value)) for name, value in numbers.items() if "scale" in name}
+    numbers = _named(given)
+    lowest = {
+        name: float(tf.reduce_min(value))
+        for name, value in _named({part: getattr(vae, part).scales(values) for part, values in given.items()}).items()
+    }
     bad = tuple(name for name, value in numbers.items() if not _finite(value))
     return bad, {name: value for name, value in lowest.items() if value <= AT_FLOOR}
+
+
+def _named(parameters: Mapping[str, Parameters]) -> dict[str, tf.Tensor]:
+    """Returns the tensors among the parameters of several parts, named for example "posterior.loc"."""
+    named = {f"{part}.{name}": value for part, values in parameters.items() for name, value in values.items()}
+    return {name: value for name, value in named.items() if tf.is_tensor(value) and value.dtype.is_floating}

@@ -49,6 +49,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         jit_sample: sampling compiles under XLA.
         has_mean: the distribution has a mean.
         min_dim: smallest number of dimensions.
+        scale_names: the parameters that are scales: positive numbers that the density divides by.
 
     Raises:
         InvalidInput: if `network` is not a Keras layer or model.
@@ -58,6 +59,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
     jit_sample = True
     has_mean = True
     min_dim = 1
+    scale_names: tuple[str, ...] = ("scale",)
 
     def __init__(self, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})  # densities are float32 whatever the policy
@@ -109,6 +111,10 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             Name to tensor, each with the context's leading dimensions.
         """
         return self.constrain(**self.raw_parameters(context, training))
+
+    def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
+        """Returns those of the distribution's parameters that are scales: where one falls to zero, training ends."""
+        return {name: parameters[name] for name in self.scale_names if name in parameters}
 
     @property
     def constants(self) -> tuple:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Parameters
 from tfvae.distributions.concatenated import Concatenated
 from tfvae.likelihoods.base import Likelihood
 
@@ -88,6 +89,10 @@ class Columns(Likelihood):
     def distribution(self, **parameters: tf.Tensor) -> Concatenated:
         """Returns the distribution over rows."""
         return Concatenated([part.distribution(**own) for part, own in self._by_part(parameters)])
+
+    def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
+        """Returns each part's scales, their names numbered by part."""
+        return self._numbered([part.scales(own) for part, own in self._by_part(parameters)])
 
     def point(self, distribution: Concatenated) -> tf.Tensor:
         """Returns the reconstruction, `[..., D]`: of each group the mean or, of labels, the mode."""

@@ -81,6 +81,7 @@ class OverdispersedCounts(Counts, ScaledLikelihood):
     """
 
     default_scale = scales.PerDimension
+    scale_names = ("inverse_dispersion",)
 
     def __init__(
         self,

@@ -104,6 +104,10 @@ class Flow(Posterior):
         """Returns the parameters in a training step, as the base has them."""
         return {**parameters, "base": self.base.at_step(parameters["base"], step)}
 
+    def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
+        """Returns those of the base."""
+        return self.base.scales(parameters["base"])
+
     def distribution(self, base: dict[str, tf.Tensor], context: tf.Tensor, weights: list) -> flows.FlowDistribution:
         """Returns the distribution of the moved base."""
         return flows.FlowDistribution(self.base.distribution(**base), self.chain, weights, context)

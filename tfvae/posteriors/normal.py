@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Parameters
 from tfvae.distributions.normal import MultivariateNormalDiag, MultivariateNormalLowRank, MultivariateNormalTriL
 from tfvae.posteriors.base import Posterior
 
@@ -128,6 +129,10 @@ class FullNormal(Posterior):
         factor = tfp.math.fill_triangular(triangle)
         diagonal = tf.linalg.diag(positive(tf.linalg.diag_part(factor)))  # set_diag has no gradient for batches in XLA
         return {"loc": loc, "scale_tril": factor * (1 - tf.eye(self.latent_dim)) + diagonal}
+
+    def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
+        """Returns the diagonal of the Cholesky factor, `[..., D]`."""
+        return {"scale_tril": tf.linalg.diag_part(parameters["scale_tril"])}
 
     def distribution(self, loc: tf.Tensor, scale_tril: tf.Tensor) -> MultivariateNormalTriL:
         """Returns the `tfd.MultivariateNormalTriL` with these moments."""
