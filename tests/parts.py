@@ -65,6 +65,18 @@ SCHEDULES = {
     "Cyclical": lambda: schedules.Cyclical(4, cycles=2),
     "Sigmoid": lambda: schedules.Sigmoid(3, 1),
 }
+NETWORKS = {  # name to (network, shape of its input, shape of its output)
+    "mlp": (lambda: networks.mlp([6, 5]), (4, 2), (5,)),
+    "gated_mlp": (lambda: networks.gated_mlp([6, 5]), (4, 2), (5,)),
+    "conv": (lambda: networks.conv([3, 4]), (6, 5, 2), (2, 2, 4)),
+    "conv-sequence": (lambda: networks.conv([3, 4], rank=1), (7, 2), (2, 4)),
+    "conv_transpose": (lambda: networks.conv_transpose((6, 5, 2), [4, 3]), (3,), (6, 5, 3)),
+    "conv_transpose-sequence": (lambda: networks.conv_transpose((7, 2), [4, 3]), (3,), (7, 3)),
+    "residual_conv": (lambda: networks.residual_conv([4, 6], group_size=2), (6, 5, 2), (2, 2, 6)),
+    "residual_conv-sequence": (lambda: networks.residual_conv([4, 6], depth=2, rank=1), (7, 2), (2, 6)),
+    "residual_conv_transpose": (lambda: networks.residual_conv_transpose((6, 5, 2), [6, 4]), (3,), (6, 5, 4)),
+    "residual_conv_transpose-sequence": (lambda: networks.residual_conv_transpose((7, 2), [6, 4]), (3,), (7, 4)),
+}
 LIKELIHOODS = [*MAKE, "Columns"]
 FAMILIES = {  # module to (base class, name to example)
     posteriors: (posteriors.Posterior, {name: lambda name=name: posterior(name) for name in POSTERIORS}),

@@ -216,7 +216,11 @@ def refusals():
         yield Row(f"shared scale {value!r}", lambda m, s=value: scales.Shared(s), positive)
     yield Row("no width", lambda m: networks.mlp([0]), ("units to be a whole number",))
     yield Row("fractional filters", lambda m: networks.conv([2.5]), ("filters to be a whole number",))
-    yield Row("filters for a vector", lambda m: networks.conv_transpose((5,), [3]), ("an image shape (H, W, C)",))
+    yield Row(
+        "filters for a vector",
+        lambda m: networks.conv_transpose((5,), [3]),
+        ("an image shape (H, W, C) or a seq",),
+    )
     yield Row("no levels", lambda m: preprocessing.UniformDequantization(0), ("levels to be a whole number",))
     for value in (1.5, "a", [1, 2, 3]):
         yield Row(f"seed {value!r}", lambda m, s=value: m.vae.elbo(X, seed=s), ("seed", f"{value!r}"[:8], "seed=0"))

@@ -9,8 +9,6 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 
-import keras
-
 from tfvae import networks, recipes
 from tfvae.vae import VAE
 
@@ -51,10 +49,10 @@ class Row:
 
 
 def network(recipe: recipes.Recipe, encoder: list, decoder: list, latent_dim: int, layers: Callable, **options):
-    """Returns what makes the recipe's VAE, with networks of its own at each call: `layers(units, input shape)`."""
+    """Returns what makes the recipe's VAE, with networks of its own at each call: `layers(units)`."""
 
     def make(shape: tuple[int, ...], **shared) -> VAE:
-        own = {"encoder": layers(encoder, shape), "decoder": layers(decoder, (latent_dim,))}
+        own = {"encoder": layers(encoder), "decoder": layers(decoder)}
         return recipe(shape, latent_dim=latent_dim, **own, **options, **shared)
 
     return make
@@ -62,20 +60,11 @@ def network(recipe: recipes.Recipe, encoder: list, decoder: list, latent_dim: in
 
 def plain(activation: str):
     """Returns a maker of multi-layer perceptrons with this activation."""
-    return lambda units, shape: networks.mlp(units, activation)
-
-
-def gated(units: list[int], shape: tuple[int, ...]) -> keras.Model:
-    """Returns layers h -> (A h + a) * sigmoid(B h + b), of Dauphin et al. 2017, as the VampPrior's paper has them."""
-    x = keras.Input(shape)
-    h = keras.layers.Flatten()(x)
-    for n in units:
-        h = keras.layers.Multiply()([keras.layers.Dense(n)(h), keras.layers.Dense(n, activation="sigmoid")(h)])
-    return keras.Model(x, h)
+    return partial(networks.mlp, activation=activation)
 
 
 iwae_net = partial(network, encoder=[200, 200], decoder=[200, 200], latent_dim=50, layers=plain("tanh"))
-vamp_net = partial(network, encoder=[300, 300], decoder=[300, 300], latent_dim=40, layers=gated)
+vamp_net = partial(network, encoder=[300, 300], decoder=[300, 300], latent_dim=40, layers=networks.gated_mlp)
 dynamic = partial(Row, data="dynamic", output_bias=True)
 static = partial(Row, data="static", batch=100)
 BURDA = "Burda et al. 2016; 3280 epochs of batch 20"

@@ -1,0 +1,19 @@
+"""Networks: ordinary Keras models from a context to features. Any Keras model of your own does as well.
+
+mlp                       dense layers                                     [B, ...] -> [B, units[-1]]
+gated_mlp                 dense layers, each times a gate                  the same
+conv                      convolutions that halve an image or a sequence   encoder: [B, H, W, C] or [B, L, C]
+conv_transpose            convolutions that double it                      decoder: [B, D] -> the event's space
+residual_conv             the same with residual blocks and group normalisation: for deep encoders
+residual_conv_transpose   the same for decoders
+"""
+
+from tfvae.networks.convolutions import conv, conv_transpose
+from tfvae.networks.dense import gated_mlp, mlp
+from tfvae.networks.residual import residual_conv, residual_conv_transpose
+
+__all__ = ["conv", "conv_transpose", "gated_mlp", "mlp", "residual_conv", "residual_conv_transpose"]
+
+
+def __dir__() -> list[str]:
+    return __all__
