@@ -24,7 +24,7 @@ TRANSFORMS = {
     for name, make in ELEMENTS.items()
 }
 TRANSFORMS["Permutation"] = flows.Permutation
-TRANSFORMS["Permutation-random"] = lambda: flows.Permutation(seed=3)
+TRANSFORMS["Permutation-random"] = lambda: flows.Permutation(seed=14)
 TRANSFORMS["Chain"] = lambda: flows.stack(flows.Coupling([7]), flows.InverseAutoregressive([7], flows.Spline(4)))
 
 
@@ -115,6 +115,15 @@ def test_inverse_undoes_forward_and_the_log_determinant_is_the_jacobians(name):
     matrix = jacobian(lambda z: transform.forward(z, tensors, context)[0], z)
     np.testing.assert_allclose(np.linalg.slogdet(matrix)[1], log_det, atol=1e-3)
     assert np.abs(moved - z).max() > 0.1  # it is not the identity
+
+
+def test_the_permutation_of_the_list_is_not_its_own_inverse():
+    """Else `inverse` could be `forward`; each dimension comes from where `order` says."""
+    transform, z = TRANSFORMS["Permutation-random"](), points(5, 3)
+    order = transform.order(3)
+    assert order.tolist() == [1, 2, 0] and order[order].tolist() != [0, 1, 2]
+    assert np.array_equal(transform.forward(z, {}, None)[0], z.numpy()[:, [1, 2, 0]])
+    assert np.array_equal(transform.inverse(z, {}, None)[0], z.numpy()[:, [2, 0, 1]])
 
 
 @pytest.mark.parametrize("kind", AUTOREGRESSIVE)

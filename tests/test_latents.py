@@ -28,6 +28,8 @@ from latent_cases import (
 
 import tfvae
 from tfvae import posteriors, priors
+from tfvae.core import seeds
+from tfvae.distributions import simplex
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 
 tfd = tfp.distributions
@@ -273,6 +275,24 @@ def test_saved_model_runs_without_the_package(name, tmp_path):
     np.testing.assert_allclose(served.score(x), model(x), rtol=1e-3)
 
 
+WITHOUT_SPREAD = {  # of raw outputs of the head, those at which q(z | x) is a point
+    **dict.fromkeys(["scale", "base_scale"], lambda raw: 0 * raw - 100.0),
+    "triangle": lambda raw: -100.0 * tfp.math.fill_triangular_inverse(tf.eye(3, batch_shape=raw.shape[:-1])),
+    "factor": lambda raw: 0 * raw,
+    "concentration": lambda raw: 0 * raw + 1e6,
+    "logits": lambda raw: 1e4 * raw,
+}
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_center_is_where_all_samples_are_when_the_spread_vanishes(name):
+    part = make(f"posterior {name}", 3)
+    raw = {key: noise(2, *shape, seed=5, scale=0.7) for key, shape in part.head_shapes().items()}
+    parameters = part.constrain(**{key: WITHOUT_SPREAD.get(key, tf.identity)(value) for key, value in raw.items()})
+    z, _ = part.sample_and_log_prob(parameters, 20, tf.constant([1, 2]))
+    np.testing.assert_allclose(z, tf.broadcast_to(part.center(parameters), z.shape), atol=5e-3)
+
+
 # Normal distributions.
 
 
@@ -308,6 +328,20 @@ def test_relaxed_density_is_tfps_and_stays_finite_where_tfps_does_not():
     np.testing.assert_allclose(ours.log_prob(z), theirs.log_prob(z), rtol=1e-3, atol=1e-3)
     corner = tf.tile(tf.one_hot([[0, 1, 2]], 3), [4, 1, 1])
     assert not np.isfinite(theirs.log_prob(corner)).any() and np.isfinite(ours.log_prob(corner)).all()
+
+
+def test_relaxed_samples_stay_off_the_edges_where_a_density_is_not_finite(monkeypatch):
+    """At a temperature near zero float32 has no room for the small ones; a noise of exactly 0 is one in 8 million."""
+    logits = tf.constant([[0.0, 3.0, -3.0]])
+    cold = simplex.RelaxedOneHotCategorical(tf.constant(0.01), logits=logits)
+    z = cold.sample(200, seed=[1, 2])
+    assert np.min(z) == pytest.approx(np.exp(-80.0), rel=1e-4) and np.isfinite(cold.log_prob(z)).all()
+    monkeypatch.setattr(seeds, "uniform", lambda shape, seed: tf.zeros(shape))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        z = simplex.RelaxedOneHotCategorical(tf.constant(1.0), logits=logits).sample(4, seed=[1, 2])
+    np.testing.assert_allclose(z, tf.broadcast_to(tf.nn.softmax(logits), z.shape), rtol=1e-5)
+    assert np.isfinite(tape.gradient(z, logits)).all()
 
 
 # Construction.

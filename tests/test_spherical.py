@@ -93,6 +93,17 @@ def test_enough_proposals_are_accepted(kind, monkeypatch):
     assert min(accepted) > 0.6  # 0.4^16 = 4e-7
 
 
+@pytest.mark.parametrize("name", ["VonMisesFisher", "PowerSpherical"])
+@pytest.mark.parametrize("dim", [2, 3, 20])
+def test_concentration_grows_with_the_dimension(name, dim):
+    """kappa = D softplus(raw), D where the raw output is zero: else a large sphere would start nearly uniform."""
+    part = make(f"posterior {name}", dim)
+    parameters = part.constrain(noise(3, dim), tf.constant([[0.0], [2.0], [-2.0]]))
+    softplus = 1e-5 + np.log1p(np.exp(np.array([0.0, 2.0, -2.0]) + np.log(np.e - 1)))
+    np.testing.assert_allclose(parameters["concentration"], dim * softplus, rtol=1e-5)
+    np.testing.assert_allclose(part.distribution(**parameters).concentration, dim * softplus, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kappa", [1e-3, 1e4])
 @pytest.mark.parametrize("first", [-1.0, 1.0])
 @pytest.mark.parametrize("name", ["VonMisesFisher", "PowerSpherical"])

@@ -57,3 +57,36 @@ def test_vamp_prior_adapts_to_training_rows_inside_its_interval():
     assert after[2].min() == 0 and after[2].max() == 1
     with pytest.raises(tfvae.InvalidInput, match="x of shape"):
         prior.adapt(x[:, :4])
+
+
+def test_pseudo_inputs_start_near_zero_or_on_rows_of_the_seeds_choice():
+    """Of 20 seeds each of ten rows is some seed's; it misses a row with probability 0.7^20 = 8e-4, ten times."""
+    prior = priors.VampPrior(2, 3)
+    prior.bind(randomised(posteriors.DiagonalNormal(2)), (EVENT,))
+    wide = priors.VampPrior(2, 400)
+    wide.bind(prior.posterior, (EVENT,))
+    wide.build()
+    start = wide.pseudo_inputs.numpy()  # 2000 numbers: 4.5 standard errors of a mean and of a standard deviation
+    assert abs(start.mean()) < 4.5 * 0.05 / np.sqrt(2000) and abs(start.std() - 0.05) < 4.5 * 0.05 / np.sqrt(4000)
+    x = np.repeat(np.arange(10.0), EVENT).reshape(10, EVENT)
+
+    def chosen(seed):
+        prior.adapt(x, seed=seed)
+        return prior.pseudo_inputs.numpy()[:, 0].tolist()
+
+    found = [chosen(seed) for seed in range(20)]
+    assert found[3] == chosen(3) and set(sum(found, [])) == set(range(10))
+    keras.utils.set_random_seed(1)
+    first, second = chosen(None), chosen(None)
+    keras.utils.set_random_seed(1)
+    assert chosen(None) == first != second
+
+
+def test_a_model_adapts_its_prior_to_preprocessed_rows():
+    prior = priors.VampPrior(2, 4)
+    preprocessing = [keras.layers.Rescaling(1 / 4, offset=1.0)]
+    vae = tfvae.VAE(posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(EVENT), prior, preprocessing)
+    x = noise(6, EVENT).numpy()
+    vae.adapt(x, seed=2)
+    expected = (x / 4 + 1)[np.random.default_rng(2).permutation(6)[:4]]
+    np.testing.assert_allclose(prior.pseudo_inputs, expected, rtol=1e-6)
