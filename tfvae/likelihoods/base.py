@@ -6,7 +6,7 @@ adapt(x):   head bias and scale  <-  data, so that E[x | z] = mean(x) where the 
 import abc
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,12 +36,6 @@ class Likelihood(ConditionalDistribution):
     """
 
     support: sets.ValueSet = sets.REAL
-    kinds: ClassVar[list[type]] = []  # all subclasses, in the order of their definition
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Remembers the new class."""
-        super().__init_subclass__(**kwargs)
-        Likelihood.kinds.append(cls)
 
     def __init__(
         self, event_shape: int | tuple[int, ...], network: keras.layers.Layer | None = None, **kwargs: Any
@@ -189,6 +183,9 @@ def solve_increasing(
 
 def suggest(x: tf.Tensor) -> list[str]:
     """Returns the names of the library's likelihoods in whose support, for default arguments, all of x lies."""
-    own = [c for c in Likelihood.kinds if c.__module__.startswith(__package__) and not inspect.isabstract(c)]
-    known = [c for c in own if isinstance(c.support, sets.ValueSet)]  # that of Columns only an instance knows
-    return [c.__name__ for c in known if bool(tf.reduce_all(c.support.contains(x)))]
+    from tfvae import likelihoods  # here, as the package imports this file first
+
+    parts = [getattr(likelihoods, name) for name in likelihoods.__all__]
+    parts = [part for part in parts if inspect.isclass(part) and not inspect.isabstract(part)]
+    known = [part for part in parts if isinstance(part.support, sets.ValueSet)]  # only an instance of Columns knows it
+    return [part.__name__ for part in known if bool(tf.reduce_all(part.support.contains(x)))]
