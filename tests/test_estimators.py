@@ -168,6 +168,35 @@ def test_outside_its_scope_an_estimator_is_refused_with_the_reason(objective, es
         model().compile("sgd", objective=objective, estimator=estimator)
 
 
+class MeanLogWeight(objectives.Objective):
+    """A user's bound, which is a function of the log-weights but does not say so."""
+
+    num_samples = 2
+
+    def __call__(self, evidence):
+        return tf.reduce_mean(evidence.log_weight, axis=0)
+
+    def get_config(self):
+        return {}
+
+
+class Said(MeanLogWeight):
+    """The same, which says so."""
+
+    def of_log_weight(self, log_weight):
+        return tf.reduce_mean(log_weight, axis=0)
+
+
+@pytest.mark.parametrize("name", ["StickingTheLanding", "DoublyReparameterized", "ScoreFunction"])
+def test_a_bound_of_ones_own_is_told_to_define_its_form(name):
+    estimator, vae = getattr(estimators, name)(), model()
+    message = r"Expected .*of_log_weight.* Received MeanLogWeight.* Define MeanLogWeight.of_log_weight\(log_weight\)"
+    with pytest.raises(tfvae.InvalidInput, match=message):
+        vae.compile("sgd", objective=MeanLogWeight(), estimator=estimator)
+    vae.compile("sgd", objective=MeanLogWeight())  # the pathwise estimator does not need it
+    vae.compile("sgd", objective=Said(), estimator=estimator)
+
+
 def test_fit_uses_the_estimator_and_saves_it(tmp_path):
     vae = model()
     vae.compile("sgd", objective=objectives.IWAE(4), estimator=estimators.DoublyReparameterized())

@@ -25,13 +25,11 @@ import numpy as np
 from tfvae.callbacks.history import HistoryFile
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.evaluation import latents
-from tfvae.objectives import ELBO, GECO, Objective
-from tfvae.objectives.terms import Term
+from tfvae.objectives import Objective
 from tfvae.schedules import Schedule
 
 logger = logging.getLogger("tfvae")
 SETTLING = 100  # gradient steps after a warm-up, or from the start, that are not judged
-WARMUP_EPOCHS = 20  # what the remedy proposes
 START = 3 * SETTLING  # gradient steps in which rate and units may dip
 LOOK_AHEAD = 64  # steps of the rest of the training at which a schedule is looked at
 FAR = 10**6  # gradient steps that the rest of the training is taken to have where their number is unknown
@@ -228,32 +226,8 @@ def remedy(objective: Objective, steps_per_epoch: int | None = None) -> str:
         objective: of the model.
         steps_per_epoch: gradient steps in an epoch, or `None` where that is unknown.
     """
-    tries = []
-    while isinstance(objective, Term):
-        tries.append(f"less weight for {objective.name}, now {_final(objective.weight):g}")
-        objective = objective.objective
-    if isinstance(objective, GECO):
-        tries.append(f"a target below {objective.target:g}, which the decoder reaches without z")
-    elif not isinstance(objective, ELBO):
-        tries.append("to train with ELBO and a warm-up of beta first, then with " + type(objective).__name__)
-    elif objective.capacity is not None:
-        tries.append(f"a capacity above {_final(objective.capacity):g} nats")
-    else:
-        beta, bits = objective.beta, _final(objective.free_bits)
-        if _final(beta) > 1:
-            tries.append(f"a beta nearer to 1, now {_final(beta):g}")
-        if isinstance(beta, Schedule):
-            tries.append(f"a longer warm-up than {beta!r}")
-        elif beta:
-            steps = f", beta=LinearWarmup(steps={WARMUP_EPOCHS * steps_per_epoch})" if steps_per_epoch else ""
-            tries.append(f"a {WARMUP_EPOCHS}-epoch warm-up{steps}")
-        tries.append(f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5")
-    tries.append("a weaker decoder")
+    tries = [*objective.against_collapse(steps_per_epoch), "a weaker decoder"]
     return f"try {', '.join(tries[:-1])} or {tries[-1]}"
-
-
-def _final(value: float | Schedule) -> float:
-    return value.final if isinstance(value, Schedule) else value
 
 
 def _stays(schedule: Schedule, steps: np.ndarray) -> bool:

@@ -175,6 +175,15 @@ class GECO(Objective):
         """Returns the Lagrangian for each example, `[B]` in nats."""
         return -evidence.rate - self.controller.value * (evidence.distortion - self.target)
 
+    def of_log_weight(self, log_weight: tf.Tensor) -> None:
+        """Returns `None`: the multiplier weighs the distortion against the rate."""
+        del log_weight
+
+    def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where the decoder ignores z: a lower target."""
+        del epoch_steps
+        return [f"a target below {self.target:g}, which the decoder reaches without z"]
+
     def update(self, evidence: Evidence) -> None:
         """Moves the multiplier by the constraint's moving average."""
         constraint = evidence.mean(evidence.distortion) - self.target

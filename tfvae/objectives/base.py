@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.core import serial
+from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.schedules import Schedule
 
@@ -40,13 +41,35 @@ class Objective(abc.ABC):
         return evidence.log_weight
 
     def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor | None:
-        """Returns the bound, `[B]`, from independent samples' log-weights, `[S, B]`; `None` if it needs more."""
+        """Returns the bound, `[B]`, from independent samples' log-weights, `[S, B]`; `None` if it needs more.
+
+        Raises:
+            InvalidInput: if a subclass does not define it and an estimator needs it.
+        """
         del log_weight
+        name = type(self).__name__
+        remedy = (
+            f"Define {name}.of_log_weight(log_weight), from log-weights [S, B] to the bound [B]; or, where the bound "
+            "is not a function of them, use tfvae.estimators.Pathwise()."
+        )
+        expected = "an objective that defines of_log_weight, which this estimator or a second bound needs"
+        raise InvalidInput(expected, f"{name}, which does not", remedy)
 
     @property
     def inference(self) -> "Objective":
         """The bound that the posterior's parameters follow; all others follow the objective itself."""
         return self
+
+    # What a callback may ask.
+
+    def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where the decoder ignores z, each a part of a sentence that begins with "try".
+
+        Args:
+            epoch_steps: gradient steps in an epoch, or `None` where that is unknown.
+        """
+        del epoch_steps
+        return [f"to train with ELBO and a warm-up of beta first, then with {type(self).__name__}"]
 
     # What a train step may use: penalties that couple the examples of a batch, and state of the objective's own.
 

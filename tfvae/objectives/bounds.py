@@ -20,6 +20,8 @@ from tfvae.core.evidence import Evidence
 from tfvae.objectives.base import LogWeightObjective, Objective
 from tfvae.schedules import Schedule, at, checked
 
+WARMUP_EPOCHS = 20  # what the ELBO proposes against collapse
+
 
 def log_mean_exp(values: tf.Tensor, axis: int = 0) -> tf.Tensor:
     """Returns log 1/k sum exp over the k values along `axis`."""
@@ -99,6 +101,19 @@ class ELBO(Objective):
         """Returns the mean over samples, `[B]`; `None` with free bits or a capacity, which couple examples."""
         plain = self.capacity is None and self.free_bits == 0.0
         return tf.reduce_mean(log_weight, axis=0) if plain else None
+
+    def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where the decoder ignores z: a rate that costs less, or later."""
+        beta, bits = at(self.beta, None), at(self.free_bits, None)
+        if self.capacity is not None:
+            return [f"a capacity above {at(self.capacity, None):g} nats"]
+        tries = [f"a beta nearer to 1, now {beta:g}"] if beta > 1 else []
+        if isinstance(self.beta, Schedule):
+            tries.append(f"a longer warm-up than {self.beta!r}")
+        elif beta:
+            steps = f", beta=LinearWarmup(steps={WARMUP_EPOCHS * epoch_steps})" if epoch_steps else ""
+            tries.append(f"a {WARMUP_EPOCHS}-epoch warm-up{steps}")
+        return [*tries, f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5"]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

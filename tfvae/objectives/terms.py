@@ -53,6 +53,15 @@ class Term(Objective):
     def penalty(self, evidence: Evidence) -> tf.Tensor:
         """Returns the penalty before its weight, a scalar."""
 
+    def of_log_weight(self, log_weight: tf.Tensor) -> None:
+        """Returns `None`: the penalty couples the examples of a batch."""
+        del log_weight
+
+    def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where the decoder ignores z: less weight, and what the wrapped objective proposes."""
+        less = f"less weight for {self.name}, now {at(self.weight, None):g}"
+        return [less, *self.objective.against_collapse(epoch_steps)]
+
     def terms(self, evidence: Evidence) -> dict[str, tf.Tensor]:
         """Returns the weighted penalties by name, those of wrapped terms included."""
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
