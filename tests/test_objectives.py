@@ -8,34 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from evidence_cases import evidence_of, random_posterior
 from tiny import tiny_vae
 
 import tfvae
 from tfvae import objectives, schedules
-from tfvae.core.evidence import Evidence
 from tfvae.distributions.kl import kl_per_dimension
 from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.objectives.terms import MinibatchWeighted, decomposition
 
 tfd = tfp.distributions
-
-
-def evidence_of(posterior: tfd.Distribution, z: tf.Tensor, num_data: int | None = None, **options) -> Evidence:
-    """Evidence of a posterior with batch shape [B] and its samples [S, B, D], with a likelihood of one."""
-    prior = MultivariateNormalDiag(tf.zeros(z.shape[-1]), tf.ones(z.shape[-1]))
-    kl = kl_per_dimension(posterior, prior)
-    values = {
-        "log_likelihood": tf.zeros(z.shape[:2]), "log_prior": prior.log_prob(z), "log_posterior": posterior.log_prob(z),
-        "kl": tf.reduce_sum(kl, -1), "kl_per_dimension": kl, "z": z, "posterior": posterior, "prior": prior,
-        "seed": tf.constant([1, 2]), "num_data": num_data,
-    }  # fmt: skip
-    return Evidence(**{**values, **options})
-
-
-def random_posterior(batch: int = 6, dimensions: int = 2, seed: int = 0) -> MultivariateNormalDiag:
-    rng = np.random.RandomState(seed)
-    loc, scale = rng.randn(batch, dimensions), 0.2 + 0.5 * rng.rand(batch, dimensions)
-    return MultivariateNormalDiag(loc.astype("float32"), scale.astype("float32"))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +64,11 @@ STEPS = np.array([0, 1, 24, 25, 50, 75, 99, 100, 130, 399, 400, 1000])
         (schedules.Constant(0.3), np.full(len(STEPS), 0.3)),
         (schedules.LinearWarmup(100, start=0.2, end=1.0), 0.2 + 0.8 * np.minimum(STEPS / 100, 1)),
         (schedules.Cyclical(100, cycles=4), np.where(STEPS >= 400, 1, np.minimum(STEPS % 100 / 100 / 0.5, 1))),
+        (
+            schedules.Cyclical(60, cycles=2, ratio=0.8, start=0.3, end=2.0),
+            np.where(STEPS >= 120, 2.0, 0.3 + 1.7 * np.minimum(STEPS % 60 / 60 / 0.8, 1)),
+        ),
+        (schedules.Sigmoid(30, 25, start=2.0, end=0.5), 2.0 - 1.5 / (1 + np.exp(-(STEPS - 30) / 25))),
         (schedules.Sigmoid(50, 10), 1 / (1 + np.exp(-(STEPS - 50) / 10))),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, schedules.Schedule) else "",
@@ -186,7 +173,7 @@ def test_stratified_weights_are_unbiased_for_the_aggregate_density():
     q = random_posterior()
     z = q.sample(seed=[0, 1])[0]
     density = tfd.Independent(tfd.Normal(q.mean(), q.stddev()), 1).prob(z).numpy()  # q(z | x_n), [6]
-    weights = np.exp(objectives.terms.Stratified.log_weights(tf.constant(3.0), tf.constant(6.0)))[0]
+    weights = np.exp(objectives.terms.Stratified.log_weights(tf.ones(3), tf.constant(6.0)))[0]
     estimates = [weights @ density[[0, *others]] for others in itertools.combinations(range(1, 6), 2)]
     np.testing.assert_allclose(np.mean(estimates), density.mean(), rtol=1e-5)
 
@@ -228,9 +215,13 @@ def test_mmd_is_zero_for_the_prior_and_grows_away_from_it():
     """U-statistic: mean zero for z ~ prior (5 s.e. of 200 draws), rising with a shift; NumPy's double loop agrees."""
     term = objectives.MaximumMeanDiscrepancy(objectives.ELBO(beta=0.0))
 
-    def value(shift: float, seed: int) -> float:
+    @tf.function
+    def penalty(shift: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         q = MultivariateNormalDiag(tf.fill([40, 2], shift), tf.ones([40, 2]))
-        return float(term.penalty(evidence_of(q, q.sample(1, seed=[seed, 9]), seed=tf.constant([seed, 3]))))
+        return term.penalty(evidence_of(q, q.sample(1, seed=[seed, 9]), seed=tf.stack([seed, 3])))
+
+    def value(shift: float, seed: int) -> float:
+        return float(penalty(tf.constant(shift), tf.constant(seed)))
 
     at_prior = [value(0.0, s) for s in range(200)]
     assert abs(np.mean(at_prior)) < 5 * np.std(at_prior) / math.sqrt(200)

@@ -1,8 +1,23 @@
-"""Objectives: what training maximises, a function of the evidence.
+"""Objectives: what training maximises, a function of the evidence (`tfvae.core.evidence`), in nats an example.
 
-bounds      ELBO, IWAE, MIWAE, PIWAE, CIWAE, Renyi                          `[B]` in nats
-terms       TotalCorrelation, MaximumMeanDiscrepancy, MomentMatching        wrap an objective, add a batch scalar
-adaptive    DensityRatio (a term with a critic), GECO                       have a state of their own
+Bounds, `[B]`:
+    ELBO                      E_q log p(x | z) - beta KL(q(z | x) || p(z)), with free bits or a capacity
+    IWAE                      log 1/k sum_i w_i,  the importance-weighted bound
+    MIWAE                     mean of m importance-weighted bounds of k samples
+    PIWAE                     IWAE for the decoder, MIWAE for the encoder
+    CIWAE                     beta ELBO + (1 - beta) IWAE
+    Renyi                     1/(1 - alpha) log 1/k sum_i w_i^(1 - alpha)
+    GECO                      the rate subject to a bound on the distortion, with a learned multiplier
+
+Terms, which wrap an objective and add a scalar of the batch to the loss:
+    TotalCorrelation          KL(q(z) || prod_d q(z_d)), estimated from the batch (beta-TCVAE)
+    DensityRatio              the same, estimated by a critic (FactorVAE)
+    MaximumMeanDiscrepancy    a kernel distance between q(z) and p(z) (WAE-MMD, InfoVAE)
+    MomentMatching            the distance of the covariance of q(z) from the identity (DIP-VAE)
+
+Interface:
+    Objective                 the base class; an objective of your own is a subclass
+    decomposition             splits the rate into mutual information, total correlation and dimension-wise KL
 """
 
 from tfvae.objectives.adaptive import GECO, DensityRatio

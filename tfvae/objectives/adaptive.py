@@ -1,4 +1,4 @@
-"""Objectives with a state of their own, updated after each gradient step and saved with the model.
+"""Objectives that hold a state, which is updated after each gradient step and saved with the model.
 
 DensityRatio    TC ~ E log D(z) / (1 - D(z)),  D a critic of q(z) against prod_d q(z_d)      Kim and Mnih 2018
 GECO            max -KL - lambda (distortion - target),  lambda <- lambda exp(rate C)         Rezende and Viola 2018
@@ -16,19 +16,20 @@ from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence
 from tfvae.core.seeds import SHUFFLED_CODES, fold, uniform
+from tfvae.core.types import Config, Shape, Tensor
 from tfvae.objectives.base import Objective
-from tfvae.objectives.terms import Term
+from tfvae.objectives.terms import Term, example_weights
 from tfvae.schedules import Schedule, checked
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class DensityRatio(Term):
-    """Penalises total correlation as a critic sees it that tells z from z with its dimensions shuffled (FactorVAE).
+    """Penalises the total correlation as estimated by a critic, which classifies z against shuffled z (FactorVAE).
 
         loss = -bound + weight E log D(z) / (1 - D(z))
         critic: max E log D(z) + E log (1 - D(shuffled z)),  its own Adam(1e-4, 0.5, 0.9) as in the paper
 
-    The paper shuffles a second batch; here the same batch is shuffled, dimension by dimension.
+    The paper shuffles a second batch; here each dimension of the same batch is shuffled, its examples drawn by weight.
 
     Args:
         objective: the bound to wrap.
@@ -56,7 +57,7 @@ class DensityRatio(Term):
         self.units, self.learning_rate = tuple(units), checked("learning_rate", learning_rate)
         self.critic = Critic(self.units, self.learning_rate)
 
-    def build(self, latent_shape: tuple[int, ...]) -> None:
+    def build(self, latent_shape: Shape) -> None:
         """Creates the critic's weights."""
         super().build(latent_shape)
         if len(latent_shape) != 1 or latent_shape[0] < 2:
@@ -69,23 +70,24 @@ class DensityRatio(Term):
         """The critic, and layers with state of the wrapped objective."""
         return [*super().layers, self.critic]
 
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the critic's estimate of the total correlation, a scalar in nats."""
         return evidence.mean(self.critic(evidence.z[0]))
 
     def update(self, evidence: Evidence) -> None:
         """Takes one gradient step of the critic."""
         super().update(evidence)
-        z = tf.stop_gradient(evidence.z[0])
-        shuffled = self.shuffled(replicas.gathered(z), fold(evidence.seed, SHUFFLED_CODES))
-        self.critic.learn(z, replicas.own(shuffled, tf.shape(z)[0]))
+        z, weight = tf.stop_gradient(evidence.z[0]), example_weights(evidence)
+        rows = by_weight(replicas.gathered(z), replicas.gathered(weight))
+        shuffled = self.shuffled(rows, fold(evidence.seed, SHUFFLED_CODES))
+        self.critic.learn(z, replicas.own(shuffled, tf.shape(z)[0]), weight)
 
-    def shuffled(self, z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def shuffled(self, z: Tensor, seed: Tensor) -> Tensor:
         """Returns z, `[B, D]`, with each dimension shuffled on its own."""
         noise = uniform(tf.shape(tf.transpose(z)), seed)
         return tf.transpose(tf.gather(tf.transpose(z), tf.argsort(noise, axis=1), batch_dims=1))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "units": list(self.units), "learning_rate": self.learning_rate}
 
@@ -110,22 +112,36 @@ class Critic(keras.layers.Layer):
             self.network.build(latent_shape)
             self.optimizer.build(self.network.trainable_variables)
 
-    def call(self, z: tf.Tensor) -> tf.Tensor:
+    def call(self, z: Tensor) -> Tensor:
         """Returns the log-odds of z being joint, `[B]`."""
         return self.network(z)[:, 0]
 
-    def learn(self, joint: tf.Tensor, shuffled: tf.Tensor) -> None:
-        """Takes one step of logistic regression on the rows of all replicas."""
-        variables = self.network.trainable_variables
+    def learn(self, joint: Tensor, shuffled: Tensor, weight: Tensor) -> None:
+        """Takes one step of logistic regression on the rows of all replicas.
+
+        Args:
+            joint: codes, `[B, D]`.
+            shuffled: codes whose dimensions are independent, `[B, D]`.
+            weight: of each joint code, `[B]`, not all zero.
+        """
+        variables, rows = self.network.trainable_variables, replicas.total(tf.cast(tf.shape(joint)[0], tf.float32))
+        relative = weight * rows / replicas.total(tf.reduce_sum(weight))
         with tf.GradientTape() as tape:
-            losses = tf.math.softplus(-self(joint)) + tf.math.softplus(self(shuffled))
-            loss = tf.reduce_sum(losses) / replicas.total(tf.cast(tf.shape(joint)[0], tf.float32))
+            losses = relative * tf.math.softplus(-self(joint)) + tf.math.softplus(self(shuffled))
+            loss = tf.reduce_sum(losses) / rows
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+
+def by_weight(rows: Tensor, weight: Tensor) -> Tensor:
+    """Returns as many of the rows, `[M, ...]`, each about as often as its weight, `[M]`, says; equal ones: the rows."""
+    count = tf.shape(rows)[0]
+    places = (tf.range(count, dtype=tf.float32) + 0.5) * tf.reduce_sum(weight) / tf.cast(count, tf.float32)
+    return tf.gather(rows, tf.searchsorted(tf.cumsum(weight), places, side="right"))
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class GECO(Objective):
-    """Minimises the rate subject to a distortion, with a Lagrange multiplier that is learned on the way.
+    """Minimises the rate subject to a bound on the distortion, with a learned Lagrange multiplier.
 
         L = -KL(q || p) - lambda (distortion - target)
         C <- decay C + (1 - decay) mean_B (distortion - target),    lambda <- lambda exp(speed C / |event|)
@@ -162,7 +178,7 @@ class GECO(Objective):
         )
         self.controller = Multiplier(self.initial)
 
-    def build(self, latent_shape: tuple[int, ...]) -> None:
+    def build(self, latent_shape: Shape) -> None:
         """Creates the multiplier."""
         self.controller.build(None)
 
@@ -171,11 +187,11 @@ class GECO(Objective):
         """The multiplier."""
         return [self.controller]
 
-    def __call__(self, evidence: Evidence) -> tf.Tensor:
+    def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the Lagrangian for each example, `[B]` in nats."""
         return -evidence.rate - self.controller.value * (evidence.distortion - self.target)
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> None:
+    def of_log_weight(self, log_weight: Tensor) -> None:
         """Returns `None`: the multiplier weighs the distortion against the rate."""
         del log_weight
 
@@ -189,14 +205,14 @@ class GECO(Objective):
         constraint = evidence.mean(evidence.distortion) - self.target
         self.controller.move(tf.stop_gradient(constraint), self.decay, self.speed)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         names = ("target", "num_samples", "initial", "decay", "speed")
         return {name: getattr(self, name) for name in names}
 
 
 class Multiplier(keras.layers.Layer):
-    """A positive number with a moving average of what moves it.
+    """A positive number, the Lagrange multiplier, and the moving average of the constraint that changes it.
 
     Args:
         initial: the number before training.
@@ -206,7 +222,7 @@ class Multiplier(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.initial = initial
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape | None) -> None:
         """Creates the two numbers; idempotent."""
         del input_shape
         if not self.built:
@@ -214,7 +230,7 @@ class Multiplier(keras.layers.Layer):
             self.value = self.add_weight(initializer=constant(self.initial), trainable=False, name="value")
             self.average = self.add_weight(initializer=constant(0.0), trainable=False, name="average")
 
-    def move(self, constraint: tf.Tensor, decay: float, speed: float) -> None:
+    def move(self, constraint: Tensor, decay: float, speed: float) -> None:
         """Multiplies the number by exp(speed * average)."""
         self.average.assign(decay * self.average + (1 - decay) * constraint)
         growth = tf.clip_by_value(speed * tf.convert_to_tensor(self.average), -0.1, 0.1)

@@ -1,14 +1,13 @@
 """The interface of objectives: evidence -> bound, `[B]` in nats."""
 
 import abc
-from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfvae.core import serial
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
+from tfvae.core.types import Config, Shape, Tensor
 from tfvae.schedules import Schedule
 
 
@@ -22,25 +21,25 @@ class Objective(abc.ABC):
     num_samples: int
 
     @abc.abstractmethod
-    def __call__(self, evidence: Evidence) -> tf.Tensor:
+    def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the bound for each example, `[B]` in nats."""
 
     @abc.abstractmethod
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Objective":
+    def from_config(cls, config: Config) -> "Objective":
         """Returns the objective that `get_config` described."""
         return serial.made(cls, config)
 
     # What an estimator may use: the bound as a function of log-weights alone, where it is one.
 
-    def log_weight(self, evidence: Evidence) -> tf.Tensor:
+    def log_weight(self, evidence: Evidence) -> Tensor:
         """Returns the log-weights, `[S, B]`, that the bound is a function of."""
         return evidence.log_weight
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor | None:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor | None:
         """Returns the bound, `[B]`, from independent samples' log-weights, `[S, B]`; `None` if it needs more.
 
         Raises:
@@ -75,12 +74,12 @@ class Objective(abc.ABC):
 
     term_names: tuple[str, ...] = ()
 
-    def terms(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         """Returns what `loss` has on top of the negative bound, name to weighted scalar."""
         del evidence
         return {}
 
-    def build(self, latent_shape: tuple[int, ...]) -> None:
+    def build(self, latent_shape: Shape) -> None:
         """Creates the objective's own state, if it has any, for z of shape `[B, *latent_shape]`; idempotent."""
         del latent_shape
 
@@ -107,9 +106,9 @@ class LogWeightObjective(Objective):
     """A bound that depends on its independent samples through their log-weights only."""
 
     @abc.abstractmethod
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[S, B]`."""
 
-    def __call__(self, evidence: Evidence) -> tf.Tensor:
+    def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the bound for each example, `[B]` in nats."""
         return self.of_log_weight(evidence.log_weight)

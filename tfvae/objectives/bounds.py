@@ -10,20 +10,20 @@ Renyi   1/(1 - alpha) log 1/k sum_i w_i^(1 - alpha)              Li and Turner 2
 
 import math
 import numbers
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence
+from tfvae.core.types import Config, Tensor
 from tfvae.objectives.base import LogWeightObjective, Objective
 from tfvae.schedules import Schedule, at, checked
 
 WARMUP_EPOCHS = 20  # what the ELBO proposes against collapse
 
 
-def log_mean_exp(values: tf.Tensor, axis: int = 0) -> tf.Tensor:
+def log_mean_exp(values: Tensor, axis: int = 0) -> Tensor:
     """Returns log 1/k sum exp over the k values along `axis`."""
     return tf.reduce_logsumexp(values, axis=axis) - math.log(values.shape[axis])
 
@@ -71,13 +71,13 @@ class ELBO(Objective):
         self.free_bits = checked("free_bits", free_bits)
         self.capacity = None if capacity is None else checked("capacity", capacity)
         if self.free_bits != 0.0 and capacity is not None:
-            raise InvalidInput("free_bits or a capacity", "both", "They are two answers to one question: choose one.")
+            raise InvalidInput("free_bits or a capacity", "both", "Both limit the rate: pass one of them.")
 
-    def __call__(self, evidence: Evidence) -> tf.Tensor:
+    def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the bound for each example, `[B]` in nats."""
         return -evidence.distortion - at(self.beta, evidence.step) * self.penalty(evidence)
 
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns R, `[B]`."""
         if self.capacity is not None:
             excess = evidence.mean(evidence.rate) - at(self.capacity, evidence.step)
@@ -92,12 +92,12 @@ class ELBO(Objective):
         floor = at(self.free_bits, evidence.step)
         return tf.reduce_sum(tf.maximum(floor, evidence.mean(evidence.kl_per_dimension))) + tf.zeros_like(evidence.rate)
 
-    def log_weight(self, evidence: Evidence) -> tf.Tensor:
+    def log_weight(self, evidence: Evidence) -> Tensor:
         """Returns log p(x | z) - beta (log q - log p), `[S, B]`: the rate by samples."""
         beta = at(self.beta, evidence.step)
         return evidence.log_likelihood + beta * (evidence.log_prior - evidence.log_posterior)
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor | None:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor | None:
         """Returns the mean over samples, `[B]`; `None` with free bits or a capacity, which couple examples."""
         plain = self.capacity is None and self.free_bits == 0.0
         return tf.reduce_mean(log_weight, axis=0) if plain else None
@@ -115,7 +115,7 @@ class ELBO(Objective):
             tries.append(f"a {WARMUP_EPOCHS}-epoch warm-up{steps}")
         return [*tries, f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5"]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {
             "beta": self.beta,
@@ -148,11 +148,11 @@ class IWAE(LogWeightObjective):
     def __init__(self, num_samples: int) -> None:
         self.num_samples = positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
         return log_mean_exp(log_weight)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"num_samples": self.num_samples}
 
@@ -178,19 +178,19 @@ class MIWAE(LogWeightObjective):
         self.m, self.k = positive_integer("m", m), positive_integer("k", k)
         self.num_samples = self.m * self.k
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[m k, B]`."""
         groups = tf.reshape(log_weight, [self.m, self.k, -1])
         return tf.reduce_mean(log_mean_exp(groups, axis=1), axis=0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"m": self.m, "k": self.k}
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class PIWAE(LogWeightObjective):
-    """IWAE(m k) for the generative parameters and MIWAE(m, k) for the posterior's, from the same samples.
+    """IWAE(m k) for the decoder's parameters and MIWAE(m, k) for the posterior's, from the same samples.
 
         value and gradient of p:  log 1/(mk) sum_ij w_ij        gradient of q:  1/m sum_j log 1/k sum_i w_ij
 
@@ -214,11 +214,11 @@ class PIWAE(LogWeightObjective):
         """The bound that the posterior's parameters follow."""
         return self._inference
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the value, `[B]`, from log-weights, `[m k, B]`."""
         return log_mean_exp(log_weight)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return self._inference.get_config()
 
@@ -245,11 +245,11 @@ class CIWAE(LogWeightObjective):
             raise InvalidInput("beta in [0, 1]", f"beta={beta!r}", "It is the share of the ELBO.")
         self.beta, self.num_samples = float(beta), positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
         return self.beta * tf.reduce_mean(log_weight, axis=0) + (1 - self.beta) * log_mean_exp(log_weight)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"beta": self.beta, "num_samples": self.num_samples}
 
@@ -276,11 +276,11 @@ class Renyi(LogWeightObjective):
             raise InvalidInput("alpha to be a finite number", f"alpha={alpha!r}", "0.5 lies between IWAE and the ELBO.")
         self.alpha, self.num_samples = float(alpha), positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> tf.Tensor:
+    def of_log_weight(self, log_weight: Tensor) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
         order = 1.0 - self.alpha
         return tf.reduce_mean(log_weight, axis=0) if order == 0 else log_mean_exp(order * log_weight) / order
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"alpha": self.alpha, "num_samples": self.num_samples}

@@ -4,14 +4,14 @@
     MaximumMeanDiscrepancy    MMD(q(z), p(z))      Tolstikhin et al. 2018 (WAE), Zhao et al. 2019 (InfoVAE)
     MomentMatching            ||Cov_q(z) - I||                                    Kumar et al. 2018 (DIP-VAE)
 
-A term wraps an objective: the bound stays what it was, `loss` has the penalty added, and the penalty (times its weight)
-is in the logs under the term's name. Penalties couple the examples of a batch; under `tf.distribute` those of the whole
-batch: each replica compares its own examples i with those of all replicas, j.
+A term wraps an objective: the bound does not change, the penalty times its weight is added to the loss, and it is in
+the logs under the term's name. A penalty couples the examples of a batch. Each counts by its weight; one of weight zero
+counts as absent. Under `tf.distribute` the batch is the whole one: each replica compares its own examples i with those
+of all replicas, j.
 """
 
 import abc
 import math
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,6 +20,7 @@ from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.core.seeds import PRIOR_DRAWS, fold
+from tfvae.core.types import Config, Shape, Tensor
 from tfvae.distributions.kl import factors
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, at, checked
@@ -33,7 +34,7 @@ class Term(Objective):
         weight: of the penalty, a number or a schedule.
 
     Raises:
-        InvalidInput: if `objective` is none, or `weight` is negative or not finite.
+        InvalidInput: if `objective` is not an objective with one bound, or `weight` is negative or not finite.
     """
 
     name: str
@@ -45,15 +46,15 @@ class Term(Objective):
         self.objective, self.weight = objective, checked("weight", weight)
         self.num_samples = objective.num_samples
 
-    def __call__(self, evidence: Evidence) -> tf.Tensor:
+    def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the wrapped bound, `[B]` in nats."""
         return self.objective(evidence)
 
     @abc.abstractmethod
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the penalty before its weight, a scalar."""
 
-    def of_log_weight(self, log_weight: tf.Tensor) -> None:
+    def of_log_weight(self, log_weight: Tensor) -> None:
         """Returns `None`: the penalty couples the examples of a batch."""
         del log_weight
 
@@ -62,11 +63,11 @@ class Term(Objective):
         less = f"less weight for {self.name}, now {at(self.weight, None):g}"
         return [less, *self.objective.against_collapse(epoch_steps)]
 
-    def terms(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+    def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         """Returns the weighted penalties by name, those of wrapped terms included."""
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
 
-    def build(self, latent_shape: tuple[int, ...]) -> None:
+    def build(self, latent_shape: Shape) -> None:
         """Creates the state of the wrapped objective."""
         self.objective.build(latent_shape)
 
@@ -90,35 +91,48 @@ class Term(Objective):
         own = {f"{self.name}_{name}": value for name, value in super().schedules.items()}
         return {**self.objective.schedules, **own}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"objective": self.objective, "weight": self.weight}
+
+
+def example_weights(evidence: Evidence) -> Tensor:
+    """Returns the weights of the examples, `[B]`: ones where none were given, or where all of the batch are zero."""
+    if evidence.weight is None:
+        return tf.ones(tf.shape(evidence.z)[1:2])
+    any_counts = replicas.total(tf.reduce_sum(evidence.weight)) > 0
+    return tf.where(any_counts, evidence.weight, 1.0)
 
 
 class Stratified:
     """q(z_i) = 1/N q(z_i | x_i) + (N - 1) / (N (M - 1)) sum_{j != i} q(z_i | x_j): unbiased, exact for a full batch.
 
     The mean over the arbitrary choice that Chen et al. 2018 (appendix C.2) make among the other examples of the batch.
+    With weights w of sum W, an example stands for r_i = w_i M / W of N, and the others share the rest by weight:
+
+        q(z_i) = r_i/N q(z_i | x_i) + (N - r_i) / N sum_{j != i} w_j / (W - w_i) q(z_i | x_j)
     """
 
     @staticmethod
-    def log_weights(batch_size: tf.Tensor, num_data: tf.Tensor) -> tf.Tensor:
-        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`."""
-        other = (num_data - 1) / (num_data * tf.maximum(batch_size - 1, 1))
-        own = tf.eye(tf.cast(batch_size, tf.int32))
-        return tf.math.log(own / num_data + (1 - own) * other)
+    def log_weights(weight: Tensor, num_data: Tensor) -> Tensor:
+        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`, from the examples' weights, `[M]`."""
+        total, own = tf.reduce_sum(weight), tf.eye(tf.size(weight))
+        share = tf.minimum(tf.cast(tf.size(weight), tf.float32) * weight / total, num_data)[:, tf.newaxis]
+        other = tf.math.divide_no_nan(num_data - share, num_data * (total - weight)[:, tf.newaxis])
+        return tf.math.log(own * share / num_data + (1 - own) * other * weight)
 
 
 class MinibatchWeighted:
-    """q(z_i) = 1/(N M) sum_j q(z_i | x_j): biased low by up to log N (Chen et al. 2018, equation S4)."""
+    """q(z_i) = 1/(N W) sum_j w_j q(z_i | x_j): biased low by up to log N (Chen et al. 2018, equation S4)."""
 
     @staticmethod
-    def log_weights(batch_size: tf.Tensor, num_data: tf.Tensor) -> tf.Tensor:
-        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`."""
-        return tf.fill([tf.cast(batch_size, tf.int32)] * 2, -tf.math.log(num_data * batch_size))
+    def log_weights(weight: Tensor, num_data: Tensor) -> Tensor:
+        """Returns the logarithms of the weights of q(z_i | x_j), `[M, M]`, from the examples' weights, `[M]`."""
+        row = tf.math.log(weight) - tf.math.log(num_data * tf.reduce_sum(weight))
+        return tf.broadcast_to(row, [tf.size(weight)] * 2)
 
 
-def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, tf.Tensor]:
+def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, Tensor]:
     """Splits the rate of a batch in three: KL = index-code mutual information + total correlation + dimension-wise KL.
 
         I(n; z) = E[log q(z | n) - log q(z)]    TC = E[log q(z) - sum_d log q(z_d)]    sum_d E[log q(z_d) - log p(z_d)]
@@ -146,7 +160,7 @@ def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, t
     z, num_data = evidence.z[0], tf.cast(evidence.num_data, tf.float32)
     rows = tf.shape(z)[0]
     pairs = replicas.gathered(q).log_prob(z[:, tf.newaxis])  # [i, j, D]: log q(z_id | x_j)
-    log_weights = weights.log_weights(replicas.total(tf.cast(rows, tf.float32)), num_data)
+    log_weights = weights.log_weights(replicas.gathered(example_weights(evidence)), num_data)
     log_weights = replicas.own(log_weights, rows)
     log_q = tf.reduce_logsumexp(log_weights + tf.reduce_sum(pairs, -1), axis=1)
     log_q_dimensions = tf.reduce_sum(tf.reduce_logsumexp(log_weights[..., tf.newaxis] + pairs, axis=1), -1)
@@ -182,12 +196,12 @@ class TotalCorrelation(Term):
         super().__init__(objective, weight)
         self.minibatch_weighted = bool(minibatch_weighted)
 
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the total correlation, a scalar in nats."""
         weights = MinibatchWeighted if self.minibatch_weighted else Stratified
         return decomposition(evidence, weights)["total_correlation"]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "minibatch_weighted": self.minibatch_weighted}
 
@@ -198,8 +212,9 @@ class MaximumMeanDiscrepancy(Term):
 
         MMD = E k(z, z') + E k(u, u') - 2 E k(z, u),    z ~ q(z), u ~ p(z),    k(a, b) = sum_s c_s / (c_s + |a - b|^2)
 
-    with c_s = s 2 D over the scales s = 0.1, 0.2, 0.5, 1, 2, 5, 10; the U-statistic, unbiased. On ELBO(beta=0) it is
-    WAE-MMD; on ELBO(beta=1 - alpha) with weight alpha + lambda - 1 it is InfoVAE.
+    with c_s = s 2 D over the scales s = 0.1, 0.2, 0.5, 1, 2, 5, 10; the U-statistic, unbiased, in which a pair of
+    examples weighs w_i w_j. On ELBO(beta=0) it is WAE-MMD; on ELBO(beta=1 - alpha) with weight alpha + lambda - 1 it
+    is InfoVAE.
 
     Args:
         objective: the bound to wrap.
@@ -215,25 +230,30 @@ class MaximumMeanDiscrepancy(Term):
     name = "mmd"
     scales = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the squared discrepancy, a scalar."""
         z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
         u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
-        n = replicas.total(tf.cast(tf.shape(z)[0], tf.float32))
+        w, ones = example_weights(evidence), tf.ones(tf.shape(z)[:1])
 
-        def across(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            return replicas.total(tf.reduce_sum(self.kernel(a, replicas.gathered(b))))
+        def total(values: Tensor) -> Tensor:
+            return replicas.total(tf.reduce_sum(values))
 
-        def within(a: tf.Tensor) -> tf.Tensor:
-            return (across(a, a) - n * len(self.scales)) / (n * tf.maximum(n - 1, 1))
+        def across(a: Tensor, w_a: Tensor, b: Tensor, w_b: Tensor) -> Tensor:
+            return total(self.kernel(a, replicas.gathered(b), w_a[:, tf.newaxis] * replicas.gathered(w_b)))
 
-        return within(z) + within(u) - 2 * across(z, u) / tf.square(n)
+        def within(a: Tensor, w: Tensor) -> Tensor:
+            n, same = total(w), total(tf.square(w))
+            others = n - same / n
+            return (across(a, w, a, w) - same * len(self.scales)) / (n * tf.where(others > 0, others, 1.0))
 
-    def kernel(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-        """Returns k(a_i, b_j), `[n, n]`, for a and b of shape `[n, D]`."""
+        return within(z, w) + within(u, ones) - 2 * across(z, w, u, ones) / (total(w) * total(ones))
+
+    def kernel(self, a: Tensor, b: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+        """Returns k(a_i, b_j) times the weight of a pair, `[n, m]`, for a, `[n, D]`, and b, `[m, D]`."""
         distance = tf.reduce_sum(tf.square(a[:, tf.newaxis] - b), axis=-1)
         bases = [2.0 * a.shape[-1] * scale for scale in self.scales]
-        return sum(base / (base + distance) for base in bases)
+        return sum(weight * base / (base + distance) for base in bases)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -268,7 +288,7 @@ class MomentMatching(Term):
         super().__init__(objective, weight)
         self.diagonal_ratio, self.of_means = checked("diagonal_ratio", diagonal_ratio), bool(of_means)
 
-    def penalty(self, evidence: Evidence) -> tf.Tensor:
+    def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the squared distance of the covariance from the identity, a scalar."""
         q = evidence.posterior
         try:
@@ -284,6 +304,6 @@ class MomentMatching(Term):
         off_diagonal = tf.reduce_sum(tf.square(covariance)) - tf.reduce_sum(tf.square(diagonal))
         return off_diagonal + self.diagonal_ratio * tf.reduce_sum(tf.square(diagonal - 1))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "diagonal_ratio": self.diagonal_ratio, "of_means": self.of_means}
