@@ -15,6 +15,7 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae import estimators, objectives
+from tfvae.core.evidence import Evidence
 
 N, SIGMA = 2, 0.6
 X = np.array([[0.7, -0.4]], "float32")
@@ -36,7 +37,8 @@ def by_quadrature(vae: tfvae.VAE, objective: objectives.Objective) -> list[np.nd
         q = vae.posterior(tf.constant(X))
         eps = tf.constant(np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2).T[..., None], tf.float32)
         z = q.mean() + q.stddev() * eps  # [2, 4096, 1]
-        log_weight = vae.likelihood(z).log_prob(X) + vae.prior().log_prob(z) - q.log_prob(z)
+        beta = objective.beta if isinstance(objective, objectives.ELBO) else 1.0
+        log_weight = vae.likelihood(z).log_prob(X) + beta * (vae.prior().log_prob(z) - q.log_prob(z))
         values = objective.of_log_weight(log_weight)
         value = tf.reduce_sum(values * tf.constant(np.outer(weights, weights).ravel(), tf.float32))
     return tape.gradient(value, vae.trainable_variables)
@@ -62,6 +64,9 @@ CASES = [
     (objectives.ELBO(num_samples=2), estimators.StickingTheLanding()),
     (objectives.ELBO(num_samples=2), estimators.DoublyReparameterized()),
     (objectives.ELBO(num_samples=2), estimators.ScoreFunction()),
+    (objectives.ELBO(beta=0.3, num_samples=2), estimators.StickingTheLanding()),
+    (objectives.ELBO(beta=0.3, num_samples=2), estimators.DoublyReparameterized()),
+    (objectives.ELBO(beta=0.3, num_samples=2), estimators.ScoreFunction()),
     (objectives.IWAE(2), estimators.Pathwise()),
     (objectives.IWAE(2), estimators.DoublyReparameterized()),
     (objectives.IWAE(2), estimators.ScoreFunction()),
@@ -101,6 +106,28 @@ def test_value_is_the_same_bit_for_bit(objective):
         values.append(objective(evidence).numpy())
     np.testing.assert_array_equal(values[0], values[1])
     np.testing.assert_array_equal(values[0], values[2])
+
+
+@pytest.mark.parametrize("objective", [objectives.IWAE(3), objectives.ELBO(num_samples=3)], ids=repr)
+def test_the_score_is_weighed_by_what_a_sample_adds(objective):
+    """L - L_-i, log w_i replaced by the mean of the other two: no mean over draws shows a baseline that is wrong."""
+    log_weight = np.array([[0.3, -1.0], [1.2, 0.5], [-0.4, 2.0]])
+
+    def bound(values):
+        return np.log(np.mean(np.exp(values), 0)) if isinstance(objective, objectives.IWAE) else np.mean(values, 0)
+
+    signal, value = np.zeros([3, 2]), bound(log_weight)
+    for i in range(3):
+        others = np.delete(log_weight, i, axis=0)
+        signal[i] = value - bound(np.vstack([others, others.mean(0, keepdims=True)]))
+    log_posterior = tf.constant(np.zeros([3, 2]), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(log_posterior)
+        evidence = Evidence(tf.constant(log_weight, tf.float32), tf.zeros([3, 2]), log_posterior, *[None] * 6)
+        surrogate = estimators.ScoreFunction().surrogate(objective, evidence, None)
+    weights = np.exp(log_weight) / np.exp(log_weight).sum(0) if isinstance(objective, objectives.IWAE) else 1 / 3
+    np.testing.assert_allclose(tape.gradient(surrogate, log_posterior), signal - weights, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(surrogate, value, rtol=1e-5)
 
 
 def test_sticking_the_landing_is_silent_at_the_exact_posterior():

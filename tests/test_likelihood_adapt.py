@@ -84,6 +84,19 @@ def test_adapt_sets_the_scale_to_the_spread():
     np.testing.assert_allclose(negative_binomial.total_count, 3, rtol=0.04)
 
 
+def test_adapt_gives_the_share_of_zeros_that_a_negative_binomial_leaves_over():
+    """pi = (P(x = 0) - NB(0)) / (1 - NB(0)), mean and r by moments; undivided it would be half of that here."""
+    rng = np.random.default_rng(0)
+    x = np.float32(rng.poisson(1.5, [2000, 1]) * (rng.uniform(size=[2000, 1]) < 0.6))
+    mean, variance, zeros = x.mean(), x.var(), (x == 0).mean()
+    r = mean**2 / (variance - mean)
+    expected = (r / (r + mean)) ** r
+    likelihood = likelihoods.ZeroInflatedNegativeBinomial(1)
+    lost = np.float64(tf.sigmoid(start(likelihood, x).distribution.logits)).item()
+    print(f"zeros {zeros:.3f}, of a negative binomial {expected:.3f}, lost {lost:.3f}")
+    assert lost == pytest.approx((zeros - expected) / (1 - expected), rel=1e-3) and 0.02 < lost < 0.8
+
+
 def test_adapt_spreads_the_components_of_a_mixture():
     x = np.float32(np.random.default_rng(0).normal(120, 20, [500, 1]).round())
     distribution = start(likelihoods.DiscretizedLogisticMixture(1, num_components=3), x)
