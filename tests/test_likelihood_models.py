@@ -158,6 +158,9 @@ def test_constructors_refuse(make):
 # Whole models.
 
 
+ONE_OF_A_SUPPORT = {MAKE[name](3).support.description: name for name in MAKE}.values()  # serving takes seconds
+
+
 @pytest.mark.parametrize("name", [*MAKE, "Columns"])
 def test_model_trains_scores_saves_and_exports(name, make_vae, tmp_path):
     if name == "Columns":
@@ -179,6 +182,8 @@ def test_model_trains_scores_saves_and_exports(name, make_vae, tmp_path):
     reconstruction = vae.predict(x, verbose=0)
     assert np.all(np.isfinite(reconstruction))
     np.testing.assert_allclose(loaded.reconstruct(x), reconstruction, rtol=1e-5, atol=1e-5)
+    if name not in (*ONE_OF_A_SUPPORT, "Columns"):
+        return
     served = tf.saved_model.load(tfvae.export(vae, tmp_path / "served")).signatures
     np.testing.assert_allclose(served["reconstruct"](x=x)["mean"], reconstruction, rtol=1e-5, atol=1e-4)
     sampled = served["sample"](num_samples=tf.constant(5), seed=tf.constant(1))

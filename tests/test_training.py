@@ -121,10 +121,14 @@ FORMS = {
 }
 
 
+RICHEST = ("denoising, sample weight", "stream with weights")
+
+
 @pytest.mark.parametrize("objective", [objectives.ELBO(beta=3.0, num_samples=2), objectives.IWAE(5)], ids=str)
 def test_fit_and_evaluate_log_what_numpy_computes(linear_vae, binary, objective, subtests):
     vae = linear_vae(objective=objective)
-    for name, (form, options) in FORMS.items():
+    every = isinstance(objective, objectives.ELBO)  # the form of the data does not meet the objective: two are enough
+    for name, (form, options) in FORMS.items() if every else [(name, FORMS[name]) for name in RICHEST]:
         with subtests.test(name):
             x, weight = (NOISY if options.get("noisy") else binary), options.get("weight")
             (args, kwargs), step = form(binary), int(vae.optimizer.iterations)
