@@ -1,4 +1,4 @@
-"""Gradient estimators: how the gradient of a bound is taken. The value of the bound is never touched by them.
+"""Gradient estimators: how the gradient of a bound is taken. They do not change the value of the bound.
 
 For a bound L of independent samples' log-weights l_i = log w_i, with c_i = dL/dl_i and c'_i = d2L/dl_i^2:
 
@@ -12,7 +12,7 @@ All are unbiased in their scope. The split is by path, at a gate on z, so one de
 """
 
 import abc
-from typing import Any
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
@@ -20,14 +20,19 @@ import tensorflow as tf
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence, Gate
+from tfvae.core.types import Config, Parameters, Seed, Tensor
 from tfvae.objectives import Objective
-from tfvae.posteriors.base import stopped, with_gradient_of
+from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 
 __all__ = ["DoublyReparameterized", "Estimator", "Pathwise", "ScoreFunction", "StickingTheLanding"]
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+Number: TypeAlias = int | Tensor
+Draw: TypeAlias = tuple[Tensor, Tensor]  # z, [S, B, ...], and log q(z | x), [S, B]
 
 
 class Estimator(abc.ABC):
@@ -38,7 +43,7 @@ class Estimator(abc.ABC):
         """Raises `InvalidInput` if the estimator is outside its scope."""
 
     @abc.abstractmethod
-    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
         """Returns z, `[S, B, ...]`, and log q(z | x), `[S, B]`, with the paths that the estimator wants.
 
         Args:
@@ -49,17 +54,17 @@ class Estimator(abc.ABC):
             gate: scales gradients that pass it by a factor that is known later.
         """
 
-    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns what is differentiated in place of the bound, `[B]`; by default the bound itself."""
         del objective, evidence
         return bound
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Estimator":
+    def from_config(cls, config: Config) -> "Estimator":
         """Returns the estimator that `get_config` described."""
         return cls(**config)
 
@@ -80,12 +85,12 @@ class Pathwise(Estimator):
         """Refuses a posterior whose samples carry no gradient."""
         _check_reparameterized(self, reparameterized)
 
-    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
         """Returns z and log q with all paths open; the gate parts the two sides of an objective that has two."""
         z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
         return gate(z), gate(log_q)
 
-    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound; the posterior's side follows `objective.inference`."""
         if objective.inference is not objective:
             c, _ = derivatives(objective, evidence)
@@ -108,15 +113,15 @@ class StickingTheLanding(Estimator):
         _check_log_weight(self, objective)
         probe = tf.constant([[0.0], [1.0]])
         if objective.num_samples > 1 and not _is_linear(objective, tf.tile(probe, [objective.num_samples, 1])):
-            remedy = "Use DoublyReparameterized, which is the same idea made unbiased for it."
+            remedy = "Use DoublyReparameterized, which is unbiased for it."
             raise InvalidInput("an objective that is linear in the log-weights (ELBO)", f"{objective!r}", remedy)
 
-    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
         """Returns z, and log q with q's parameters held."""
         del gate
         return posterior.sample_and_log_prob(parameters, num_samples, seed, path=True)
 
-    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound with its rate by samples, so that it is a function of the log-weights."""
         return objective.of_log_weight(objective.log_weight(evidence))
 
@@ -136,14 +141,14 @@ class DoublyReparameterized(Estimator):
         _check_reparameterized(self, reparameterized)
         _check_log_weight(self, objective)
 
-    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
         """Returns z behind the gate, and log q there with q's parameters held."""
         z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
         z = gate(z)
         held = posterior.distribution(**stopped(parameters)).log_prob(z)
         return z, with_gradient_of(log_q, held)
 
-    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound as a function of the log-weights; the gate takes (c_i - c'_i) / c_i."""
         c, _ = derivatives(objective, evidence)
         inference, second = derivatives(objective.inference, evidence)
@@ -157,7 +162,7 @@ class ScoreFunction(Estimator):
 
         q: sum_i (L - L_-i) dlog q(z_i | x) + dL/dphi at fixed z,    L_-i: log w_i replaced by the mean of the others
 
-    On the ELBO the baseline is the mean of the other samples. One sample has no other, and no baseline.
+    On the ELBO the baseline is the mean of the other samples. A single sample has a baseline of zero.
 
     Reference:
         Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives", equations 10 to 12.
@@ -170,14 +175,14 @@ class ScoreFunction(Estimator):
         if objective.inference is not objective:
             raise InvalidInput("an objective with one bound", f"{objective!r}", "Use MIWAE or IWAE.")
 
-    def draw(self, posterior: Any, parameters: Any, num_samples: Any, seed: tf.Tensor, gate: Gate) -> tuple:
+    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
         """Returns z without a gradient, and log q with q's."""
         del gate
         z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
         z = tf.stop_gradient(z)
         return z, with_gradient_of(log_q, posterior.distribution(**parameters).log_prob(z))
 
-    def surrogate(self, objective: Objective, evidence: Evidence, bound: tf.Tensor) -> tf.Tensor:
+    def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns L + sum_i stop(L - L_-i) log q(z_i | x), `[B]`."""
         log_weight = objective.log_weight(evidence)
         value, samples = objective.of_log_weight(log_weight), log_weight.shape[0]
@@ -192,7 +197,7 @@ class ScoreFunction(Estimator):
         return value + tf.reduce_sum(tf.stop_gradient(signal) * evidence.log_posterior, axis=0)
 
 
-def derivatives(objective: Objective, evidence: Evidence) -> tuple[tf.Tensor, tf.Tensor]:
+def derivatives(objective: Objective, evidence: Evidence) -> tuple[Tensor, Tensor]:
     """Returns c_i = dL/dlog w_i and c'_i = d2L/dlog w_i^2 of the bound, both `[S, B]`, without gradients."""
     log_weight = tf.stop_gradient(tf.transpose(objective.log_weight(evidence)))  # [B, S]
     rows = tf.shape(log_weight)[0]
@@ -207,12 +212,12 @@ def derivatives(objective: Objective, evidence: Evidence) -> tuple[tf.Tensor, tf
     return tf.transpose(first[:rows]), tf.transpose(tf.linalg.diag_part(hessian)[:rows])
 
 
-def _ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
+def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     """Returns numerator / denominator without gradient; where c_i underflows, nothing passes the gate anyway."""
     return tf.stop_gradient(tf.clip_by_value(tf.math.divide_no_nan(numerator, denominator), -1e30, 1e30))
 
 
-def _is_linear(objective: Objective, log_weight: tf.Tensor) -> bool:
+def _is_linear(objective: Objective, log_weight: Tensor) -> bool:
     log_weight = log_weight[: objective.num_samples]
     doubled = objective.of_log_weight(2 * log_weight) - 2 * objective.of_log_weight(log_weight)
     return bool(tf.reduce_all(tf.abs(doubled) < 1e-5))

@@ -18,6 +18,7 @@ import tensorflow as tf
 from tfvae.core import sets
 from tfvae.core.errors import positive_integer
 from tfvae.core.seeds import ALGORITHM, as_seed, integer, uniform
+from tfvae.core.types import Config
 
 __all__ = ["RandomPreprocessing", "StochasticBinarization", "UniformDequantization"]
 
@@ -51,7 +52,7 @@ class RandomPreprocessing(keras.layers.Layer, abc.ABC):
     def transform(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         """Returns x transformed with noise u in [0, 1)."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = {**super().get_config(), "seed": self.seed}
         config.pop("dtype")
@@ -107,7 +108,7 @@ class UniformDequantization(RandomPreprocessing):
         """Returns the value in [0, 1)."""
         return (x + u) / self.levels
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "levels": self.levels}
 

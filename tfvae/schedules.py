@@ -14,12 +14,12 @@ Learning rates are Keras' schedules. `warmup_cosine` is the one that the command
 import abc
 import math
 import numbers
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.types import Config
 
 __all__ = ["Constant", "Cyclical", "LinearWarmup", "Schedule", "Sigmoid", "warmup_cosine"]
 
@@ -42,11 +42,11 @@ class Schedule(abc.ABC):
         """Returns the value at `step`, a float32 scalar."""
 
     @abc.abstractmethod
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Schedule":
+    def from_config(cls, config: Config) -> "Schedule":
         """Returns the schedule that `get_config` described."""
         return cls(**config)
 
@@ -56,7 +56,7 @@ class Schedule(abc.ABC):
 
 
 def at(value: "float | Schedule", step: tf.Tensor | None) -> float | tf.Tensor:
-    """Returns a number as it is, a schedule's value at `step`, or its final value where there is no step."""
+    """Returns a number as it is, a schedule's value at `step`, or its final value where the step is `None`."""
     if not isinstance(value, Schedule):
         return value
     return value.final if step is None else value(tf.cast(step, tf.float32))
@@ -74,11 +74,11 @@ class Positive:
         """Takes the name of the attribute."""
         self.name = name
 
-    def __get__(self, part: Any, owner: type | None = None) -> "float | Schedule | Positive | None":
+    def __get__(self, part: object, owner: type | None = None) -> "float | Schedule | Positive | None":
         """Returns the number or the schedule, `None` before it is set, or of the class this description."""
         return self if part is None else vars(part).get(self.name)
 
-    def __set__(self, part: Any, value: "float | Schedule") -> None:
+    def __set__(self, part: object, value: "float | Schedule") -> None:
         """Sets the number or the schedule; raises `InvalidInput` if it is not positive at its start and its end."""
         ends = [float(value(0)), value.final] if isinstance(value, Schedule) else [value]
         for end in ends:
@@ -86,7 +86,7 @@ class Positive:
         vars(part)[self.name] = value if isinstance(value, Schedule) else float(value)
 
 
-def checked(name: str, value: Any) -> "float | Schedule":
+def checked(name: str, value: object) -> "float | Schedule":
     """Returns a schedule as it is and a number as a `float`; raises `InvalidInput` if it is negative or not finite."""
     if isinstance(value, Schedule):
         return value
@@ -114,7 +114,7 @@ class Constant(Schedule):
         """Returns the value, a float32 scalar."""
         return tf.fill([], self.final)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"value": self.final}
 
@@ -134,7 +134,7 @@ class _Ramp(Schedule):
         """Returns the value at `step`, a float32 scalar."""
         return self.start + (self.end - self.start) * self.fraction(tf.cast(step, tf.float32))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"start": self.start, "end": self.end}
 
@@ -169,7 +169,7 @@ class LinearWarmup(_Ramp):
         """Returns how far the ramp is, in [0, 1]."""
         return tf.minimum(step / self.steps, 1.0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"steps": self.steps, **super().get_config()}
 
@@ -207,7 +207,7 @@ class Cyclical(_Ramp):
         tau = tf.math.floormod(step, float(self.period)) / self.period
         return tf.where(step >= self.period * self.cycles, 1.0, tf.minimum(tau / self.ratio, 1.0))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"period": self.period, "cycles": self.cycles, "ratio": self.ratio, **super().get_config()}
 
@@ -239,7 +239,7 @@ class Sigmoid(_Ramp):
         """Returns how far the ramp is, in (0, 1)."""
         return tf.sigmoid((step - self.midpoint) / self.width)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"midpoint": self.midpoint, "width": self.width, **super().get_config()}
 

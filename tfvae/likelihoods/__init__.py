@@ -13,9 +13,15 @@ DiscretizedLogistic            log(F(x + 1/2) - F(x - 1/2)), F logistic         
 DiscretizedLogisticMixture     log sum_k pi_k(z) (F_k(x + 1/2) - F_k(x - 1/2))  x in {0, ..., 255}
 Columns                        sum_i log p_i(x_i | z)                           a table with mixed columns
 
-Each is summed over the event, in nats, constants included. Scales, and the dispersion of counts, are parts of their
-own (`tfvae.scales`): fixed, learned and shared, one a dimension, or predicted. `likelihood.adapt(x)` starts the output
-bias, and the scale, at what the data say.
+Each is summed over the event, in nats, constants included. The scale, and the dispersion of counts, is a part of its
+own (`tfvae.scales`): fixed, learned and shared, one for each dimension, or predicted. `likelihood.adapt(x)` sets the
+output bias and the scale from data.
+
+Interface:
+Likelihood                     the base class; a likelihood of your own is a subclass
+IndependentLikelihood          one whose elements are independent given z
+ScaledLikelihood               one of those with a positive parameter that comes from `tfvae.scales`
+suggest                        the names of the likelihoods in whose support data lie
 """
 
 from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, ScaledLikelihood, suggest

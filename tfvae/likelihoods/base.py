@@ -1,11 +1,11 @@
-"""What all likelihoods share: an event, a support, a reconstruction, and a start taken from data.
+"""The interface of likelihoods: an event, a support, a reconstruction, and initial values taken from data.
 
 adapt(x):   head bias and scale  <-  data, so that E[x | z] = mean(x) where the head's kernel contributes nothing
 """
 
 import abc
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from tfvae import scales
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import ArrayLike, Config
 
 tfd = tfp.distributions
 
@@ -46,7 +47,7 @@ class Likelihood(ConditionalDistribution):
             raise InvalidInput("event_shape with at least one dimension", "()", "Use (1,) for scalar data.")
         self.event_shape = tuple(positive_integer("event_shape", size) for size in shape)
 
-    def build(self, context_shape: Any) -> None:
+    def build(self, context_shape: Sequence[int | None]) -> None:
         """Creates the weights for contexts of shape `context_shape`; idempotent."""
         if not self.built:
             self.build_own()
@@ -59,8 +60,8 @@ class Likelihood(ConditionalDistribution):
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
         return distribution.mean() if self.has_mean else distribution.mode()
 
-    def adapt(self, x: Any) -> None:
-        """Starts head bias and scale at what the data say, as the `adapt` of a Keras preprocessing layer does.
+    def adapt(self, x: ArrayLike) -> None:
+        """Sets the head's bias and the scale from data, as the `adapt` of a Keras preprocessing layer does.
 
         Where the head's kernel contributes nothing, the mean of p(x | z) is then the data's mean: of each dimension,
         or of each channel after a convolution. Means at the edge of the support are clipped, as each likelihood says.
@@ -107,7 +108,7 @@ class Likelihood(ConditionalDistribution):
         """Returns what to do about preprocessed data `[B, ...]` outside the support: the likelihoods that would fit."""
         return f"Likelihoods that fit these data: {', '.join(suggest(x)) or 'none'}."
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "event_shape": list(self.event_shape)}
 
@@ -158,7 +159,7 @@ class ScaledLikelihood(IndependentLikelihood):
         """Creates the scale's weight, if it has one; idempotent."""
         self.scale.build(self.scale_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "scale": self.scale}
 

@@ -1,4 +1,4 @@
-"""A likelihood of tables with mixed columns: each group of columns its own likelihood, one network for all.
+"""A likelihood of tables with mixed columns: one network, and a likelihood for each group of columns.
 
 log p(x | z) = sum_i log p_i(x_i | z)          x = (x_1, x_2, ...), groups of columns of one row
 """
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.distributions.concatenated import Concatenated
 from tfvae.likelihoods.base import Likelihood
 
@@ -31,7 +31,8 @@ class Columns(Likelihood):
         network: Keras model from z, `[B, D]`, to features; `None` uses z itself.
 
     Raises:
-        InvalidInput: if `likelihoods` is empty, or one of them is no likelihood, has a network or several dimensions.
+        InvalidInput: if `likelihoods` is empty, or one of them is not a likelihood, has a network or several
+            dimensions.
 
     Reference:
         Nazabal et al. 2020, "Handling Incomplete Heterogeneous Data using VAEs" (HI-VAE), section 3.
@@ -112,16 +113,16 @@ class Columns(Likelihood):
                 return f"In {name}, {type(part).__name__}: {part.remedy(own)}"
         return super().remedy(x)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = super().get_config()
         config.pop("event_shape")
         return {**config, "likelihoods": list(self.likelihoods)}
 
-    def _numbered(self, groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _numbered(self, groups: Sequence[Parameters]) -> Parameters:
         return {f"{name}_{index}": value for index, group in enumerate(groups) for name, value in group.items()}
 
-    def _by_part(self, values: dict[str, Any]) -> list[tuple[Likelihood, dict[str, Any]]]:
+    def _by_part(self, values: Parameters) -> list[tuple[Likelihood, Parameters]]:
         ends = [f"_{index}" for index in range(len(self.likelihoods))]
         groups = [{k.removesuffix(end): v for k, v in values.items() if k.endswith(end)} for end in ends]
         return list(zip(self.likelihoods, groups, strict=True))

@@ -6,7 +6,7 @@
     ContinuousBernoulli  x l(z) - log((exp l(z) - 1) / l(z))                         x in [0, 1]
 
 Summed over the event. Where the scale comes from is a part of its own (`tfvae.scales`): fixed, learned and shared, one
-a dimension, or predicted.
+for each dimension, or predicted.
 """
 
 import abc
@@ -23,6 +23,7 @@ from tfvae import scales
 from tfvae.core import sets
 from tfvae.core.conditional import positive, positive_inverse
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.distributions.binary import ContinuousBernoulli as ContinuousBernoulliElement
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average, solve_increasing
 
@@ -58,7 +59,8 @@ class Normal(LocationScale):
         log p(x | z) = sum over the event of log N(x; loc(z), scale^2)
 
     The default learns one scale for all dimensions, which calibrates the balance of distortion and rate by itself
-    (sigma-VAE); a number fixes it, and `tfvae.scales` has one a dimension and one predicted from z.
+    (sigma-VAE); a number fixes it, and `tfvae.scales` has one for each dimension and one
+    predicted from z.
 
     Args:
         event_shape: shape of one example, for example `(28, 28, 1)`.
@@ -88,7 +90,7 @@ class Normal(LocationScale):
 
 @keras.saving.register_keras_serializable(package="tfvae", name="LaplaceLikelihood")
 class Laplace(LocationScale):
-    """Independent Laplace variables with predicted location: the absolute error, normalised.
+    """Independent Laplace variables with predicted location: a density of the absolute error.
 
         log p(x | z) = sum over the event of -|x - loc(z)| / scale - log(2 scale)
 
@@ -117,7 +119,7 @@ class Laplace(LocationScale):
 
 @keras.saving.register_keras_serializable(package="tfvae", name="StudentTLikelihood")
 class StudentT(LocationScale):
-    """Independent Student-t variables with predicted location: a normal whose tails forgive outliers.
+    """Independent Student-t variables with predicted location, for real data with outliers.
 
         log p(x | z) = sum over the event of log t_df((x - loc(z)) / scale) - log scale
 
@@ -153,7 +155,7 @@ class StudentT(LocationScale):
         super().__init__(event_shape, network=network, scale=scale, **kwargs)
         number = isinstance(df, numbers.Real) and not isinstance(df, bool)
         if df is not None and not (number and 1 + 1e-5 < df < math.inf):
-            remedy = "Below that there is no mean; 3 to 10 is usual, and None learns it."
+            remedy = "The mean exists for df above 1 only; 3 to 10 is usual, and None learns it."
             raise InvalidInput("df to be a finite number above 1.00001, or None", f"df={df!r}", remedy)
         self.df = None if df is None else float(df)
 
@@ -183,7 +185,7 @@ class StudentT(LocationScale):
         standard = 2 * math.sqrt(df / math.pi) / (df - 1) * math.exp(log_ratio)
         return average(np.abs(deviations), axes) / standard
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "df": self.df}
 
@@ -194,7 +196,8 @@ class ContinuousBernoulli(IndependentLikelihood):
 
         log p(x | z) = sum over the event of x l - log((exp l - 1) / l),    l = logits(z)
 
-    It is what the Bernoulli formula on grey values lacks: the normaliser. Its mean is 1 / (1 - exp(-l)) - 1 / l.
+    On grey values the Bernoulli formula is not a normalised density; this one is.
+    Its mean is 1 / (1 - exp(-l)) - 1 / l.
 
     Args:
         event_shape: shape of one example, for example `(28, 28, 1)`.

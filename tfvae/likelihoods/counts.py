@@ -17,6 +17,7 @@ import tensorflow_probability as tfp
 
 from tfvae import scales
 from tfvae.core import sets
+from tfvae.core.types import Config
 from tfvae.distributions import counts
 from tfvae.likelihoods.base import IndependentLikelihood, ScaledLikelihood, average
 
@@ -105,7 +106,7 @@ class OverdispersedCounts(Counts, ScaledLikelihood):
         biases = self.scale.adapt(lambda axes: _inverse_dispersion(x, axes), axes)
         return {**super().starting_biases(x, axes), **biases}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = super().get_config()
         config["inverse_dispersion"] = config.pop("scale")
@@ -142,7 +143,7 @@ class NegativeBinomial(OverdispersedCounts):
 
 @keras.saving.register_keras_serializable(package="tfvae", name="ZeroInflatedNegativeBinomialLikelihood")
 class ZeroInflatedNegativeBinomial(OverdispersedCounts):
-    """Independent negative binomial variables that are lost, and read zero, with a predicted probability.
+    """Independent negative binomial variables, each of which reads zero with a predicted probability pi.
 
         log p(x | z) = sum over the event of log((1 - pi) NB(x; m, r) + pi [x = 0]),    pi = pi(z), m = m(z)
 

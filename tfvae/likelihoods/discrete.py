@@ -15,6 +15,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config
 from tfvae.distributions.binary import IndependentBernoulli
 from tfvae.distributions.simplex import Labels
 from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, average
@@ -107,7 +108,8 @@ class Categorical(IndependentLikelihood):
         super().__init__(event_shape, network=network, **kwargs)
         self.num_categories = positive_integer("num_categories", num_categories)
         if self.num_categories == 1:
-            raise InvalidInput("num_categories of at least 2", "1", "One category says nothing: leave the column out.")
+            remedy = "A single category carries no information: leave the column out."
+            raise InvalidInput("num_categories of at least 2", "1", remedy)
         self.support = sets.integers(self.num_categories)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -123,6 +125,6 @@ class Categorical(IndependentLikelihood):
         frequencies = [average(x == category, axes) for category in range(self.num_categories)]
         return {"logits": np.log(np.maximum(np.stack(frequencies, axis=-1), SMALLEST))}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_categories": self.num_categories}

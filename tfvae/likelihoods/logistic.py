@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 from tfvae import scales
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config
 from tfvae.distributions.logistic import DiscretizedLogistic as DiscretizedLogisticElement
 from tfvae.likelihoods.base import ScaledLikelihood, average, solve_increasing
 
@@ -108,7 +109,7 @@ class Discretized(ScaledLikelihood):
         shift = solve_increasing(means, np.clip(mean, 1e-3 * top, (1 - 1e-3) * top), -reach, reach)
         return {**biases, "loc": each(shift) + spread}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "levels": self.levels}
 
@@ -206,6 +207,6 @@ class DiscretizedLogisticMixture(Discretized):
         """Returns components side by side, equally probable, whose mean is that of the data (clipped as there)."""
         return {**super().starting_biases(x, axes), "logits": np.zeros((1,))}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_components": self.components[0]}

@@ -1,18 +1,34 @@
 """Recipes: a paper as a function of at most about ten lines that returns a composed VAE, ready to fit.
 
-rate         vae, beta_vae, annealed, cyclical, free_bits, capacity, geco           what the rate costs
-bounds       iwae, miwae, piwae, ciwae, renyi, stl, dreg                            which bound, which gradient
-codes        beta_tcvae, factor_vae, dip_vae_i, dip_vae_ii, info_vae, wae_mmd       what the codes look like together
-latents      full_covariance, iaf, spline_flow, vamp_prior, mixture_prior, flow_prior, coupling_prior, hyperspherical,
-             power_spherical, categorical_latents, relaxed_categorical, vimco      which q(z | x) and p(z)
-data         sigma_vae, robust, continuous_bernoulli, counts, sparse_counts, tabular    which p(x | z)
-
     vae = tfvae.recipes.beta_vae((8, 8, 1), beta=4.0, latent_dim=10)
     vae.fit(x)
 
-Each takes `event_shape`, what the paper adds, what all take (`Common`) and, where the paper leaves it open, a
-likelihood or an objective (`AnyLikelihood`, `AnyObjective`, `AnyBoth`). `RECIPES` has them by name, and `arguments`
-says what one takes.
+The weight of the rate
+    vae, beta_vae                     beta = 1, another beta
+    annealed, cyclical                beta warms up, once or several times
+    free_bits, capacity, geco         nats without a penalty, a target for the rate, a target for the distortion
+The bound and the estimator of its gradient
+    iwae, miwae, piwae, ciwae, renyi  importance-weighted bounds
+    stl, dreg                         sticking the landing, doubly reparameterised
+The aggregated posterior q(z)
+    beta_tcvae, factor_vae            total correlation, from the batch or by a critic
+    dip_vae_i, dip_vae_ii             covariance of the means, or of z
+    info_vae, wae_mmd                 kernel distance to the prior, beside a rate of less weight or of none
+The latent
+    full_covariance, iaf, spline_flow                         posteriors
+    vamp_prior, mixture_prior, flow_prior, coupling_prior     priors
+    hyperspherical, power_spherical                           codes on the unit sphere
+    categorical_latents, vimco, relaxed_categorical           one-hot codes
+The data
+    sigma_vae, robust                 real values; with outliers
+    continuous_bernoulli              grey values in [0, 1]
+    counts, sparse_counts             counts; with many zeros
+    tabular                           a table with mixed columns
+What recipes are made of
+    Common, AnyLikelihood, AnyObjective, AnyBoth      what each recipe takes beside what its paper adds
+    composed                          the VAE of given parts, with plain ones for the rest
+    Recipe, RECIPES                   the type, and the table of all recipes by name
+    arguments, description            what a recipe takes, and its line and paper
 """
 
 import inspect

@@ -9,7 +9,7 @@ from tfvae.vae import VAE
 
 @recipe
 def beta_tcvae(event_shape: Shape, beta: float = 6.0, **common: Unpack[AnyLikelihood]) -> VAE:
-    """beta-TCVAE: of the rate's three parts, only the dependence between latent dimensions costs more.
+    """beta-TCVAE: of the three parts of the rate, the total correlation alone has the weight beta.
 
     Args:
         event_shape: shape of one example.
@@ -24,7 +24,7 @@ def beta_tcvae(event_shape: Shape, beta: float = 6.0, **common: Unpack[AnyLikeli
 
 @recipe
 def factor_vae(event_shape: Shape, gamma: float = 10.0, **common: Unpack[AnyLikelihood]) -> VAE:
-    """FactorVAE: a critic that tells codes from codes with shuffled dimensions measures the dependence.
+    """FactorVAE: a penalty on the total correlation, which a critic estimates.
 
     Args:
         event_shape: shape of one example.
@@ -70,7 +70,7 @@ def dip_vae_ii(event_shape: Shape, weight: float = 10.0, **common: Unpack[AnyLik
 
 @recipe
 def info_vae(event_shape: Shape, alpha: float = 0.5, weight: float = 10.0, **common: Unpack[AnyLikelihood]) -> VAE:
-    """InfoVAE: a cheaper rate leaves room for information, a kernel distance keeps the codes like the prior.
+    """InfoVAE: the rate has less weight, and a kernel distance draws q(z) towards the prior.
 
     Args:
         event_shape: shape of one example.
@@ -87,7 +87,7 @@ def info_vae(event_shape: Shape, alpha: float = 0.5, weight: float = 10.0, **com
 
 @recipe
 def wae_mmd(event_shape: Shape, weight: float = 10.0, **common: Unpack[AnyLikelihood]) -> VAE:
-    """WAE-MMD: no rate at all, only codes that together look like the prior; log p(x) is not what it maximises.
+    """WAE-MMD: the rate has weight zero, and a kernel distance draws q(z) to the prior; not a bound on log p(x).
 
     Args:
         event_shape: shape of one example.

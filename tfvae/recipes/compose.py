@@ -7,7 +7,7 @@ what makes the paper; `composed` has the rest. What data a recipe wants is its l
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, get_args, get_type_hints
+from typing import TypedDict, get_args, get_type_hints
 
 import keras
 
@@ -121,7 +121,7 @@ def composed(
     return vae
 
 
-def arguments(recipe: Recipe) -> dict[str, Any]:
+def arguments(recipe: Recipe) -> dict[str, object]:
     """Returns what a recipe takes beside the event's shape, name to default, as its signature says.
 
     Example:

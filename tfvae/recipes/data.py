@@ -11,7 +11,7 @@ from tfvae.vae import VAE
 
 @recipe
 def sigma_vae(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
-    """sigma-VAE: real data with one learned noise level, which balances distortion and rate by itself.
+    """sigma-VAE: real data with one learned scale, which balances distortion and rate.
 
     Args:
         event_shape: shape of one example.
@@ -25,7 +25,7 @@ def sigma_vae(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
 
 @recipe
 def robust(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
-    """Real data with outliers: Student's t in place of the normal distribution, one learned scale a dimension.
+    """Real data with outliers: Student's t in place of the normal distribution, one learned scale for each dimension.
 
     Args:
         event_shape: shape of one example.
@@ -39,7 +39,7 @@ def robust(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
 
 @recipe
 def continuous_bernoulli(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
-    """Grey values in [0, 1] with a density of their own, where a Bernoulli's would not be normalised.
+    """Grey values in [0, 1] with a continuous Bernoulli density, which is normalised on them.
 
     Args:
         event_shape: shape of one example.
@@ -53,7 +53,7 @@ def continuous_bernoulli(event_shape: Shape, **common: Unpack[AnyObjective]) -> 
 
 @recipe
 def counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
-    """Counts that vary more than a Poisson's: a negative binomial likelihood, one dispersion a dimension.
+    """Counts that vary more than a Poisson's: a negative binomial likelihood, one dispersion for each dimension.
 
     Args:
         event_shape: shape of one example.
@@ -67,7 +67,7 @@ def counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
 
 @recipe
 def sparse_counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
-    """Counts of which many were lost and read zero: a zero-inflated negative binomial likelihood.
+    """Counts with more zeros than a negative binomial has: a zero-inflated negative binomial likelihood.
 
     Args:
         event_shape: shape of one example.
@@ -83,7 +83,7 @@ def sparse_counts(event_shape: Shape, **common: Unpack[AnyObjective]) -> VAE:
 def tabular(
     event_shape: Shape, columns: Sequence[likelihoods.Likelihood] | None = None, **common: Unpack[AnyObjective]
 ) -> VAE:
-    """A table: each column a likelihood of its own, by default a normal one with its own noise level.
+    """A table: each column has a likelihood, by default a normal one with a scale of its own.
 
     Args:
         event_shape: shape of one row.

@@ -24,7 +24,7 @@ def full_covariance(event_shape: Shape, **common: Unpack[AnyBoth]) -> VAE:
 
 @recipe
 def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **common: Unpack[AnyBoth]) -> VAE:
-    """IAF: a normal posterior bent by inverse autoregressive transforms.
+    """IAF: a normal posterior transformed by inverse autoregressive flows.
 
     Args:
         event_shape: shape of one example.
@@ -41,7 +41,7 @@ def iaf(event_shape: Shape, num_flows: int = 2, units: int = 64, **common: Unpac
 
 @recipe
 def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **common: Unpack[AnyBoth]) -> VAE:
-    """A normal posterior bent by rational-quadratic splines in coupling layers.
+    """A normal posterior transformed by rational-quadratic splines in coupling layers.
 
     Args:
         event_shape: shape of one example.
@@ -58,7 +58,7 @@ def spline_flow(event_shape: Shape, num_flows: int = 2, num_bins: int = 8, **com
 
 @recipe
 def vamp_prior(event_shape: Shape, num_components: int = 500, num_steps: int = 10_000, **common: Unpack[Common]) -> VAE:
-    """VampPrior: the posterior itself, averaged over learned pseudo-inputs in [0, 1]; warm-up as in the paper.
+    """VampPrior: the prior is the mean of the posterior over learned pseudo-inputs in [0, 1]; warm-up as in the paper.
 
     Args:
         event_shape: shape of one example.
@@ -140,7 +140,7 @@ def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack
 
 @recipe
 def power_spherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack[AnyLikelihood]) -> VAE:
-    """Codes on the unit sphere from a posterior whose sampler rejects nothing, with a warm-up.
+    """Codes on the unit sphere from a posterior that is sampled without rejection, with a warm-up.
 
     Args:
         event_shape: shape of one example.
@@ -163,7 +163,7 @@ def categorical_latents(
     Args:
         event_shape: shape of one example.
         num_categories: length of each one-hot vector; `latent_dim` is their number.
-        num_samples: samples of z for each example, one another's baseline.
+        num_samples: samples of z for each example; the mean of the others is the baseline of each.
         **common: see `AnyLikelihood`.
 
     Reference:
@@ -198,7 +198,7 @@ def vimco(event_shape: Shape, num_categories: int = 10, num_samples: int = 10, *
 def relaxed_categorical(
     event_shape: Shape, num_categories: int = 10, temperature: float = 2 / 3, **common: Unpack[AnyBoth]
 ) -> VAE:
-    """Gumbel-softmax: one-hot codes made continuous, with pathwise gradients; log p(x) is the relaxed model's.
+    """Gumbel-softmax: relaxed one-hot codes with pathwise gradients; log p(x) is that of the relaxed model.
 
     Args:
         event_shape: shape of one example.

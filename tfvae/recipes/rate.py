@@ -32,7 +32,7 @@ def vae(
 
 @recipe
 def beta_vae(event_shape: Shape, beta: float = 4.0, **common: Unpack[AnyLikelihood]) -> VAE:
-    """beta-VAE: a rate that costs beta times as much, for codes that are disentangled.
+    """beta-VAE: the rate has the weight beta, for codes that are disentangled.
 
     Args:
         event_shape: shape of one example.
@@ -47,7 +47,7 @@ def beta_vae(event_shape: Shape, beta: float = 4.0, **common: Unpack[AnyLikeliho
 
 @recipe
 def annealed(event_shape: Shape, beta: float = 1.0, num_steps: int = 10_000, **common: Unpack[AnyLikelihood]) -> VAE:
-    """Warm-up: the rate costs nothing at first and its full weight from a tenth of the training on.
+    """Warm-up: the weight of the rate rises from zero to beta over the first tenth of the training.
 
     Args:
         event_shape: shape of one example.
@@ -80,7 +80,7 @@ def cyclical(event_shape: Shape, cycles: int = 4, num_steps: int = 10_000, **com
 
 @recipe
 def free_bits(event_shape: Shape, nats: float = 0.125, **common: Unpack[AnyLikelihood]) -> VAE:
-    """Free bits: each latent dimension may use some nats without a penalty.
+    """Free bits: each latent dimension may use a number of nats without a penalty.
 
     Args:
         event_shape: shape of one example.
@@ -115,7 +115,7 @@ def capacity(
 
 @recipe
 def geco(event_shape: Shape, nats_per_dimension: float = 0.3, **common: Unpack[Common]) -> VAE:
-    """GECO: the smallest rate at which the distortion is as low as asked, its multiplier learned on the way.
+    """GECO: the rate is minimised subject to a bound on the distortion, with a learned multiplier.
 
     Args:
         event_shape: shape of one example.
