@@ -16,15 +16,26 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
+    keywords=["variational autoencoder", "VAE", "IWAE", "Keras", "TensorFlow Probability", "normalizing flows"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     packages=find_packages(include=["tfvae", "tfvae.*"]),
+    package_data={"tfvae": ["py.typed"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",  # [tf] brings tf-keras, without which it cannot be imported
         "keras>=3.15,<4",
         "tensorflow-datasets",
-        "importlib_resources",  # tensorflow-datasets 4.9.10 imports it and does not ask for it
-        "importlib-resources",  # tensorflow-datasets imports it, but declares it for old Pythons only
+        "importlib_resources",  # tensorflow-datasets 4.9.10 imports it, but asks for it on Pythons before 3.9 only
         "requests",  # asks a data set's host once, where tensorflow-datasets would try for minutes
         "numpy",
         "scikit-learn",  # the embedded handwritten digits, the classifiers of the evaluation
