@@ -20,6 +20,7 @@ import pytest
 
 import tfvae
 from tfvae import callbacks, evaluation, files
+from tfvae.app import folder as app_folder
 from tfvae.app import provenance, run
 from tfvae.app.cli import main
 from tfvae.app.folder import ARTIFACTS
@@ -138,6 +139,9 @@ def test_evaluate_prints_the_report_of_a_split_and_saves_it(copy, tmp_path, caps
         f"valid: {Report.load(saved)}\npage in {copy / 'report-valid-3-1.html'}\nreport in {saved}\n"
     )
     assert Report.load(saved).num_samples == 3
+    valid = tfvae.datasets.load("digits", binarization="dynamic", seed=0).valid.x
+    expected = evaluation.evaluate(run.load_model(copy), valid, 3, 1, verbose=False)
+    assert (Report.load(saved).log_prob, Report.load(saved).elbo) == (expected.log_prob, expected.elbo)
     assert main(["evaluate", str(copy), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
 
 
@@ -177,24 +181,42 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
         assert str(tmp_path / "served" / version) in capsys.readouterr().out
 
 
-def test_trains_on_the_training_split_alone(tmp_path, monkeypatch):
-    """The validation split is only evaluated; `fit` does not see the test split."""
-    kept, seen, load, fit = [], [], Options.load_data, tfvae.VAE.fit
+def test_each_part_of_a_run_sees_its_own_split(tmp_path, monkeypatch):
+    """Rows of train adapt and train, those of valid watch and choose, those of test are scored; column 0 names a row."""
+    x = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32)
+    x[:, 0] = np.arange(90)
+    np.save(tmp_path / "x.npy", x)
+    words = {"likelihood": "normal", "hidden": (4,), "latent_dim": 2, "epochs": 1, "eval_samples": 2, "seed": 5}
+    options = Options.of(str(tmp_path / "x.npy"), **words)
+    splits = {name: set(getattr(options.load_data(), name).x[:, 0]) for name in run.SPLITS}
+    seen = {}
 
-    def spy_load(options):
-        kept.append(load(options))
-        return kept[-1]
+    def spy(owner, name, *arguments, call=True):
+        real = getattr(owner, name)
 
-    def spy_fit(vae, x, **options):
-        seen.append((x, options["validation_data"]))
-        return fit(vae, x, **options)
+        def spied(*given, **named):
+            bound = inspect.signature(real).bind(*given, **named).arguments
+            seen.update({f"{name} {argument}": bound[argument][:, 0].tolist() for argument in arguments})
+            return real(*given, **named) if call else None
 
-    monkeypatch.setattr(Options, "load_data", spy_load)
-    monkeypatch.setattr(tfvae.VAE, "fit", spy_fit)
-    assert main(["train", "digits", "--out", str(tmp_path / "run"), "--seed", "5", *SMALL]) == 0
-    [(x, valid)] = seen
-    assert x is kept[0].train.x and valid is kept[0].valid.x
-    assert len({len(x), len(valid), len(kept[0].test.x)}) > 1
+        monkeypatch.setattr(owner, name, spied)
+
+    spy(tfvae.VAE, "adapt", "x")
+    spy(tfvae.VAE, "fit", "x", "validation_data", call=False)
+    spy(callbacks.CollapseAlarm, "__init__", "probe")
+    spy(evaluation, "evaluate", "data")
+    monkeypatch.setattr(app_folder, "ROWS_TO_ADAPT", 20)
+    monkeypatch.setattr(app_folder, "ROWS_TO_WATCH", 10)
+    started = app_folder.Run(tmp_path / "run", options)
+    for make in (app_folder.start, app_folder.fit, app_folder.score):
+        make(started)
+    assert {name: len(rows) for name, rows in seen.items()} == {
+        "adapt x": 20, "fit x": 60, "fit validation_data": 15, "__init__ probe": 10, "evaluate data": 15,
+    }  # fmt: skip
+    assert set(seen["fit x"]) == splits["train"] and set(seen["adapt x"]) < splits["train"]
+    assert seen["adapt x"] != seen["fit x"][:20]  # random rows, for files are often sorted
+    assert set(seen["fit validation_data"]) == splits["valid"] and set(seen["__init__ probe"]) < splits["valid"]
+    assert set(seen["evaluate data"]) == splits["test"]
 
 
 def test_resume_of_a_complete_run_changes_nothing(trained, capsys):

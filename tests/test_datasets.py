@@ -182,6 +182,16 @@ def test_a_scale_that_the_dtype_cannot_hold(scale):
     assert abs(draws.mean() - mean) < 5 * np.sqrt(mean * (1 - mean) / draws.size)
 
 
+@pytest.mark.parametrize("binarization", ["threshold", "static", "dynamic"])
+@pytest.mark.parametrize("name", SPLITS)
+@pytest.mark.parametrize("value", [-0.25, 1.5])
+def test_every_split_is_checked_before_it_is_made_binary(binarization, name, value):
+    """A value outside [0, scale] has no probability, wherever it stands."""
+    source = {f"x_{split}": np.full((6, 3), 0.5, np.float32) for split in SPLITS}
+    source[f"x_{name}"][4, 1] = value
+    refused([f"{name} values from", f"{value:g}"], datasets.load, source, binarization=binarization)
+
+
 @pytest.mark.parametrize("binarization", ["none", "threshold", "static", "dynamic"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, bool])
 def test_every_protocol_leaves_binary_data_alone(binarization, dtype):
