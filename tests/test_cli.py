@@ -182,7 +182,7 @@ def test_export_writes_the_next_version(trained, tmp_path, capsys):
 
 
 def test_each_part_of_a_run_sees_its_own_split(tmp_path, monkeypatch):
-    """Rows of train adapt and train, those of valid watch and choose, those of test are scored; column 0 names a row."""
+    """Train adapts and trains, valid is watched and chosen by, test is scored; column 0 of a row is its number."""
     x = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32)
     x[:, 0] = np.arange(90)
     np.save(tmp_path / "x.npy", x)

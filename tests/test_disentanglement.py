@@ -3,6 +3,7 @@
 Statistical tolerances are 4 standard errors or more: each statement fails by chance less than once in 10000 seeds.
 """
 
+import inspect
 import math
 import warnings
 
@@ -14,7 +15,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import code_scores
 from tfvae.evaluation.code_scores import dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.factor_scores import beta_vae_score, disentanglement, factor_vae_score
-from tfvae.evaluation.factors import factored_codes
+from tfvae.evaluation.factors import FactoredCodes, factored_codes
 
 VALUES = (3, 4, 6)
 N = 3000
@@ -73,6 +74,57 @@ def test_noise_scores_its_chance_level():
         assert name == "modularity" or value == pytest.approx(chance, abs=0.045), name
     assert math.isnan(noise.modularity.chance)
     assert noise.dci_informativeness.chance == pytest.approx(np.mean([1 / n for n in VALUES]), abs=0.02)
+
+
+def test_chance_levels_are_what_codes_without_information_score():
+    """Of unequal factors, where a guess is not one in so many: 90% of factor 0 is one value, 3/4 of factor 1.
+
+    The forests fit 2000 rows of a constant code, so that all they can learn is the most frequent value.
+    """
+    factors = np.stack([np.arange(4000) % 10 == 0, np.arange(4000) % 4, np.arange(4000) % 4 == 0], axis=1).astype(int)
+    scores = disentanglement(np.zeros([4000, 2]), factors)
+    assert scores.dci_informativeness.chance == pytest.approx(np.mean([0.9, 0.25, 0.75]), abs=1e-12)
+    assert scores.dci_informativeness.value == pytest.approx(scores.dci_informativeness.chance, abs=0.02)
+    assert scores.beta_vae.chance == scores.factor_vae.chance == pytest.approx(1 / 3, abs=1e-12)
+    assert beta_vae_score(NOISE, np.insert(FACTORS, 1, 7, axis=1)).chance == pytest.approx(1 / 3, abs=1e-12)
+    assert scores.explicitness.chance == scores.explicitness.value == 0.5
+    zero = ("mig", "sap", "dci_disentanglement", "dci_completeness")
+    assert {getattr(scores, name).chance for name in zero} == {0.0} and math.isnan(scores.modularity.chance)
+
+
+def test_documented_sizes_of_the_scores(monkeypatch):
+    """What the docstrings name: 10000 features to fit on and 5000 to score, 64 pairs or rows each, forests of 50."""
+    seen, asked, forests = [], [], []
+
+    class Learner:
+        def fit(self, features, labels):
+            seen.append(features)
+            return self
+
+        def predict(self, features):
+            seen.append(features)
+            return np.zeros(len(features), int)
+
+    monkeypatch.setattr(code_scores.learners, "logistic_regression", Learner)
+    beta_vae_score(NOISE, FACTORS)
+    assert [len(features) for features in seen] == [10_000, 5_000]
+    pair = math.sqrt(2) * np.sqrt(1 - 2 / np.pi)  # deviation of |c - c'| of standard normal codes
+    assert seen[0].std(axis=0).mean() == pytest.approx(pair / math.sqrt(64), rel=0.1)
+
+    def rows_like(data, rows, factor, size, rng):
+        asked.append((len(rows), size))
+        return np.zeros([len(rows), size], int)
+
+    monkeypatch.setattr(FactoredCodes, "rows_like", rows_like)
+    factor_vae_score(NOISE, FACTORS)
+    assert sum(count for count, _ in asked) == 15_000 and {size for _, size in asked} == {64}
+    real = code_scores.learners.forest
+    monkeypatch.setattr(code_scores.learners, "forest", lambda *given: forests.append(real(*given)) or forests[-1])
+    dci(NOISE[:200], FACTORS[:200])
+    assert [len(forest.estimators_) for forest in forests] == [50, 50, 50]
+    assert {kind: inspect.signature(kind).parameters["bins"].default for kind in (mig, modularity)} == {
+        mig: 20, modularity: 20,
+    }  # fmt: skip
 
 
 def test_redundant_codes_have_no_gap():

@@ -1,5 +1,6 @@
 """The evaluation report: every part, any stream of data, bounds and tails of the same weights, and what is refused."""
 
+import dataclasses
 import json
 import math
 
@@ -14,7 +15,7 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae.core import seeds
-from tfvae.evaluation import Report, evaluate, mutual_information
+from tfvae.evaluation import Estimate, Report, evaluate, mutual_information
 from tfvae.evaluation.latents import (
     kl_per_dimension,
     posterior_means,
@@ -226,6 +227,24 @@ def test_infinite_shape_survives_json(vae):
     assert report.largest_pareto_shape == -math.inf and report.untrusted == 0.0
     assert Report.from_json(report.to_json()) == report
     assert "equal weights" in str(report)
+
+
+def test_each_warning_begins_at_its_documented_threshold(vae):
+    """Rate below 0.1 nats; more than 5% of the examples untrusted; I(x; z) within one nat of log N."""
+    report = quiet(vae, data(50, seed=35), 100)
+    aggregated = report.aggregated
+    cases = (
+        ("hardly uses z", {"rate": Estimate(0.101, 0.0)}, {"rate": Estimate(0.099, 0.0)}),
+        ("cannot be trusted", {"untrusted": 0.049}, {"untrusted": 0.051}),
+        (
+            "near its ceiling log 50",
+            {"aggregated": aggregated._replace(mutual_information=math.log(50) - 1.01)},
+            {"aggregated": aggregated._replace(mutual_information=math.log(50) - 0.99)},
+        ),
+    )
+    for words, quiet_at, warned_at in cases:
+        assert not any(words in text for text in dataclasses.replace(report, **quiet_at).warnings), words
+        assert any(words in text for text in dataclasses.replace(report, **warned_at).warnings), words
 
 
 def test_an_evaluated_model_is_saved_as_before(vae, tmp_path):

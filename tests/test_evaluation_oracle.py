@@ -140,6 +140,16 @@ def test_information_is_exact(vae):
     np.testing.assert_allclose(activity, np.diag(MEANS_COVARIANCE), rtol=4 * math.sqrt(2 / 2000))
 
 
+def test_stated_errors_of_information_are_the_spread_of_repeats(vae):
+    """Neither too small nor too large: 200 repeats tell a spread to 1 / sqrt(400) = 5%, the window is 4 of these."""
+    set_exact(vae, 1.3)
+    found = np.array([mutual_information(vae, data(100, seed=1000 + seed), seed=seed)[:4] for seed in range(200)])
+    for name, values, errors in (("I(x; z)", *found.T[:2]), ("KL(q(z) || p(z))", *found.T[2:])):
+        stated, spread = np.sqrt(np.mean(errors**2)), values.std(ddof=1)
+        print(f"{name}: stated error {stated:.4f}, spread {spread:.4f} nats")
+        assert stated == pytest.approx(spread, rel=0.2), name
+
+
 def test_information_about_a_few_examples_is_that_of_a_grid(vae):
     """The mixture of five q, integrated on a 401 x 401 grid: agrees within 4 standard errors of 20 000 samples."""
     x = data(5, seed=24)

@@ -157,6 +157,51 @@ def test_interrupted_and_resumed_equals_uninterrupted(name, epoch, moment, tmp_p
         assert [getattr(a, s, None) for s in STATE] == [getattr(b, s, None) for s in STATE]
 
 
+PLATEAU = [1.0, 2.0, 1.5, 1.6, 1.7, 1.8, 1.9, 3.0, 2.9]  # a value an epoch
+
+
+def watch_epochs(folder, best, epochs):
+    """Runs the callbacks of a run, without its steps, from its newest checkpoint on; returns what each epoch did.
+
+    That is the learning rate after it, and whether a model better than all before was saved.
+    """
+    checkpoint = Checkpoint(folder)
+    model = checkpoint.restore()
+    if model is None:
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1.0), "mse")
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau("value", mode="max", factor=0.5, patience=2, cooldown=2, min_lr=0),
+        keras.callbacks.ModelCheckpoint(best, "value", mode="max", save_best_only=True),
+        checkpoint,
+    ]
+    checkpoint.watch(callbacks)
+    run, done = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs), []
+    run.on_train_begin()
+    for epoch in range(checkpoint.initial_epoch, epochs):
+        run.on_epoch_begin(epoch)
+        run.on_epoch_end(epoch, {"value": PLATEAU[epoch]})
+        done.append((float(model.optimizer.learning_rate), best.exists()))
+        best.unlink(missing_ok=True)
+    run.on_train_end()
+    return done
+
+
+def test_wait_best_value_and_cooldown_go_over_a_stop(tmp_path):
+    """Where the run stops, they are not what fresh callbacks have: after 4 and 5 epochs there is a cooldown left.
+
+    It counts two epochs after each fall of the rate, of which the second is waited in again.
+    """
+    best, last = tmp_path / "best.keras", len(PLATEAU)
+    whole = watch_epochs(tmp_path / "whole", best, last)
+    rates, saved = zip(*whole, strict=True)
+    assert rates == (1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25)
+    assert [epoch for epoch in range(last) if saved[epoch]] == [0, 1, 7]
+    for stop in (2, 4, 5, 6):
+        folder = tmp_path / f"stopped-{stop}"
+        assert watch_epochs(folder, best, stop) + watch_epochs(folder, best, last) == whole, stop
+
+
 def test_early_stopping_that_had_ended_training_trains_no_more(tmp_path):
     _, _, history = uninterrupted("stopped early")
     assert len(history.epoch) == 4 < EPOCHS
