@@ -55,6 +55,22 @@ def test_blocks_are_found_by_their_heading():
     assert blocks(text) == {"A": "# 1\n", "A (2)": "# 2\n", "B": "# 3\n"}
 
 
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/decisions.md"])
+def test_links_lead_to_files_of_the_project(document):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / document).read_text())
+    assert links and not [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
+
+
+def test_decisions_are_dated_newest_last_and_say_how_to_measure_again():
+    title, *entries = re.split(r"^## ", (ROOT / "docs" / "decisions.md").read_text(), flags=re.MULTILINE)
+    dates = [re.match(r"(\d{4}-\d\d-\d\d): \S", entry)[1] for entry in entries]
+    assert dates == sorted(dates) and "Append-only" in title
+    for entry in entries:
+        assert re.findall(r"^- (\w+): ", entry, re.MULTILINE) == ["Decided", "Measured", "Command"], entry
+    commands = set(re.findall(r"(tests|benchmarks)/(\w+\.\w+)", " ".join(entries)))
+    assert not [name for name in commands if not ROOT.joinpath(*name).exists()]
+
+
 @shows("README.md", "tfvae")
 def test_first_example_of_the_readme(in_tmp, capsys, code):
     """What is saved and exported scores the test split as the model itself does."""
