@@ -74,7 +74,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("a beta that differs from the one in the table", "recipes/rate.py", "tests/test_recipes.py",
      "objectives.ELBO(beta=beta), **common)\n\n\n@recipe\ndef annealed",
      "objectives.ELBO(beta=beta / 2), **common)\n\n\n@recipe\ndef annealed"),
-    ("training on the test set", "app/folder.py", "tests/test_cli.py",
+    ("training on the test set", "app/folder.py", "tests/test_cli.py -k own_split",
      "        data.train.x,\n        batch_size", "        data.test.x,\n        batch_size"),
     ("doubly reparameterised weights on the decoder's parameters", "estimators.py", "tests/test_estimators.py",
      "        evidence.gate.factor = _ratio(inference - second, c)\n"

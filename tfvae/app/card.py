@@ -1,12 +1,10 @@
 """The model's card: what it is, on which data, how good, and the command that makes it, on one Markdown page."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from tfvae.core.types import Config
 from tfvae.evaluation import Report
 
 
-def card(written: Mapping[str, Any], report: Report, epochs: int, num_weights: int) -> str:
+def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
     """Returns the model's card, Markdown.
 
     Args:

@@ -13,7 +13,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ from tfvae.app.card import card
 from tfvae.app.options import Options
 from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, ProgressBar, read_history
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.datasets import Data
 from tfvae.evaluation import Report
 from tfvae.export import export
@@ -63,7 +64,7 @@ class Run:
         return self.options.build(self.data.event_shape, self.data.preprocessing, steps)
 
     @functools.cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """What `config.json` holds."""
         return provenance.read_config(self.folder)[0]
 

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ import keras
 from tfvae import datasets, likelihoods, networks, objectives, schedules
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.recipes import RECIPES, Recipe, arguments
@@ -33,7 +34,7 @@ def _by_word(module: ModuleType, base: type) -> dict[str, type]:
     return {word: kind for word, kind in sorted(words.items()) if not inspect.isabstract(kind)}
 
 
-def _common(recipe: Recipe, kind: type) -> dict[str, Any]:
+def _common(recipe: Recipe, kind: type) -> Config:
     """Returns the arguments of a recipe that the constructor of a part has, too, name to the recipe's default."""
     return {name: value for name, value in arguments(recipe).items() if name in inspect.signature(kind).parameters}
 
@@ -159,7 +160,7 @@ class Options:
         return cls(**values | {"source": _absolute(source), "hidden": tuple(values["hidden"])})
 
     @classmethod
-    def from_config(cls, config: Any) -> "Options":
+    def from_config(cls, config: Config) -> "Options":
         """Returns the options that a `config.json` holds.
 
         Raises:
@@ -173,7 +174,7 @@ class Options:
         except TypeError as error:
             raise InvalidInput("options of a tfvae run", str(error), "Was it written by another version?") from error
 
-    def check_repeated(self, given: Mapping[str, Any]) -> None:
+    def check_repeated(self, given: Config) -> None:
         """Compares options that were given again with these.
 
         Args:
@@ -231,7 +232,7 @@ class Options:
         return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})
 
 
-def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _parts(recipe: str, given: Config) -> Config:
     """Returns what a recipe makes of likelihood, objective, beta and num_samples; refuses what it has none of."""
     taken = arguments(RECIPES[recipe])
     _refuse_others(f"--recipe {recipe}", OPEN, taken, given)
@@ -245,7 +246,7 @@ def _parts(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**parts, "beta": numbers.get("beta"), "num_samples": numbers.get("num_samples")}
 
 
-def _refuse_others(owner: str, names: Iterable[str], taken: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _refuse_others(owner: str, names: Iterable[str], taken: Config, given: Config) -> None:
     for name in names:
         if name in given and name not in taken:
             own = [_word(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
@@ -254,7 +255,7 @@ def _refuse_others(owner: str, names: Iterable[str], taken: Mapping[str, Any], g
             raise InvalidInput(expected, f"{_word(name)} {given[name]}", remedy)
 
 
-def _arguments(option: str, word: str) -> dict[str, Any]:
+def _arguments(option: str, word: str) -> Config:
     """Returns the arguments of a part, name to value where no option says another; refuses one that lacks a value."""
     kind = PARTS[option][word]
     if issubclass(kind, Term):
@@ -273,12 +274,12 @@ def _likelihood(word: str) -> Callable[..., likelihoods.Likelihood]:
     return functools.partial(PARTS["likelihood"][word], **STATED.get(word, {}))
 
 
-def _objective(word: str, numbers: Mapping[str, Any]) -> Objective:
+def _objective(word: str, numbers: Config) -> Objective:
     kind = PARTS["objective"][word]
     return kind(objectives.ELBO(**numbers)) if issubclass(kind, Term) else kind(**STATED.get(word, {}) | numbers)
 
 
-def _protocol(recipe: str, likelihood: str | None) -> dict[str, Any]:
+def _protocol(recipe: str, likelihood: str | None) -> Config:
     """Returns binarisation and scale of the data that a likelihood wants: its support says so."""
     made = PARTS["likelihood"][likelihood] if likelihood else RECIPES[recipe]((2,), latent_dim=2, seed=0)
     support = made.support

@@ -10,7 +10,6 @@ import datetime
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ import tfvae
 from tfvae import files
 from tfvae.app.options import Options
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 
 FORMAT = "tfvae run 1"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 PARTS = ("options", "data", "versions")
 
 
-def config(options: Options, protocol: Mapping[str, Any], command: str | None) -> dict[str, Any]:
+def config(options: Options, protocol: Config, command: str | None) -> Config:
     """Returns what `config.json` holds.
 
     Args:
@@ -44,7 +44,7 @@ def config(options: Options, protocol: Mapping[str, Any], command: str | None) -
     }
 
 
-def read_config(folder: str) -> tuple[dict[str, Any], Options]:
+def read_config(folder: str) -> tuple[Config, Options]:
     """Returns the `config.json` of a run folder, and the options in it.
 
     Args:
@@ -67,7 +67,7 @@ def read_config(folder: str) -> tuple[dict[str, Any], Options]:
     return found, Options.from_config(found["options"])
 
 
-def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+def changes(was: Config, now: Config) -> list[tuple[str, object, object]]:
     """Returns (name, value then, value now) of each entry that differs; one that is not there counts as `None`."""
     return [(name, was.get(name), now.get(name)) for name in {**was, **now} if was.get(name) != now.get(name)]
 

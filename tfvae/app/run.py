@@ -9,9 +9,7 @@ data and those before it alone: a run that was killed at any moment is completed
 """
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from tfvae.app.folder import ARTIFACTS, Run, complete, draw_page, load_model, st
 from tfvae.app.options import Options
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config
 from tfvae.evaluation import Report
 from tfvae.export import export as export_model
 from tfvae.vae import VAE
@@ -56,7 +55,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
     return complete(run)
 
 
-def resume(folder: str, given: Mapping[str, Any] | None = None, verbose: int = 2) -> Report:
+def resume(folder: str, given: Config | None = None, verbose: int = 2) -> Report:
     """Completes a run that was stopped at whatever moment; one that is complete stays as it is.
 
     Args:

@@ -21,6 +21,7 @@ import numpy as np
 from tfvae import files
 from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config, Logs
 
 logger = logging.getLogger("tfvae")
 
@@ -116,7 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
                 ", ".join(unknown),
             )
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Gives the callbacks back their states, and tells `fit` at which epoch to go on."""
         restored, self._restored = self._restored, None
         newest = _epoch(self._saved()[-1]) if self._saved() else 0
@@ -140,11 +141,11 @@ class Checkpoint(keras.callbacks.Callback):
             else:
                 logger.warning("tfvae: the checkpoint holds a state of %s, which is not among the callbacks.", name)
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Hands Keras' history its epochs."""
         self._begun()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Writes the checkpoint of this epoch, then removes older ones."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
@@ -168,7 +169,7 @@ class Checkpoint(keras.callbacks.Callback):
         for old in self._saved()[: -self.keep]:
             shutil.rmtree(old)
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Hands Keras' history its epochs, where none was left to train."""
         self._begun()
 
@@ -188,14 +189,14 @@ def _epoch(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def _get_state(callback: keras.callbacks.Callback) -> dict[str, Any]:
+def _get_state(callback: keras.callbacks.Callback) -> Config:
     if hasattr(callback, "get_state"):
         return callback.get_state()
     names = [name for kind, names in STATE.items() if isinstance(callback, kind) for name in names]
     return {name: getattr(callback, name) for name in names}
 
 
-def _set_state(callback: keras.callbacks.Callback, state: Mapping[str, Any]) -> None:
+def _set_state(callback: keras.callbacks.Callback, state: Config) -> None:
     if hasattr(callback, "set_state"):
         callback.set_state(state)
     else:

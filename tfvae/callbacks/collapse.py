@@ -16,14 +16,15 @@ end.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from tfvae.callbacks.history import HistoryFile
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.types import ArrayLike, Config, Logs
 from tfvae.evaluation import latents
 from tfvae.objectives import Objective
 from tfvae.schedules import Schedule
@@ -77,7 +78,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         (2, [])
     """
 
-    def __init__(self, probe: Any, min_rate: float = 0.1, patience: int = 3, seed: int = 0) -> None:
+    def __init__(self, probe: ArrayLike, min_rate: float = 0.1, patience: int = 3, seed: int = 0) -> None:
         super().__init__()
         self.probe, self.seed = probe, seed
         self.min_rate, self.patience = positive_number("min_rate", min_rate), positive_integer("patience", patience)
@@ -103,12 +104,12 @@ class CollapseAlarm(keras.callbacks.Callback):
             names = ", ".join(early)
             raise InvalidInput("CollapseAlarm before callbacks that write its logs", f"{names} first", "Move it up.")
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts afresh; a `Checkpoint` then gives back the state of a resumed run."""
         self._reset()
         self._largest_rate = self._learning_rate()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Measures the probe, adds to the logs, and raises the alarm."""
         vae, logs = self.model, {} if logs is None else logs
         activity = latents.relative_activity(vae, latents.posterior_means(vae, self.probe, self.seed))
@@ -128,7 +129,7 @@ class CollapseAlarm(keras.callbacks.Callback):
             if step >= self._warm_from + SETTLING:
                 self._judge(epoch + 1)
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Says if collapse was never judged, and which units were never active, which is no alarm."""
         if not self._judged:
             logger.warning("tfvae: collapse was never judged: %s.", self._why_not_judged())
@@ -149,13 +150,13 @@ class CollapseAlarm(keras.callbacks.Callback):
         took = f"{step - self._warm_from} steps and {len(self._rates)} epochs with a finite rate"
         return f"that takes {SETTLING} steps and {self.patience} such epochs from {start}, and there were {took}"
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> Config:
         """Returns what was seen so far."""
         names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from", "_unsettled")
         names += ("_largest_rate", "_judged")
         return {name: getattr(self, name) for name in names}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Config) -> None:
         """Takes what was seen before a checkpoint."""
         vars(self).update(state)
         self.alarms = [Alarm(*alarm) for alarm in self.alarms]
@@ -213,7 +214,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
     Give it among the callbacks of `fit`; it obeys `verbose`.
     """
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Prints the line of an epoch."""
         short = {name: value for name, value in (logs or {}).items() if not name.startswith(DIMENSION)}
         super().on_epoch_end(epoch, short)

@@ -11,7 +11,7 @@ are put back afterwards. Examples are the rows of these tensors that are not fin
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -21,6 +21,9 @@ from tfvae.core import keras_private
 from tfvae.core.conditional import SCALE_FLOOR
 from tfvae.core.observed import Observed, num_rows
 from tfvae.core.types import Parameters
+
+if TYPE_CHECKING:
+    from tfvae.vae import VAE
 
 PARTS = ("posterior", "prior", "likelihood")
 MADE = ("posterior", "likelihood")  # of parameters that networks predict
@@ -48,7 +51,7 @@ class Diagnosis:
     vanished: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def diagnose(vae: Any, observed: Observed) -> Diagnosis:
+def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
     """Returns what is not finite in the train step of one batch, from the model's present weights.
 
     Args:
@@ -92,7 +95,7 @@ def diagnose(vae: Any, observed: Observed) -> Diagnosis:
 
 
 @contextlib.contextmanager
-def unchanged(vae: Any) -> Iterator[None]:
+def unchanged(vae: "VAE") -> Iterator[None]:
     """Puts all that is no trainable weight back as it was: moving averages, seed generators, metrics, counts."""
     before = [(variable, np.array(variable.numpy())) for variable in vae.non_trainable_variables]
     try:
@@ -103,7 +106,7 @@ def unchanged(vae: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _recorded(vae: Any) -> Iterator[tuple[list, dict[str, Parameters]]]:
+def _recorded(vae: "VAE") -> Iterator[tuple[list, dict[str, Parameters]]]:
     """Yields what fills with each layer that is called and its floating-point outputs, inner layers first.
 
     Beside it, what fills with the parameters of which q and p(x | z) were made.
@@ -162,7 +165,7 @@ def _rows(tensors: list[tf.Tensor], size: int) -> np.ndarray | None:
     return np.array(sorted(found)) if found else None
 
 
-def place(vae: Any, thing: keras.layers.Layer | keras.Variable) -> str:
+def place(vae: "VAE", thing: keras.layers.Layer | keras.Variable) -> str:
     """Returns the name of a layer or weight and the part of the model that holds it."""
     weight = isinstance(thing, keras.Variable)
     name = "/".join(thing.path.split("/")[-2:]) if weight else f"{thing.name} ({type(thing).__name__})"
@@ -173,7 +176,7 @@ def place(vae: Any, thing: keras.layers.Layer | keras.Variable) -> str:
     return name
 
 
-def _parameters(vae: Any, given: Mapping[str, Parameters]) -> tuple[tuple[str, ...], dict[str, float]]:
+def _parameters(vae: "VAE", given: Mapping[str, Parameters]) -> tuple[tuple[str, ...], dict[str, float]]:
     """Returns the names of q's and p(x | z)'s parameters that are not finite, and the scales that have vanished."""
     numbers = _named(given)
     lowest = {

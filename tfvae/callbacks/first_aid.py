@@ -11,8 +11,8 @@ halves the scale.
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -21,7 +21,11 @@ import tensorflow as tf
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
+from tfvae.core.types import Config, Logs, Tensor
 from tfvae.training.step import Carried
+
+if TYPE_CHECKING:
+    from tfvae.vae import VAE
 
 GROWN = 10.0  # a weight this many times beyond its last good size (at least 1) has exploded
 FAR = 100.0  # values this many times beyond those of all other examples are named
@@ -125,7 +129,7 @@ class FirstAid(keras.callbacks.Callback):
         """What is known of the batch that failed, or of the last one; `None` if they are not known."""
         return self._find() if self._find else None
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Keeps the weights that training starts from."""
         self._failed.assign(False)
         self._number = None
@@ -134,12 +138,12 @@ class FirstAid(keras.callbacks.Callback):
         self._epoch = 0
         self._keep()
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Counts."""
         self._epoch, self._blocks = epoch, 0
         self._taken.assign(0)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Keeps the weights of an epoch that ended well: the losses are finite, and so is one at the new weights."""
         logs = logs or {}
         bad = [name for name, value in logs.items() if name.endswith("loss") and not math.isfinite(value)]
@@ -157,15 +161,15 @@ class FirstAid(keras.callbacks.Callback):
         with unchanged(self.model):
             return bool(tf.math.is_finite(self._test(batch).logs["loss"]))
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Lets go of the kept weights and the last batch."""
         self._good = self._find = self._test = None
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> Config:
         """Returns no state: what is kept are the weights themselves."""
         return {}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Config) -> None:
         """Takes no state."""
         del state
 
@@ -197,7 +201,7 @@ class FirstAid(keras.callbacks.Callback):
         batches = f"batch {last}" if self._batch_known else f"batches {first} to {last}"
         return f"in epoch {self._epoch + 1}, {batches}"
 
-    def _refuse(self, violations: Any) -> None:
+    def _refuse(self, violations: Tensor) -> None:
         """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
         batch, where = self._batch, self._where()
         rows = [] if batch is None else _refused_rows(self.model, batch)
@@ -260,7 +264,7 @@ class FirstAid(keras.callbacks.Callback):
         return f"The model is as it was {f'after epoch {self._epoch}' if self._epoch else 'before training'}."
 
 
-def _refused_rows(vae: Any, observed: Observed) -> np.ndarray:
+def _refused_rows(vae: "VAE", observed: Observed) -> np.ndarray:
     """Returns the rows of a batch whose values are refused, as the train step refuses them."""
     known = vae.known(observed)
     good = np.asarray(tf.math.is_finite(known["x"]) & vae.support.contains(known["target"]))

@@ -1,14 +1,13 @@
 """A history file without doubled or missing rows, one row an epoch, replaced whole after each."""
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from tfvae import files
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config, Logs
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -29,25 +28,25 @@ class HistoryFile(keras.callbacks.Callback):
         super().__init__()
         self.path, self.rows = Path(path), []
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts without rows; a `Checkpoint` then gives back those of a resumed run."""
         self.rows = []
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Adds the row of this epoch."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.rows.append({"epoch": epoch + 1, "learning_rate": rate, **(logs or {})})
         self._write()
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Writes the rows of a run that had no epoch left."""
         self._write()
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> Config:
         """Returns the rows so far."""
         return {"rows": self.rows}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Config) -> None:
         """Takes the rows of the epochs before a checkpoint."""
         self.rows = list(state["rows"])
 

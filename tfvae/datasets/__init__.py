@@ -10,13 +10,12 @@ Every random number is a pure function of `seed`: one stream cuts the splits, on
 import numbers
 import os
 import zlib
-from typing import Any
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
-from tfvae.datasets.sources import EMBEDDED, SPLITS, Source, read_arrays, read_file
+from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Source, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
 
@@ -30,12 +29,13 @@ def __dir__() -> list[str]:
 # One stream of random numbers for each use.
 STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
 LARGEST_HELD_OUT = 10_000
+Given = str | os.PathLike | Arrays
 Fractions = dict[str, float | None]
 Pairs = dict[str, tuple[np.ndarray, np.ndarray | None]]
 
 
 def load(
-    source: Any,
+    source: Given,
     *,
     binarization: str = "none",
     seed: int = 0,
@@ -114,7 +114,7 @@ def load(
     return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol)
 
 
-def _read(source: Any, data_dir: str | os.PathLike | None) -> Source:
+def _read(source: Given, data_dir: str | os.PathLike | None) -> Source:
     if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith((".npz", ".npy"))):
         return read_file(source)
     if not isinstance(source, str):

@@ -8,15 +8,16 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import ArrayLike
 
 SPLITS = ("train", "valid", "test")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
+Arrays = ArrayLike | tuple[ArrayLike, ArrayLike] | Mapping[str, ArrayLike]  # x, (x, y), or a mapping
 LAYOUT = "x_train, x_valid, x_test (y_train, ... beside them), or x and y"
 
 
@@ -38,7 +39,7 @@ class Source:
 
     name: str
     origin: str
-    splits: dict[str, tuple[Any, Any]]
+    splits: dict[str, tuple[ArrayLike, ArrayLike | None]]
     own_names: dict[str, str] = dataclasses.field(default_factory=dict)
     scale: float | None = None
     held_out: int | None = None
@@ -95,7 +96,7 @@ def read_file(path: str | os.PathLike) -> Source:
     return read_arrays(content, name=path.stem, origin=str(path))
 
 
-def read_arrays(source: Any, name: str = "arrays", origin: str = "arrays") -> Source:
+def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") -> Source:
     """Returns arrays that are given as x, as a tuple (x, y), or as a mapping.
 
     Args:
@@ -128,7 +129,7 @@ def read_arrays(source: Any, name: str = "arrays", origin: str = "arrays") -> So
     return Source(name, origin, splits, own_names)
 
 
-def _checked(x: Any, y: Any, where: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _checked(x: ArrayLike, y: ArrayLike | None, where: str) -> tuple[np.ndarray, np.ndarray | None]:
     x, y = _array(x, where), None if y is None else _array(y, f"labels of {where}")
     if x.dtype.kind not in "iuf":
         raise InvalidInput(f"{where} to hold real numbers", f"dtype {x.dtype}", "Convert it, for example to float32.")
@@ -150,7 +151,7 @@ def _checked(x: Any, y: Any, where: str) -> tuple[np.ndarray, np.ndarray | None]
     return x, y
 
 
-def _array(value: Any, where: str) -> np.ndarray:
+def _array(value: ArrayLike, where: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except Exception as error:  # ragged lists, tensors on other devices, foreign __array__ methods

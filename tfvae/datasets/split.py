@@ -9,13 +9,13 @@ with `first_epoch=e` as if it had never stopped.
 import dataclasses
 import functools
 import numbers
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ class Data:
     test: Split
     preprocessing: list
     name: str
-    protocol: dict[str, Any]
+    protocol: Config
 
     @property
     def event_shape(self) -> tuple[int, ...]:

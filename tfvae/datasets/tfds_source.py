@@ -8,8 +8,8 @@ Without a network the answer comes within seconds, leaves nothing behind, and sa
 import difflib
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,6 +17,9 @@ import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.sources import EMBEDDED, Source
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 SPLIT_NAMES = {"train": ("train",), "valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 MAX_BYTES = 4 * 2**30
@@ -61,7 +64,9 @@ def read_tfds(name: str, data_dir: str | os.PathLike | None = None) -> Source:
     return Source(info.name, origin, splits, own_names)
 
 
-def _read(builder: Any, split: str, keys: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray | None]:
+def _read(
+    builder: "tfds.core.DatasetBuilder", split: str, keys: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray | None]:
     import tensorflow_datasets as tfds
 
     examples = builder.as_dataset(split=split, shuffle_files=False)
@@ -73,7 +78,7 @@ def _read(builder: Any, split: str, keys: Mapping[str, str]) -> tuple[np.ndarray
     return arrays["x"], arrays.get("y")
 
 
-def _keys(info: Any, origin: str) -> dict[str, str]:
+def _keys(info: "tfds.core.DatasetInfo", origin: str) -> dict[str, str]:
     """Returns which feature is x and, where there is one number a label, which is y."""
     features = dict(info.features.items()) if hasattr(info.features, "items") else {}
     x, y, *_ = (*(info.supervised_keys or ("image", "label")), None)
@@ -89,14 +94,14 @@ def _keys(info: Any, origin: str) -> dict[str, str]:
     return {"x": x, "y": y} if has_labels else {"x": x}
 
 
-def _is_numeric(feature: Any) -> bool:
+def _is_numeric(feature: "tfds.features.FeatureConnector | None") -> bool:
     try:
         return np.dtype(feature.np_dtype).kind in "biuf"
     except (AttributeError, TypeError):  # no feature, or a nested one
         return False
 
 
-def _check_size(info: Any, key: str, splits: Any, origin: str) -> None:
+def _check_size(info: "tfds.core.DatasetInfo", key: str, splits: Iterable[str], origin: str) -> None:
     feature, examples = info.features[key], sum(info.splits[split].num_examples for split in splits)
     decoded = examples * np.dtype(feature.np_dtype).itemsize * int(np.prod([size or 1 for size in feature.shape]))
     size = max(int(info.dataset_size), decoded)
@@ -107,7 +112,7 @@ def _check_size(info: Any, key: str, splits: Any, origin: str) -> None:
         )
 
 
-def _prepare(builder: Any, name: str, data_dir: str) -> None:
+def _prepare(builder: "tfds.core.DatasetBuilder", name: str, data_dir: str) -> None:
     _check_online(builder, name, data_dir)
     try:
         builder.download_and_prepare()
@@ -115,7 +120,7 @@ def _prepare(builder: Any, name: str, data_dir: str) -> None:
         raise _unfetched(name, data_dir, f"{type(error).__name__}: {error}") from error
 
 
-def _check_online(builder: Any, name: str, data_dir: str) -> None:
+def _check_online(builder: "tfds.core.DatasetBuilder", name: str, data_dir: str) -> None:
     """Asks each host of the set's files for an answer once: TFDS itself would try for minutes."""
     import requests
 

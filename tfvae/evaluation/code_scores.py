@@ -13,11 +13,11 @@ counts as one that knows nothing; a single factor or dimension cannot be mixed u
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfvae.core.errors import positive_integer
+from tfvae.core.types import ArrayLike
 from tfvae.evaluation import learners
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes
 
@@ -41,7 +41,7 @@ class DCI:
     importance: np.ndarray
 
 
-def mig(codes: Any, factors: Any, bins: int = 20) -> Score:
+def mig(codes: ArrayLike, factors: ArrayLike, bins: int = 20) -> Score:
     """Returns the mutual information gap, the part of a factor's entropy that only its best dimension knows.
 
         MIG = 1/F sum_k (I(c_d1; v_k) - I(c_d2; v_k)) / H(v_k)
@@ -69,7 +69,7 @@ def mig(codes: Any, factors: Any, bins: int = 20) -> Score:
     return _gap(data, binned_information(data, bins) / entropy)
 
 
-def modularity(codes: Any, factors: Any, bins: int = 20) -> Score:
+def modularity(codes: ArrayLike, factors: ArrayLike, bins: int = 20) -> Score:
     """Returns whether each code dimension knows one factor only.
 
         1/D sum_d 1 - sum_{k != k*} I_dk^2 / ((F - 1) I_dk*^2),    k* = argmax_k I_dk
@@ -100,7 +100,7 @@ def modularity(codes: Any, factors: Any, bins: int = 20) -> Score:
     return Score(float(parts[informed].mean()) if informed.any() else 0.0, parts, float("nan"))
 
 
-def sap(codes: Any, factors: Any, seed: int | None = 0, ordered: Sequence[int] = ()) -> Score:
+def sap(codes: ArrayLike, factors: ArrayLike, seed: int | None = 0, ordered: Sequence[int] = ()) -> Score:
     """Returns the separated attribute predictability: how much better the best dimension predicts than the next.
 
         SAP = 1/F sum_k S_d1,k - S_d2,k
@@ -142,7 +142,7 @@ def sap(codes: Any, factors: Any, seed: int | None = 0, ordered: Sequence[int] =
     return _gap(data, scores)
 
 
-def dci(codes: Any, factors: Any, seed: int | None = 0) -> DCI:
+def dci(codes: ArrayLike, factors: ArrayLike, seed: int | None = 0) -> DCI:
     """Returns disentanglement, completeness and informativeness from the importances R of code dimensions.
 
         D = sum_d rho_d (1 - H_F(R_d. / sum_k R_dk)),    rho_d = sum_k R_dk / sum R
@@ -186,7 +186,7 @@ def dci(codes: Any, factors: Any, seed: int | None = 0) -> DCI:
     )
 
 
-def explicitness(codes: Any, factors: Any, seed: int | None = 0) -> Score:
+def explicitness(codes: ArrayLike, factors: ArrayLike, seed: int | None = 0) -> Score:
     """Returns how well a linear classifier on the whole code tells each value of each factor.
 
         1/F sum_k 1/V_k sum_v area under the ROC curve of p(v_k = v | c) for v_k = v against all others

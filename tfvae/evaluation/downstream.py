@@ -9,14 +9,15 @@ data that the model was trained on (Nalisnick et al. 2019). An area below 1/2 sa
 
 import dataclasses
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import ArrayLike
 from tfvae.evaluation import learners
 from tfvae.evaluation.report import Report
-from tfvae.evaluation.scoring import evaluate
+from tfvae.evaluation.scoring import Examples, evaluate
 from tfvae.vae import VAE
 
 
@@ -96,7 +97,7 @@ class Anomaly:
         return "\n".join([*lines, self.caveat])
 
 
-def linear_probe(codes: Any, labels: Any, test_share: float = 0.2, seed: int | None = 0) -> LinearProbe:
+def linear_probe(codes: ArrayLike, labels: ArrayLike, test_share: float = 0.2, seed: int | None = 0) -> LinearProbe:
     """Returns how many labels a linear classifier on the codes gets right.
 
     Multinomial logistic regression (L2 penalty, C = 1) on standardised codes, fitted on a random part of the examples
@@ -139,7 +140,7 @@ def linear_probe(codes: Any, labels: Any, test_share: float = 0.2, seed: int | N
     )
 
 
-def roc_auc(inliers: Any, outliers: Any) -> Area:
+def roc_auc(inliers: ArrayLike, outliers: ArrayLike) -> Area:
     """Returns the area under the ROC curve of scores that should be higher for outliers, and its standard error.
 
         area = 1/(N M) sum_ij [s_j > s_i] + [s_j = s_i] / 2
@@ -181,7 +182,7 @@ def _share_below(reference: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def anomaly(
-    vae: VAE, inliers: Any, outliers: Any, num_samples: int, seed: int | None = 0, verbose: bool = False
+    vae: VAE, inliers: Examples, outliers: Examples, num_samples: int, seed: int | None = 0, verbose: bool = False
 ) -> Anomaly:
     """Returns how well ELBO and log p(x) tell outliers from inliers.
 

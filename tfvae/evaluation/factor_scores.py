@@ -11,11 +11,11 @@ information and prediction are in `tfvae.evaluation.code_scores`.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import ArrayLike
 from tfvae.evaluation import learners
 from tfvae.evaluation.code_scores import dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.factors import FactoredCodes, Score, factored_codes
@@ -66,7 +66,7 @@ class Disentanglement:
 
 
 def disentanglement(
-    codes: Any, factors: Any, seed: int | None = 0, bins: int = 20, ordered: Sequence[int] = ()
+    codes: ArrayLike, factors: ArrayLike, seed: int | None = 0, bins: int = 20, ordered: Sequence[int] = ()
 ) -> Disentanglement:
     """Returns every score of disentanglement.
 
@@ -103,7 +103,7 @@ def disentanglement(
     )
 
 
-def beta_vae_score(codes: Any, factors: Any, seed: int | None = 0, num_pairs: int = 64) -> Score:
+def beta_vae_score(codes: ArrayLike, factors: ArrayLike, seed: int | None = 0, num_pairs: int = 64) -> Score:
     """Returns how well a linear classifier names the factor that pairs of examples share.
 
         feature = 1/L sum_l |c(x_l) - c(x'_l)|,    label = k,    x_l and x'_l being two examples of one factor k
@@ -143,7 +143,7 @@ def beta_vae_score(codes: Any, factors: Any, seed: int | None = 0, num_pairs: in
 
 
 def factor_vae_score(
-    codes: Any, factors: Any, seed: int | None = 0, num_rows: int = 64, min_variance: float = 0.05
+    codes: ArrayLike, factors: ArrayLike, seed: int | None = 0, num_rows: int = 64, min_variance: float = 0.05
 ) -> Score:
     """Returns how well the code dimension that varies least names the factor that is fixed.
 
@@ -185,7 +185,7 @@ def factor_vae_score(
     return _accuracy(data, counts.argmax(axis=1)[test], truth)
 
 
-def _repeating(codes: Any, factors: Any) -> FactoredCodes:
+def _repeating(codes: ArrayLike, factors: ArrayLike) -> FactoredCodes:
     """Returns the data; refuses a factor of which no two examples share a value, since it cannot be fixed."""
     data = factored_codes(codes, factors)
     unique = [int(k) for k in data.varying if data.num_values[k] == len(data.codes)]

@@ -11,11 +11,11 @@ that is its own partner; the fewer rows a value has, the more often a draw from 
 
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +119,7 @@ class FactoredCodes:
         return parts
 
 
-def factored_codes(codes: Any, factors: Any) -> FactoredCodes:
+def factored_codes(codes: ArrayLike, factors: ArrayLike) -> FactoredCodes:
     """Returns codes and factors, checked and brought into one form.
 
     Args:
@@ -144,7 +144,7 @@ def factored_codes(codes: Any, factors: Any) -> FactoredCodes:
     return FactoredCodes(codes, counted)
 
 
-def _columns(name: str, values: Any) -> np.ndarray:
+def _columns(name: str, values: ArrayLike) -> np.ndarray:
     values = np.asarray(values)
     values = values[:, np.newaxis] if values.ndim == 1 else values
     if values.ndim != 2 or values.dtype.kind not in "biuf" or not values.size:

@@ -5,7 +5,7 @@ log p(x) - ELBO(q)   =   [log p(x) - ELBO(q*)]   +   [ELBO(q*) - ELBO(q)]       
 """
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +13,15 @@ import tensorflow as tf
 from tfvae.checks.data import event_batch
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import ArrayLike
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal
 from tfvae.inference.refine import refine
 from tfvae.inference.trust import mean_and_error
 
 if TYPE_CHECKING:
+    from tfvae.inference.accumulators import MarginalEstimate
+    from tfvae.inference.annealed import AnnealedEstimate
     from tfvae.vae import VAE
 
 
@@ -87,11 +90,11 @@ class Gaps(NamedTuple):
 
 def inference_gaps(
     vae: "VAE",
-    x: Any,
+    x: ArrayLike,
     steps: int = 500,
     learning_rate: float = 0.05,
     num_samples: int = 1000,
-    log_prob: Any = None,
+    log_prob: "AnnealedEstimate | MarginalEstimate | None" = None,
     seed: int | tf.Tensor | None = None,
     verbose: bool = False,
 ) -> Gaps:
@@ -156,5 +159,5 @@ def _minus(first: Gap, second: Gap) -> Gap:
     return Gap(first.value - second.value, np.hypot(first.standard_error, second.standard_error))
 
 
-def _array(values: Any) -> np.ndarray:
+def _array(values: ArrayLike) -> np.ndarray:
     return np.asarray(values, np.float64)

@@ -10,19 +10,20 @@ more than 50 (of both sets together, so that the tests stay valid). Each result 
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
 import scipy.stats
 
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.types import ArrayLike
 from tfvae.evaluation.learners import logistic_regression
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
-Features = Callable[[np.ndarray], Any] | keras.Model | None
+Features = Callable[[np.ndarray], ArrayLike] | keras.Model | None
 NUM_COMPONENTS = 50
 ROWS_PER_BLOCK = 500
 
@@ -76,7 +77,11 @@ class PrecisionRecall(NamedTuple):
 
 
 def classifier_two_sample_test(
-    x: Any, y: Any, classifier: "ClassifierMixin | None" = None, features: Features = None, seed: int | None = 0
+    x: ArrayLike,
+    y: ArrayLike,
+    classifier: "ClassifierMixin | None" = None,
+    features: Features = None,
+    seed: int | None = 0,
 ) -> TwoSampleTest:
     """Tests whether two sets come from one distribution, by the held-out accuracy of a classifier.
 
@@ -119,8 +124,8 @@ def classifier_two_sample_test(
 
 
 def maximum_mean_discrepancy(
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     bandwidth: float | None = None,
     features: Features = None,
     num_permutations: int = 200,
@@ -173,7 +178,9 @@ def maximum_mean_discrepancy(
     return Discrepancy(float(values[0]), float(np.mean(values >= values[0] - tolerance)), float(h), described)
 
 
-def precision_recall(real: Any, generated: Any, num_neighbors: int = 3, features: Features = None) -> PrecisionRecall:
+def precision_recall(
+    real: ArrayLike, generated: ArrayLike, num_neighbors: int = 3, features: Features = None
+) -> PrecisionRecall:
     """Returns which share of the generated examples looks real, and which share of the real ones could be generated.
 
         precision = 1/M sum_j [exists i: |y_j - x_i| <= r(x_i)],    r(x_i): distance from x_i to its k-th neighbour in x
@@ -213,7 +220,7 @@ def _covered(points: np.ndarray, centres: np.ndarray, num_neighbors: int) -> flo
     return float(np.concatenate(inside).mean())
 
 
-def _embedded(x: Any, y: Any, features: Features) -> tuple[np.ndarray, np.ndarray, str]:
+def _embedded(x: ArrayLike, y: ArrayLike, features: Features) -> tuple[np.ndarray, np.ndarray, str]:
     """Returns the features of both sets, `[N, D]` and `[M, D]`, and what they are."""
     x, y = np.asarray(x), np.asarray(y)
     if min(x.ndim, y.ndim) == 0 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < 4:
@@ -235,7 +242,7 @@ def _embedded(x: Any, y: Any, features: Features) -> tuple[np.ndarray, np.ndarra
     return pca.transform(a), pca.transform(b), f"{NUM_COMPONENTS} principal components of {raw}"
 
 
-def _in_blocks(embed: Callable[[np.ndarray], Any], values: np.ndarray) -> np.ndarray:
+def _in_blocks(embed: Callable[[np.ndarray], ArrayLike], values: np.ndarray) -> np.ndarray:
     starts = range(0, len(values), ROWS_PER_BLOCK)
     return np.concatenate([_flat(np.asarray(embed(values[start : start + ROWS_PER_BLOCK]))) for start in starts])
 

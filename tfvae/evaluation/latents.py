@@ -13,7 +13,7 @@ examples z came from: it cannot exceed log N, and where it comes near, I is larg
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,7 @@ from tfvae.core.errors import positive_integer
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known
 from tfvae.core.sets import REAL
+from tfvae.core.types import ArrayLike, Parameters
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.inference.rows import Block, blocks, slices
 from tfvae.inference.trust import mean_and_error
@@ -104,7 +105,7 @@ def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
     return int(np.sum(np.asarray(activity) > threshold))
 
 
-def posterior_means(vae: VAE, x: Any, seed: int | None = 0) -> np.ndarray:
+def posterior_means(vae: VAE, x: ArrayLike, seed: int | None = 0) -> np.ndarray:
     """Returns E_q(z|x)[z], `[N, D]` (`[N, D, K]` for one-hot vectors), of raw x, `[N, ...]`.
 
     A posterior without a mean in closed form (a flow, relaxed one-hot vectors) gives the mean of 1000 samples: its
@@ -117,7 +118,7 @@ def posterior_means(vae: VAE, x: Any, seed: int | None = 0) -> np.ndarray:
     return np.concatenate([mean(block.known, seeds.fold(seed, block.index)) for block in _blocks(vae, x)])
 
 
-def kl_per_dimension(vae: VAE, x: Any) -> np.ndarray | None:
+def kl_per_dimension(vae: VAE, x: ArrayLike) -> np.ndarray | None:
     """Returns the KL of each latent dimension, mean over raw x `[N, ...]`, `[D]`, or `None` if it does not factorise.
 
     Raises:
@@ -128,7 +129,7 @@ def kl_per_dimension(vae: VAE, x: Any) -> np.ndarray | None:
     return None if values[0] is None else np.concatenate(values).mean(axis=0, dtype=np.float64)
 
 
-def mutual_information(vae: VAE, x: Any, num_samples: int = 1, seed: int | None = None) -> AggregatedPosterior:
+def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int | None = None) -> AggregatedPosterior:
     """Estimates I(x; z) and KL(q(z) || p(z)) on N examples, for any posterior and prior; N * N densities in blocks.
 
         I(x; z)          ~ mean of log q(z | x_n) - log q(z)
@@ -182,7 +183,7 @@ def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor) -> tf.Tensor:
     return q.mean() if vae.posterior.has_mean else tf.reduce_mean(q.sample(SAMPLES_FOR_A_MEAN, seed=seed), axis=0)
 
 
-def _blocks(vae: VAE, x: Any) -> Iterator[Block]:
+def _blocks(vae: VAE, x: ArrayLike) -> Iterator[Block]:
     return blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True)
 
 
@@ -212,7 +213,7 @@ def _examples_first(values: tf.Tensor) -> tf.Tensor:
     return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
 
 
-def _log_density(vae: VAE, parameters: dict[str, Any], z: tf.Tensor) -> tf.Tensor:
+def _log_density(vae: VAE, parameters: Parameters, z: tf.Tensor) -> tf.Tensor:
     """Returns log sum_n q(z | x_n), `[R]`, for z `[R, ...]` and the parameters of a block of examples."""
     q = vae.posterior.distribution(**parameters)
     return tf.reduce_logsumexp(q.log_prob(z[:, tf.newaxis]), axis=1)

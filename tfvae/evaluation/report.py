@@ -19,6 +19,7 @@ import numpy as np
 
 from tfvae import files
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
 from tfvae.inference.trust import mean_and_error
 
@@ -232,12 +233,12 @@ class Report:
 
     # As JSON.
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Config:
         """Returns plain numbers, lists and dictionaries; what is not finite is written as a string, "nan" or "inf"."""
         return _plain({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Report":
+    def from_dict(cls, values: Config) -> "Report":
         """Returns the report that `to_dict` described.
 
         Raises:
@@ -288,7 +289,7 @@ class Report:
         return cls.from_dict(files.read_json(path))
 
 
-def _gap_means(values: dict[str, Any]) -> GapMeans:
+def _gap_means(values: Config) -> GapMeans:
     return GapMeans(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in values.items()})
 
 

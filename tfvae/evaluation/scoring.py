@@ -11,8 +11,8 @@ Memory: one block of examples, one chunk of samples, a few numbers and the laten
 examples of which I(x; z) is taken.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known
+from tfvae.core.types import ArrayLike
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.evaluation import latents
@@ -35,6 +36,7 @@ from tfvae.inference.rows import blocks, is_array
 from tfvae.inference.target import Target
 from tfvae.vae import VAE
 
+Examples: TypeAlias = ArrayLike | Iterable  # an array, or batches such as those of a tf.data.Dataset
 LADDER = (1, 10, 100, 1000, 5000)
 
 
@@ -60,7 +62,7 @@ class Scores(NamedTuple):
 
 def evaluate(
     vae: VAE,
-    data: Any,
+    data: Examples,
     num_samples: int = 1000,
     seed: int | None = 0,
     ladder: Sequence[int] = LADDER,

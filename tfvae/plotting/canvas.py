@@ -15,7 +15,9 @@ from tfvae.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 FIRST, SECOND, QUIET = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito: colour-blind readers tell them apart
 SCALE = "viridis"
@@ -23,7 +25,7 @@ TILE, LINE = 0.8, 0.2  # inches: an image, a line of text
 MAX_BARS = 30  # dimensions of x up to which each is a mark of its own
 
 
-def empty_figure(width: float, height: float, layout: Any = "constrained") -> "Figure":
+def empty_figure(width: float, height: float, layout: str | None = "constrained") -> "Figure":
     """Returns an empty figure, sizes in inches, that a notebook shows when a cell ends with it."""
     try:
         from matplotlib.figure import Figure
@@ -42,7 +44,7 @@ def png(figure: "Figure", dpi: int = 150) -> bytes:
         return file.getvalue()
 
 
-def whole_numbers(axis: Any) -> None:
+def whole_numbers(axis: "Axis") -> None:
     """Lets an axis have ticks at whole numbers only."""
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
@@ -109,7 +111,7 @@ def mosaic(
     return figure
 
 
-def profile(axes: "Axes", values: np.ndarray, **style: Any) -> Any:
+def profile(axes: "Axes", values: np.ndarray, **style: Any) -> "Line2D":
     """Draws one event, `[...]`, over its dimensions, counted from 0; returns what a legend takes."""
     values = values.ravel()
     marks = {"marker": ".", "markersize": 5} if len(values) <= MAX_BARS else {}

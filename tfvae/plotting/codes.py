@@ -4,18 +4,20 @@ plane: E q(z | x), on its principal components if D > 2         aggregated poste
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import ArrayLike
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 MAX_CATEGORIES = 20  # colours of the largest qualitative map
 # Ten colours by Paul Tol, his "muted" ones, that colour-blind readers tell apart; black in place of his pale grey.
@@ -24,7 +26,7 @@ PRIOR_DRAWS = 20_000
 MASS = (0.95, 0.5)  # of the prior, inside the contours
 
 
-def latent_plane(vae: VAE, x: Any, labels: Any = None) -> "Figure":
+def latent_plane(vae: VAE, x: ArrayLike, labels: ArrayLike | None = None) -> "Figure":
     """Draws the posterior mean of each example (its center, where it has no mean), coloured by label.
 
     Args:
@@ -59,7 +61,7 @@ def latent_plane(vae: VAE, x: Any, labels: Any = None) -> "Figure":
     return figure
 
 
-def aggregated_posterior(vae: VAE, x: Any, max_dimensions: int = 6, seed: int | None = 0) -> "Figure":
+def aggregated_posterior(vae: VAE, x: ArrayLike, max_dimensions: int = 6, seed: int | None = 0) -> "Figure":
     """Draws q(z) = E_x q(z | x) against p(z): where they differ, samples come from codes that no example has.
 
     One draw from q(z | x) for each example, beside the prior's marginal (of many draws): a histogram for each of the
@@ -107,7 +109,7 @@ def aggregated_posterior(vae: VAE, x: Any, max_dimensions: int = 6, seed: int | 
     return figure
 
 
-def _checked_labels(labels: Any, examples: int) -> np.ndarray:
+def _checked_labels(labels: ArrayLike, examples: int) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.shape not in ((examples,), (examples, 1)):
         remedy = "Pass one label for each example, or none."
@@ -115,7 +117,7 @@ def _checked_labels(labels: Any, examples: int) -> np.ndarray:
     return labels.reshape(examples)
 
 
-def _groups(labels: np.ndarray | None) -> list[tuple[str, Any, np.ndarray]]:
+def _groups(labels: np.ndarray | None) -> list[tuple[str, str | tuple[float, ...], np.ndarray]]:
     """Returns name, colour and rows of each kind of label; none of them if the labels are a scale."""
     import matplotlib
 
@@ -159,7 +161,7 @@ def _histogram(axes: "Axes", z: np.ndarray, labels: np.ndarray | None) -> None:
     _legend(axes)
 
 
-def _legend(axes: "Axes") -> Any:
+def _legend(axes: "Axes") -> "Legend":
     legend = axes.figure.legend(title="label", loc="outside right upper", frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a label is not a formula

@@ -5,12 +5,13 @@ reconstruction = mean of p(x | z) at the z that stands for q(z | x)        sampl
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import ArrayLike, Seed
 from tfvae.plotting import canvas
 from tfvae.plotting.latents import examples
 from tfvae.vae import VAE
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def reconstructions(vae: VAE, x: Any, max_examples: int = 10, titles: Sequence[str] = ()) -> "Figure":
+def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequence[str] = ()) -> "Figure":
     """Draws examples above their reconstructions.
 
     Where preprocessing changes more than the scale (binarisation, for example), what it makes of the examples, which
@@ -54,7 +55,7 @@ def reconstructions(vae: VAE, x: Any, max_examples: int = 10, titles: Sequence[s
     return canvas.mosaic(np.concatenate(list(rows.values())), len(x), list(rows), titles)
 
 
-def samples(vae: VAE, num_samples: int = 64, seed: Any = 0) -> "Figure":
+def samples(vae: VAE, num_samples: int = 64, seed: int | Seed | None = 0) -> "Figure":
     """Draws decoded means: the mean of p(x | z) for draws z from the prior, those of `vae.sample(num_samples, seed)`.
 
     Args:

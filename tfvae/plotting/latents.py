@@ -4,7 +4,6 @@ code = the z that stands for q(z | x)          draw ~ q(z | x)          decoded 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from tfvae.checks.data import event_batch
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.sets import REAL
+from tfvae.core.types import Array, ArrayLike, Parameters
 from tfvae.evaluation import latents
 from tfvae.inference.rows import blocks, slices
 from tfvae.vae import VAE
@@ -20,7 +20,7 @@ from tfvae.vae import VAE
 ROWS_PER_BLOCK = 1024
 
 
-def examples(vae: VAE, x: Any) -> Any:
+def examples(vae: VAE, x: ArrayLike) -> Array:
     """Returns raw x, `[B, ...]`; raises `InvalidInput` if it is empty or of a wrong shape."""
     x = event_batch(x, vae.event_shape)
     if len(x) == 0:
@@ -28,12 +28,12 @@ def examples(vae: VAE, x: Any) -> Any:
     return x
 
 
-def codes(vae: VAE, x: Any) -> np.ndarray:
+def codes(vae: VAE, x: ArrayLike) -> np.ndarray:
     """Returns the z that stands for each example, `[B, *latent]`."""
     return _finite([vae.posterior.center(parameters) for _, parameters in _parameters(vae, x)])
 
 
-def draws(vae: VAE, x: Any, seed: int | None) -> np.ndarray:
+def draws(vae: VAE, x: ArrayLike, seed: int | None) -> np.ndarray:
     """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
     seed, draw = seeds.as_seed(seed), vae.posterior.sample_and_log_prob
     return _finite([draw(parameters, 1, seeds.fold(seed, first))[0][0] for first, parameters in _parameters(vae, x)])
@@ -54,7 +54,7 @@ def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
     return np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape)
 
 
-def activity(vae: VAE, x: Any) -> tuple[np.ndarray, list[str]]:
+def activity(vae: VAE, x: ArrayLike) -> tuple[np.ndarray, list[str]]:
     """Returns Var_x E[z_d], `[D]`, and for each dimension its KL in nats or, where that is unknown, this activity."""
     found = latents.unit_activity(latents.posterior_means(vae, x))
     kl = latents.kl_per_dimension(vae, x)
@@ -77,7 +77,7 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return directions[:2], names
 
 
-def _parameters(vae: VAE, x: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parameters(vae: VAE, x: ArrayLike) -> Iterator[tuple[int, Parameters]]:
     """Yields the first row of each block of examples and the parameters of its q(z | x)."""
     for block in blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True):
         yield block.first_row, vae.posterior.parameters(block.known["x"])

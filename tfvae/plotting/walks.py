@@ -9,12 +9,13 @@ vector goes through its categories, one after the other.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.types import ArrayLike
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
 
@@ -28,7 +29,7 @@ NO_ANGLE = 1e-6
 
 def latent_traversals(
     vae: VAE,
-    x: Any,
+    x: ArrayLike,
     dimensions: Sequence[int] | None = None,
     example: int = 0,
     steps: int = 9,
@@ -88,7 +89,7 @@ def latent_traversals(
     return canvas.gallery(latents.decoded(vae, walks), names, (), xlabel, (-spread, spread))
 
 
-def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure":
+def interpolation(vae: VAE, x_start: ArrayLike, x_end: ArrayLike, steps: int = 9) -> "Figure":
     """Draws decoded means on the way between the codes of two examples: a line, on the sphere an arc.
 
         z(t) = (1 - t) z_0 + t z_1                                        on the sphere, with cos w = z_0.z_1:
@@ -134,7 +135,7 @@ def interpolation(vae: VAE, x_start: Any, x_end: Any, steps: int = 9) -> "Figure
     return canvas.gallery(events, names, ["start", *times, "end"], "t, between the decoded codes", (0, 1))
 
 
-def manifold(vae: VAE, x: Any = None, steps: int = 15, seed: int | None = 0) -> "Figure":
+def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 0) -> "Figure":
     """Draws decoded means on a grid in a plane of z, its lines at quantiles (i + 1/2) / steps.
 
     For D = 2 the grid is that of the prior's quantiles in z[0] and z[1]: the learned manifold. For D > 2 it spans the
