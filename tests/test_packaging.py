@@ -76,3 +76,11 @@ def test_the_source_archive_holds_the_package_and_not_its_tests(described):
     shipped = {str(path.relative_to(ROOT)) for path in (ROOT / "tfvae").rglob("*.py")}
     assert shipped | {"LICENSE", "README.md", "CHANGELOG.md", "setup.py", "tfvae/py.typed"} <= set(files)
     assert not [name for name in files if name.startswith(("tests/", "benchmarks/"))]
+
+
+@pytest.mark.parametrize("name", ["callbacks", "datasets", "evaluation", "plotting"])
+def test_the_help_of_a_package_is_one_screen_with_every_public_name(name):
+    package = getattr(tfvae, name)
+    text = package.__doc__
+    assert not [public for public in package.__all__ if not re.search(rf"\b{public}\b", text)]
+    assert text.count("\n") < 50

@@ -177,10 +177,10 @@ def write_page(run: Run) -> None:
 
 
 def draw(run: Run) -> None:
-    """Draws the pictures; warns where there is no matplotlib."""
+    """Draws the pictures; warns where matplotlib is not installed."""
     if not importlib.util.find_spec("matplotlib"):
         remedy = f"pip install tfvae[plots], then tfvae train --resume {run.folder}"
-        logger.warning("tfvae: no pictures, for there is no matplotlib here: %s.", remedy)
+        logger.warning("tfvae: no pictures, since matplotlib is not installed: %s.", remedy)
         return
     figures = {
         "learning_curves": plotting.learning_curves(run.history),

@@ -78,7 +78,7 @@ def _stated(option: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a training run is asked for, nothing left to fill in: `Options.of` makes one from what was given.
+    """All options of a training run, each with its value; `Options.of` derives those that were not given.
 
     Each field is an option of `tfvae train`, help text included; `None` is what the recipe, objective or data decide.
 
@@ -138,11 +138,11 @@ class Options:
 
         Args:
             source: "digits", a TensorFlow Datasets name, or a .npz or .npy file.
-            **given: any other field; `None` is as good as nothing.
+            **given: any other field; `None` counts as not given.
 
         Raises:
-            InvalidInput: if an option has a value that it cannot have, or that the recipe or the objective has none of.
-                The parts refuse theirs when the model is built.
+            InvalidInput: if a value is not allowed for its option, or the recipe or the objective does not have that
+                option. The parts check their own values when the model is built.
             TypeError: for a name that is not an option's.
         """
         given = {name: value for name, value in given.items() if value is not None}

@@ -44,8 +44,8 @@ class Checkpoint(keras.callbacks.Callback):
     of a run that was never stopped: the order of arrays is a function of the seed and the step. Of streams it must
     depend on the epoch's number alone, as with
     `Split.batches(batch_size, shuffle_seed, first_epoch=checkpoint.initial_epoch)`. Under `jit_compile="auto"` both
-    calls must plan for as many `epochs`. If a callback had stopped training (`EarlyStopping`), nothing is trained any
-    more.
+    calls must plan for as many `epochs`. A run that a callback had stopped (`EarlyStopping`) trains no
+    further.
 
     Args:
         directory: folder for the checkpoints, one folder each; created if missing.
@@ -74,7 +74,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._restored, self._restored_model, self._siblings = None, None, {}
 
     def restore(self) -> keras.Model | None:
-        """Returns the model of the newest whole checkpoint, optimizer included, or `None` if there is none.
+        """Returns the model of the newest whole checkpoint, optimizer included, or `None` if the folder holds none.
 
         The next `fit` then gives the callbacks their states back, and goes on at `initial_epoch` up to its `epochs`.
         """

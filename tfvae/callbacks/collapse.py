@@ -5,13 +5,13 @@
     collapse   rate < 0.1 nats in 3 epochs, and not on its way up
     dying      active units < half their own maximum in 3 epochs
 
-Both wait until the learning rate rises no more and every schedule of the objective stays at its final value, and 100
-gradient steps more. For a healthy run dips at its start: the decoder learns the mean of the data first, z is only noise
-to it then, and rate and units fall before they rise (on digits with 50 units to 0.04 nats and none at step 40, 1.3 nats
-and 47 at step 170). So too the maximum of the units is taken from the lowest rate of the first 300 steps on, and a rate
-is on its way up if its growth over these epochs would lift it over the threshold in twice the time (0.040, 0.034, 0.062
-was followed by 0.26: the start grows exponentially). Whoever trains too short a time to be judged is told so at the
-end.
+Both are judged only after the learning rate has stopped rising and every schedule of the objective has reached its
+final value, and 100 gradient steps after that. The reason is that rate and units of a healthy run fall before they
+rise: the decoder learns the mean of the data first, and z is only noise to it then (digits, 50 units: 0.04 nats and
+no active unit at step 40, 1.3 nats and 47 active units at step 170). For the same reason the maximum of the units is
+taken from the lowest rate of the first 300 steps on. A rate is on its way up if its growth over these epochs would
+lift it over the threshold in twice the time: the start grows exponentially (0.040, 0.034 and 0.062 were followed by
+0.26). A run that is too short to be judged says so at its end.
 """
 
 import logging
@@ -38,7 +38,7 @@ DIMENSION = "kl_"
 
 
 class Alarm(NamedTuple):
-    """One event, told once.
+    """One event, reported once.
 
     Attributes:
         epoch: number of the epoch, from 1.
@@ -130,7 +130,7 @@ class CollapseAlarm(keras.callbacks.Callback):
                 self._judge(epoch + 1)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Says if collapse was never judged, and which units were never active, which is no alarm."""
+        """Says if collapse was never judged, and which units were never active, which is not an alarm."""
         if not self._judged:
             logger.warning("tfvae: collapse was never judged: %s.", self._why_not_judged())
             return

@@ -96,7 +96,7 @@ def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
 
 @contextlib.contextmanager
 def unchanged(vae: "VAE") -> Iterator[None]:
-    """Puts all that is no trainable weight back as it was: moving averages, seed generators, metrics, counts."""
+    """Puts all that is not a trainable weight back as it was: moving averages, seed generators, metrics, counts."""
     before = [(variable, np.array(variable.numpy())) for variable in vae.non_trainable_variables]
     try:
         yield

@@ -5,8 +5,8 @@
 
 The check is one flag of the compiled step. A step that fails changes nothing, so that the diagnosis can take it again
 from the same weights (`tfvae.callbacks.diagnosis`); then the model goes back, and `fit` ends with an error. Under
-float16 a gradient that overflows at a loss scale above 1 is no failure: Keras' `LossScaleOptimizer` skips the step and
-halves the scale.
+float16 a gradient that overflows at a loss scale above 1 is not a failure: Keras' `LossScaleOptimizer` skips the step
+and halves the scale.
 """
 
 import functools
@@ -139,7 +139,7 @@ class FirstAid(keras.callbacks.Callback):
         self._keep()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Counts."""
+        """Counts epochs, and the steps of each from zero."""
         self._epoch, self._blocks = epoch, 0
         self._taken.assign(0)
 
@@ -162,15 +162,15 @@ class FirstAid(keras.callbacks.Callback):
             return bool(tf.math.is_finite(self._test(batch).logs["loss"]))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Lets go of the kept weights and the last batch."""
+        """Forgets the kept weights and the last batch."""
         self._good = self._find = self._test = None
 
     def get_state(self) -> Config:
-        """Returns no state: what is kept are the weights themselves."""
+        """Returns an empty state, since what is kept are the weights themselves."""
         return {}
 
     def set_state(self, state: Config) -> None:
-        """Takes no state."""
+        """Takes the empty state."""
         del state
 
     # The last good weights.

@@ -1,8 +1,8 @@
 """Data in memory: named, disjoint splits, a named binarisation protocol, and batches in a reproducible order.
 
-    data = tfvae.datasets.load("digits", binarization="dynamic", seed=0)
-    data.train, data.valid, data.test    Split(name, x [N, ...], y [N] or None)
-    data.preprocessing                   layers for VAE(preprocessing=...)
+    load    returns the splits of a source: digits, TensorFlow Datasets, a file, or arrays
+    Data    the splits train, valid and test, and `preprocessing`, the layers for VAE(preprocessing=...)
+    Split   one of them: name, x [N, ...], y [N] or None; `batches` makes a stream of it
 
 Every random number is a pure function of `seed`: one stream cuts the splits, one each binarises train, valid and test.
 """

@@ -36,7 +36,7 @@ def read_tfds(name: str, data_dir: str | os.PathLike | None = None) -> Source:
         data_dir: where the record files are; `None` for TFDS' own default.
 
     Raises:
-        InvalidInput: if TFDS has no such set, cannot fetch it, or it is no set of images that fits in memory.
+        InvalidInput: if TFDS has no such set, cannot fetch it, or it is not a set of images that fits in memory.
     """
     import tensorflow_datasets as tfds
 

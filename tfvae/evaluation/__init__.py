@@ -1,4 +1,30 @@
-"""What a trained model is worth: likelihood with error bars, latent code, samples, factors."""
+"""How good a trained model is: its likelihood with error bars, its latent code, its samples.
+
+The likelihood
+    evaluate                    scores a model on a data set, in one pass; returns a `Report`
+    Report                      the numbers of `evaluate`; prints as a table, travels as JSON
+    Estimate, Bound, GapMeans   entries of a report: a mean with its error, a rung of the ladder, the gaps
+    annealed_log_prob           log p(x) by annealed importance sampling; returns an `AnnealedEstimate`
+    bidirectional               a lower and an upper bound on log p(x); returns a `Sandwich`
+    inference_gaps              splits the variational gap into family and encoder; returns `Gaps`, each a `Gap`
+The latent code
+    posterior_means             E q(z | x) of each example
+    kl_per_dimension            the rate of each latent dimension
+    unit_activity               Var_x E[z_d]; relative_activity divides it by prior_variance
+    active_units                how many dimensions vary with x
+    mutual_information          I(x; z) and KL(q(z) || p(z)); returns an `AggregatedPosterior`
+    disentanglement             all scores of known factors, as a table; returns a `Disentanglement`
+    beta_vae_score, factor_vae_score, mig, modularity, sap, explicitness    one of them each; returns a `Score`
+    dci                         three of them from one forest; returns a `DCI`
+    linear_probe                how many labels a linear classifier reads from codes; returns a `LinearProbe`
+Samples and outliers
+    classifier_two_sample_test  whether a classifier tells two sets apart; returns a `TwoSampleTest`
+    maximum_mean_discrepancy    the kernel distance between two sets; returns a `Discrepancy`
+    precision_recall            which share looks real, which share is covered; returns a `PrecisionRecall`
+    anomaly                     how well likelihood tells outliers from inliers; returns an `Anomaly`
+    roc_auc                     the area under the ROC curve of two sets of scores; returns an `Area`
+    logistic_regression, nearest_neighbors    classifiers for the two-sample test
+"""
 
 from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.downstream import Anomaly, Area, LinearProbe, anomaly, linear_probe, roc_auc

@@ -1,10 +1,10 @@
-"""What codes and likelihoods are good for: a linear probe of labels, and telling anomalies from normal data.
+"""Two uses of a model: labels read from its codes by a linear probe, and anomalies told by its likelihood.
 
     linear probe     accuracy of multinomial logistic regression, codes -> labels, on held-out examples
     area under the ROC curve = P(s_outlier > s_inlier) + P(s_outlier = s_inlier) / 2,     s = -ELBO(x) or -log p(x)
 
 A likelihood is a density of the training data, not a test of membership: simple images can be more likely than the
-data that the model was trained on (Nalisnick et al. 2019). An area below 1/2 says so, and is told, not hidden.
+data that the model was trained on (Nalisnick et al. 2019). Where an area is below 1/2, a warning says so.
 """
 
 import dataclasses

@@ -25,7 +25,8 @@ class Score:
     Attributes:
         value: the score; 1 is best.
         parts: the score of each factor, `[F]`, or of each code dimension, `[D]`, as its function says; NaN for a factor
-            with one value or a dimension without information, which the score leaves out; empty if there are none.
+            with one value or a dimension without information, which the score leaves out; may be
+            empty.
         chance: what codes without information score, as the number of examples grows; NaN where nothing is known.
     """
 

@@ -95,7 +95,7 @@ class Bound(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a model is worth on a data set; all means are over examples, in nats.
+    """How good a model is on a data set; all means are over examples, in nats.
 
     Attributes:
         examples: number of examples N.
@@ -270,7 +270,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """Returns the report that `to_json` wrote; raises `InvalidInput` if it is none."""
+        """Returns the report that `to_json` wrote; raises `InvalidInput` if it is not one."""
         try:
             return cls.from_dict(json.loads(text))
         except ValueError as error:
@@ -285,7 +285,7 @@ class Report:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Report":
-        """Returns the report that `save` wrote; raises `InvalidInput` if the file is missing or none."""
+        """Returns the report that `save` wrote; raises `InvalidInput` if the file is missing or not one."""
         return cls.from_dict(files.read_json(path))
 
 

@@ -35,7 +35,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
         A figure of one panel each; the legends tell the last values.
 
     Raises:
-        InvalidInput: if `history` is no mapping, lacks one of the three, or has no epoch.
+        InvalidInput: if `history` is not a mapping, lacks one of the three, or has no epoch.
 
     Example:
         >>> figure = learning_curves({"elbo": [-9.0, -7.5], "rate": [1.0, 1.5], "distortion": [8.0, 6.0]})

@@ -33,7 +33,7 @@ def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequ
         titles: a short text for each example that is drawn, or none.
 
     Returns:
-        A figure with one column an example; of an event that is no image, one panel an example.
+        A figure with one column an example; of an event that is not an image, one panel an example.
 
     Raises:
         InvalidInput: if x is empty, has a wrong shape or values that are not finite, `max_examples` is below 1, or
@@ -64,7 +64,7 @@ def samples(vae: VAE, num_samples: int = 64, seed: int | Seed | None = 0) -> "Fi
         seed: an integer or int32 scalar for repeatable draws; `None` draws afresh.
 
     Returns:
-        A figure with a square grid of images; of an event that is no image, a heat map with one row a sample.
+        A figure with a square grid of images; of an event that is not an image, a heat map with one row a sample.
 
     Raises:
         InvalidInput: if `num_samples` is not a whole number of at least 1.
@@ -93,7 +93,7 @@ def _stretched(values: np.ndarray) -> np.ndarray:
 
 
 def _profiles(x: np.ndarray, mean: np.ndarray, titles: Sequence[str]) -> "Figure":
-    """Draws events that are no images, `[B, ...]`: one panel an example, x and its reconstruction over each other."""
+    """Draws events that are not images, `[B, ...]`: one panel an example, x and its reconstruction over each other."""
     columns = min(len(x), 5)
     rows = math.ceil(len(x) / columns)
     figure = canvas.empty_figure(max(2.1 * columns, 4.2), 1.7 * rows + 0.5)

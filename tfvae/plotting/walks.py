@@ -148,7 +148,7 @@ def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 
         seed: of the draws from the prior that its quantiles are taken from, for D = 2.
 
     Returns:
-        A figure with a grid of images; events that are no images are small profiles at their place in the plane.
+        A figure with a grid of images; events that are not images are small profiles at their place in the plane.
 
     Raises:
         InvalidInput: if z is not a real vector of two dimensions or more, x is missing for D > 2, is empty, has a wrong
