@@ -51,7 +51,7 @@ PARTS = {"likelihood": _by_word(likelihoods, likelihoods.Likelihood), "objective
 WORDS = {"recipe": RECIPES, "network": NETWORKS, "schedule": SCHEDULES, "binarization": BINARIZATIONS, **PARTS}
 # The parts of a recipe that leaves them open, where none are given.
 OPEN = {"likelihood": "bernoulli", "objective": "elbo"}
-# What a part's constructor asks for and no option says; an objective that is a recipe, too, has the recipe's numbers.
+# Arguments that a constructor requires and no option gives; an objective that is also a recipe has the recipe's.
 STATED = {"categorical": {"num_categories": 256}} | {
     word: _common(RECIPES[word], kind) for word, kind in PARTS["objective"].items() if word in RECIPES
 }
@@ -71,7 +71,7 @@ def _option(default: Any, text: str, shown: str | None = None, **argument: Any) 
 
 
 def _stated(option: str) -> str:
-    """Returns which numbers the parts have that say more than their name, for the help text."""
+    """Returns the numbers that are fixed for some parts, for the help text."""
     texts = {word: [f"{name} {value}" for name, value in STATED.get(word, {}).items()] for word in PARTS[option]}
     return "; ".join(f"{word} has {', '.join(text)}" for word, text in texts.items() if text)
 

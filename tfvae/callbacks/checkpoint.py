@@ -142,7 +142,7 @@ class Checkpoint(keras.callbacks.Callback):
                 logger.warning("tfvae: the checkpoint holds a state of %s, which is not among the callbacks.", name)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Hands Keras' history its epochs."""
+        """Gives Keras' history the numbers of the epochs before this fit."""
         self._begun()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -170,7 +170,7 @@ class Checkpoint(keras.callbacks.Callback):
             shutil.rmtree(old)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Hands Keras' history its epochs, where none was left to train."""
+        """Gives Keras' history the numbers of its epochs, also where none was left to train."""
         self._begun()
 
     def _begun(self) -> None:

@@ -164,14 +164,16 @@ class CollapseAlarm(keras.callbacks.Callback):
     # The rule.
 
     def _changing(self, now: int, epoch: int) -> str:
-        """Returns what of the training has yet to settle, in words; nothing if it stays as it is."""
+        """Returns in words what still changes in the training; an empty text if all stays as it is."""
         rate, largest = self._learning_rate(), self._largest_rate
         self._largest_rate = max(rate, largest)
         if rate > largest:
             return "the learning rate still had to stop rising"
         steps, schedules = self.params.get("steps"), self.model.objective.schedules
         left = (self.params.get("epochs", 1) - 1 - epoch) * steps if steps else FAR
-        offsets = np.geomspace(1, 1 + max(0, left), LOOK_AHEAD).astype(int) - 1  # a cycle rises soon: dense near now
+        offsets = (
+            np.geomspace(1, 1 + max(0, left), LOOK_AHEAD).astype(int) - 1
+        )  # dense at first, for a cyclical schedule may rise soon
         if all(_stays(schedule, now + np.unique(offsets)) for schedule in schedules.values()):
             return ""
         moving = ", ".join(f"{name}={schedule!r}" for name, schedule in schedules.items())

@@ -74,7 +74,7 @@ class FirstAid(keras.callbacks.Callback):
         Raises:
             InvalidInput: if one that saves the model comes before this one.
         """
-        savers = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)  # Checkpoint sees to itself
+        savers = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)  # Checkpoint checks its own place
         early = [type(c).__name__ for c in callbacks[: callbacks.index(self)] if isinstance(c, savers)]
         if early:
             names = ", ".join(early)
@@ -154,7 +154,7 @@ class FirstAid(keras.callbacks.Callback):
         self._keep()
 
     def _is_finite_without_training(self) -> bool:
-        """Tells whether the last batch has a finite loss at the present weights; nothing of the model changes."""
+        """Tells whether the last batch has a finite loss at the present weights; leaves the model as it is."""
         batch = self._batch
         if batch is None:
             return True
@@ -202,7 +202,7 @@ class FirstAid(keras.callbacks.Callback):
         return f"in epoch {self._epoch + 1}, {batches}"
 
     def _refuse(self, violations: Tensor) -> None:
-        """Goes back, and adds to the model's refusal the rows, if the batch is known that they are in."""
+        """Restores the good weights and raises the model's refusal, with the refused rows where the batch is known."""
         batch, where = self._batch, self._where()
         rows = [] if batch is None else _refused_rows(self.model, batch)
         self._restore()
@@ -214,7 +214,7 @@ class FirstAid(keras.callbacks.Callback):
             raise InvalidInput(expected, found, f"{remedy} {self._gone_back()}") from None
 
     def _stop(self, where: str, diagnosis: Diagnosis | None, logs: Sequence[str] = ()) -> None:
-        """Goes back, and says what failed: a step, or at the end of an epoch the logs named."""
+        """Restores the good weights and raises `Diverged`: for a step, or at the end of an epoch for the logs named."""
         cure = self._cure(diagnosis)
         if logs and not (diagnosis and diagnosis.what == "loss"):
             found = f"{', '.join(logs)} is not finite, but the loss of the last training batch is"
@@ -236,7 +236,7 @@ class FirstAid(keras.callbacks.Callback):
         raise Diverged(f"Training stopped {where}: {found}. {cure} {self._gone_back()}", diagnosis)
 
     def _cure(self, diagnosis: Diagnosis | None) -> str:
-        """Returns what is to blame and what to do, one sentence: what explains most comes first."""
+        """Returns the most likely cause and what to do about it, one sentence."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         kept = [(v, was) for v, was in self._good or () if v.trainable]
         sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in kept]
@@ -273,7 +273,7 @@ def _refused_rows(vae: "VAE", observed: Observed) -> np.ndarray:
 
 
 def _examples(batch: Observed, rows: np.ndarray) -> str:
-    """Names rows of a batch, from 0, and their range of values beside that of the others."""
+    """Returns in words which rows of a batch, from 0, and the range of their values beside that of the others."""
     x = np.asarray(tf.cast(batch["x"], tf.float32))
     others = np.delete(x, rows, axis=0)
     if not len(others):

@@ -1,4 +1,4 @@
-"""Where the ELBO loses: in the family of q, or in the one network that makes q for all x.
+"""What the ELBO loses by the family of q, and what by the one network that makes q for all x.
 
 log p(x) - ELBO(q)   =   [log p(x) - ELBO(q*)]   +   [ELBO(q*) - ELBO(q)]         q = encoder's, q* = refined for x
  variational gap            approximation gap          amortisation gap           (Cremer, Li and Duvenaud 2018)

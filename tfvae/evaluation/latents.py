@@ -30,7 +30,7 @@ from tfvae.inference.trust import mean_and_error
 from tfvae.vae import VAE
 
 ACTIVE = 0.01
-ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # what memory is bounded by
+ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # they bound the memory
 DRAWS_FOR_A_VARIANCE = 10_000  # of a prior without one: its standard error is 1.4% for a normal
 SAMPLES_FOR_A_MEAN = 1000  # of a posterior without one: a unit that ignores x is seen at Var_q(z_d) / 1000
 
