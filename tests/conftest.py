@@ -44,3 +44,12 @@ def real() -> np.ndarray:
 def make_vae():
     """Returns `tiny_vae`, for tests that need one VAE after another."""
     return tiny_vae
+
+
+@pytest.fixture
+def without_pages(monkeypatch):
+    """Runs of this process end with their figures: what is exported, drawn and written of them comes after."""
+    from tfvae.app import folder
+
+    names = [artifact.name for artifact in folder.ARTIFACTS]
+    monkeypatch.setattr(folder, "ARTIFACTS", folder.ARTIFACTS[: names.index("metrics.json") + 1])

@@ -614,15 +614,29 @@ def test_a_read_only_disk_is_one_line(trained, disk, capsys):
         assert "Read-only file system" in said and len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("kilobytes", [8, 400, *(pytest.param(k, marks=pytest.mark.slow) for k in (40, 200, 800))])
-def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(kilobytes, disk, capsys):
+def fill(disk, kilobytes, capsys):
     place = disk(f"size={kilobytes}k")
     assert main(["train", "digits", "--out", str(place / "run"), *SMALL]) == 1
     said = capsys.readouterr().err
     assert "No space left" in said and len(said.splitlines()) == 1 and "--resume" in said, said
+    left = {path.name for path in (place / "run").iterdir()}
     disk("remount,size=64m")
     assert main(["train", "--resume", str(place / "run")]) == 0
-    assert {path.name for path in (place / "run" / "pictures").iterdir()} == PICTURES
+    made = {artifact.name for artifact in app_folder.ARTIFACTS}
+    assert {path.name for path in (place / "run").iterdir()} == made > left - {"checkpoints"}
+
+
+@pytest.mark.parametrize("kilobytes", [8, 300])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(kilobytes, disk, capsys, without_pages):
+    """It is full in the first epoch, or when training has ended."""
+    fill(disk, kilobytes, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [40, 200, 400, 800])
+def test_a_disk_that_is_full_at_any_moment_is_one_line(kilobytes, disk, capsys):
+    """Also in a checkpoint, in the SavedModel and in the page."""
+    fill(disk, kilobytes, capsys)
 
 
 def test_a_real_process_ends_with_its_exit_code(tmp_path):

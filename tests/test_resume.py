@@ -23,7 +23,6 @@ import tfvae
 from tfvae import files
 from tfvae.app import run
 from tfvae.app.cli import main
-from tfvae.app.folder import ARTIFACTS
 from tfvae.callbacks import Checkpoint, HistoryFile, read_history
 from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import Report
@@ -295,14 +294,7 @@ def test_history_file_continues_without_doubled_or_missing_rows(tmp_path):
 
 OPTIONS = "--epochs 12 --hidden 32 --latent-dim 3 --schedule cosine --patience 2 --eval-samples 20".split()
 COMMAND = [sys.executable, "-m", "tfvae.app.cli", "train"]
-NAMES = [artifact.name for artifact in ARTIFACTS]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tfvae.__file__).parents[1])}
-
-
-@pytest.fixture
-def without_pages(monkeypatch):
-    """Runs of this process end with their figures: what is exported, drawn and written of them comes after."""
-    monkeypatch.setattr("tfvae.app.folder.ARTIFACTS", ARTIFACTS[: NAMES.index("metrics.json") + 1])
 
 
 @pytest.fixture(scope="module")
