@@ -4,14 +4,15 @@ import ast
 import collections
 import contextlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_vae
+from house import House
 from linear_gaussian import data, linear_vae, set_exact
 from tensorflow.python.ops import gen_stateless_random_ops, gen_stateless_random_ops_v2
-from test_architecture import HOUSE
+from tiny import tiny_vae
 
 import tfvae
 from tfvae import evaluation, inference, objectives
@@ -153,7 +154,7 @@ def test_every_stream_has_a_name():
     """What is folded into a seed is a name of `core.seeds` or counts something: a number written there is neither."""
     calls = [
         (name, node)
-        for name, tree in HOUSE.trees.items()
+        for name, tree in House(Path(tfvae.__file__).parent).trees.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("fold", "fold_in")
     ]
