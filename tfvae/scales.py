@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfvae.core.conditional import SCALE_FLOOR, positive, positive_inverse
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 
 __all__ = ["Fixed", "PerDimension", "Predicted", "Scale", "Shared"]
 
@@ -26,7 +27,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-ADAPTED_FLOOR = 1e-3  # no scale starts below it, however constant the data
+ADAPTED_FLOOR = 1e-3  # the smallest start that `adapt` gives a scale, for data that are constant
 Estimate = Callable[[tuple[int, ...] | None], np.ndarray]
 
 
@@ -65,7 +66,7 @@ class Scale(keras.layers.Layer, abc.ABC):
         """Returns the scale, of a shape that broadcasts against `[..., *event]`."""
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Starts the scale where the data say; a fixed one stays.
+        """Starts the scale at the data's own; a fixed scale stays as it is.
 
         Args:
             estimate: gives the scale of data `[N, *event]`, pooled over the given axes (kept with length one, the
@@ -78,7 +79,7 @@ class Scale(keras.layers.Layer, abc.ABC):
         del estimate, axes
         return {}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = {**super().get_config(), "initial": self.initial}
         config.pop("dtype")
@@ -115,7 +116,7 @@ class _Learned(Scale):
         return positive(tf.convert_to_tensor(self.raw))
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Starts the scale where the data say; returns no bias."""
+        """Starts the variable at the scale of the data; returns an empty dict."""
         raw = positive_inverse(np.maximum(estimate(self.pooled_over), ADAPTED_FLOOR))
         self.raw.assign(np.broadcast_to(raw if self.raw.shape else np.mean(raw), self.raw.shape))
         return {}
@@ -156,6 +157,6 @@ class Predicted(Scale):
         return positive(scale + positive_inverse(self.initial))
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Returns the bias at which the scale is what the data say."""
+        """Returns the bias at which the scale is that of the data."""
         raw = positive_inverse(np.maximum(estimate(axes), ADAPTED_FLOOR))
         return {"scale": raw - positive_inverse(self.initial)}

@@ -14,7 +14,7 @@ tfd = tfp.distributions
 class Concatenated(tfd.Distribution):
     """Independent distributions over groups of columns, together one over rows `[D]`.
 
-    `tfd.Blockwise` does the same through a joint distribution; it has no mode, and no batch of data `[B, D]` against
+    `tfd.Blockwise` does the same through a joint distribution; it lacks a mode, and does not take data `[B, D]` against
     parameters `[S, B, ...]`.
 
     Args:

@@ -69,7 +69,7 @@ class ZeroInflated(tfd.Distribution):
 
         log p(0) = log(pi + (1 - pi) q(0)),    log p(x) = log(1 - pi) + log q(x)  for x > 0
 
-    `tfd.ZeroInflatedNegativeBinomial` reads its logits as half the log-odds (TFP 0.25), and has no such fused form.
+    `tfd.ZeroInflatedNegativeBinomial` reads its logits as half the log-odds (TFP 0.25), and lacks a fused form.
 
     Args:
         distribution: q, with scalar events that contain zero.

@@ -1,4 +1,4 @@
-"""A logistic variable rounded to whole numbers; TFP's has no mean, and cancels at tiny and huge scales.
+"""A logistic variable rounded to whole numbers; TFP's lacks a mean, and loses digits at tiny and huge scales.
 
 DiscretizedLogistic      log P(x) = log sigmoid(b) + log sigmoid(-a) + log(1 - exp(a - b))
 """

@@ -45,7 +45,7 @@ class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
 
 
 class Labels(tfd.Categorical):
-    """`tfd.Categorical(logits)` whose values are labels, so that it has a mode and probabilities but no mean."""
+    """`tfd.Categorical(logits)` whose values are labels: it has a mode and probabilities, but not a mean."""
 
     def _mean(self):
-        raise NotImplementedError("Labels have no mean: use mode() or probs_parameter().")
+        raise NotImplementedError("Labels do not have a mean: use mode() or probs_parameter().")

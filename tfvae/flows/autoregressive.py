@@ -1,16 +1,16 @@
-"""Autoregressive transforms: dimension i moves by what the dimensions before it say.
+"""Autoregressive transforms: the dimensions before i decide how dimension i moves.
 
 InverseAutoregressive   z'_i = element(z_i; f(z_<i, c))         one pass forward, D back      Kingma et al. 2016
 MaskedAutoregressive    its inverse map                         D passes forward, one back    Papamakarios et al. 2017
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Tree
 from tfvae.flows.conditioner import Conditioner
 from tfvae.flows.transforms import Conditioned
 
@@ -31,12 +31,12 @@ class _Autoregressive(Conditioned):
             num_parameters = self.element.num_parameters
             self.conditioner = Conditioner(dim, dim, num_parameters, context, self.units, self.activation, True)
 
-    def _parallel(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def _parallel(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         z, log_slope = self.element.forward(z, self.conditioner.apply(tensors, z, context))
         return z, tf.reduce_sum(log_slope, axis=-1)
 
     def _sequential(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The inverse of `_parallel`: the fixed point v = inverse element(z; f(v)), reached after D passes.
 
@@ -101,12 +101,12 @@ class InverseAutoregressive(_Autoregressive):
         Autoregressive Flow".
     """
 
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z' `[..., D]` and the log-determinant `[...]`."""
         return self._parallel(z, tensors, context)
 
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the preimage of z and the log-determinant of the inverse map, in D passes unless it is known."""
         return self._sequential(z, tensors, context, known)
@@ -130,12 +130,12 @@ class MaskedAutoregressive(_Autoregressive):
         Papamakarios, Pavlakou and Murray 2017, "Masked Autoregressive Flow for Density Estimation", section 3.1.
     """
 
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z' `[..., D]` and the log-determinant `[...]`, in D passes."""
         return self._sequential(z, tensors, context)
 
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the preimage of z and the log-determinant of the inverse map."""
         return self._parallel(z, tensors, context)

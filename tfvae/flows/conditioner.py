@@ -10,11 +10,12 @@ variables: a flow's distribution is a pure function of its parameters.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from tfvae.core.types import Tree
 
 
 class Conditioner(keras.layers.Layer):
@@ -64,7 +65,7 @@ class Conditioner(keras.layers.Layer):
         initializer = keras.initializers.VarianceScaling(1e-4 if last else 1.0, "fan_avg", "uniform")
         return self.add_weight(shape=shape, initializer=initializer, name=name)
 
-    def tensors(self) -> dict[str, Any]:
+    def tensors(self) -> Tree:
         """Returns the weights as tensors, masked."""
         kernels = [
             tf.convert_to_tensor(kernel) if mask is None else kernel * mask
@@ -73,7 +74,7 @@ class Conditioner(keras.layers.Layer):
         context = [] if self.context_kernel is None else [tf.convert_to_tensor(self.context_kernel)]
         return {"kernels": kernels, "biases": [tf.convert_to_tensor(b) for b in self.biases], "context": context}
 
-    def apply(self, tensors: dict[str, Any], z: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
+    def apply(self, tensors: Tree, z: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         """Returns the parameters, `[..., O, P]`, for z `[..., I]` and features that broadcast, `[..., C]`."""
         kernels, biases = list(tensors["kernels"]), tensors["biases"]
         hidden = biases[0]

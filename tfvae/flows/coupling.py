@@ -1,21 +1,21 @@
-"""Couplings: one half of z moves by what the other half says.
+"""Couplings: one half of z stays and decides how the other half moves.
 
 z'_A = z_A,    z'_B = element(z_B; f(z_A, c))                    one pass both ways
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfvae.core.types import Tree
 from tfvae.flows.conditioner import Conditioner
 from tfvae.flows.transforms import Conditioned
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class Coupling(Conditioned):
-    """The first half of z stays and says how the second half moves; both directions are one pass.
+    """The first half of z stays and decides how the second half moves; both directions take one pass.
 
         z'_A = z_A,    z'_B = element(z_B; f(z_A, c))
 
@@ -44,17 +44,17 @@ class Coupling(Conditioned):
                 kept, dim - kept, num_parameters, context, self.units, self.activation, False
             )
 
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z' `[..., D]` and the log-determinant `[...]`."""
         return self._moved(self.element.forward, z, tensors, context)
 
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the preimage of z and the log-determinant of the inverse map."""
         return self._moved(self.element.inverse, z, tensors, context)
 
-    def _moved(self, element: Callable, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple:
+    def _moved(self, element: Callable, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple:
         kept, moved = tf.split(z, [z.shape[-1] // 2, -1], axis=-1)
         moved, log_slope = element(moved, self.conditioner.apply(tensors, kept, context))
         kept = kept + tf.zeros_like(moved[..., :1])  # the features may have more leading dimensions than z

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.core.types import ArrayLike
 from tfvae.flows.transforms import Chain
 
 tfd = tfp.distributions
@@ -37,14 +38,14 @@ class FlowDistribution(tfd.Distribution):
             name=name,
         )
 
-    def sample_trail(self, sample_shape: Any, seed: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def sample_trail(self, sample_shape: ArrayLike, seed: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Returns z_0, ... z_K, each `[*sample, B, D]`, and log q(z_K), without inverting anything."""
         start, log_base = self.base.experimental_sample_and_log_prob(sample_shape, seed=seed)
         trail, log_det = self.chain.trail(start, self.tensors, self.context)
         return trail, log_base - log_det
 
     def log_prob_on_trail(self, trail: list[tf.Tensor]) -> tf.Tensor:
-        """Returns log q at z_K, z_0 to z_{K-1} being known: the inverse is not searched for, only its gradient."""
+        """Returns log q at z_K; z_0 to z_{K-1} are known, so that only the gradient of the inverse is computed."""
         start, log_det = self.chain.inverse(trail[-1], self.tensors, self.context, trail[:-1])
         return self.base.log_prob(start) + log_det
 

@@ -7,20 +7,20 @@
 """
 
 import abc
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.types import Config
 
 SMALLEST_BIN = 1e-2  # as a fraction of the interval: keeps slopes and their inverses inside float32
 SMALLEST_SLOPE = 1e-2
 
 
 class Element(abc.ABC):
-    """An increasing map of the line; `num_parameters` numbers choose it."""
+    """An increasing map of the line, which `num_parameters` numbers describe."""
 
     num_parameters: int
 
@@ -33,11 +33,11 @@ class Element(abc.ABC):
         """Returns the inverse map's value and log slope at v, each `[..., D]`."""
 
     @abc.abstractmethod
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Element":
+    def from_config(cls, config: Config) -> "Element":
         """Returns the element that `get_config` described."""
         return cls(**config)
 
@@ -74,7 +74,7 @@ class Affine(Element):
         shift, raw = tf.unstack(parameters, axis=-1)
         return shift, self.bound * tf.tanh(raw / self.bound)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"bound": self.bound}
 
@@ -141,7 +141,7 @@ class Spline(Element):
         free = 1 - self.num_bins * SMALLEST_BIN
         return 2 * self.bound * (SMALLEST_BIN + free * tf.nn.softmax(raw))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {"num_bins": self.num_bins, "bound": self.bound}
 

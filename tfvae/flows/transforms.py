@@ -1,4 +1,4 @@
-"""Transforms: invertible maps of z with a cheap log-determinant, the bricks of a flow.
+"""Transforms: invertible maps of z with a cheap log-determinant, of which a flow is made.
 
     forward: z -> z', log |det dz'/dz|          inverse: z' -> z, log |det dz/dz'|
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfvae.core import serial
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Config, Tree
 from tfvae.flows.conditioner import Conditioner
 from tfvae.flows.elements import Affine, Element
 
@@ -24,7 +25,7 @@ class Transform(keras.layers.Layer, abc.ABC):
     """An invertible map of z, `[..., D]`, given features of x, `[..., C]`.
 
     Attributes:
-        min_dim: smallest D for which it does anything.
+        min_dim: smallest D for which the transform is not the identity.
     """
 
     min_dim = 1
@@ -33,7 +34,7 @@ class Transform(keras.layers.Layer, abc.ABC):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
     def check_dim(self, latent_dim: int) -> None:
-        """Raises `InvalidInput` if the transform does nothing in so few dimensions."""
+        """Raises `InvalidInput` if the transform would be the identity in so few dimensions."""
         if latent_dim < self.min_dim:
             raise InvalidInput(
                 f"latent_dim of at least {self.min_dim} for flows.{type(self).__name__}",
@@ -45,17 +46,17 @@ class Transform(keras.layers.Layer, abc.ABC):
         """Creates the weights for D latent dimensions and C features, `sizes = (D, C)`; idempotent."""
         del sizes
 
-    def tensors(self) -> dict[str, Any]:
+    def tensors(self) -> Tree:
         """Returns the weights as tensors, masked where they are."""
         return {}
 
     @abc.abstractmethod
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z' `[..., D]` and log |det dz'/dz| `[...]`."""
 
     @abc.abstractmethod
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the z that `forward` maps to this one and the log-determinant of the inverse map.
 
@@ -63,17 +64,17 @@ class Transform(keras.layers.Layer, abc.ABC):
             z: `[..., D]`.
             tensors: what `tensors` returned.
             context: features of x, `[..., C]`.
-            known: the result where it is known already; then only its gradients are still to be found.
+            known: the result, if it is known already; then only its gradients are computed.
         """
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = super().get_config()
         config.pop("dtype")
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Transform":
+    def from_config(cls, config: Config) -> "Transform":
         """Returns the transform that `get_config` described."""
         return serial.made(cls, config)
 
@@ -101,11 +102,11 @@ class Conditioned(Transform):
             raise InvalidInput("a tfvae.flows element", f"{element!r}", "Pass flows.Affine() or flows.Spline().")
         self.activation = keras.activations.get(activation)
 
-    def tensors(self) -> dict[str, Any]:
+    def tensors(self) -> Tree:
         """Returns the conditioner's weights as tensors."""
         return self.conditioner.tensors()
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
@@ -117,7 +118,7 @@ class Conditioned(Transform):
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class Permutation(Transform):
-    """The dimensions of z in another order, without which a flow's later layers would repeat its first.
+    """The dimensions of z in another order, so that each of them moves as a function of others in some layer.
 
     Args:
         seed: of a random order; `None` reverses.
@@ -134,17 +135,17 @@ class Permutation(Transform):
         """Returns where each of `dim` dimensions comes from."""
         return np.arange(dim)[::-1] if self.seed is None else np.random.RandomState(self.seed).permutation(dim)
 
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z in the new order, and zero."""
         return tf.gather(z, self.order(z.shape[-1]), axis=-1), tf.zeros_like(z[..., 0])
 
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: tf.Tensor | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z in the old order, and zero."""
         return tf.gather(z, np.argsort(self.order(z.shape[-1])), axis=-1), tf.zeros_like(z[..., 0])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "seed": self.seed}
 
@@ -159,7 +160,7 @@ class Chain(Transform):
         transforms: in the order in which they move a sample of the base; chains among them are taken apart.
 
     Raises:
-        InvalidInput: if there are none, or one is no transform.
+        InvalidInput: if the list is empty, or one of it is not a transform.
 
     Example:
         >>> Chain([Coupling([64]), Permutation(), Coupling([64])]).min_dim
@@ -190,11 +191,11 @@ class Chain(Transform):
         for transform in self.transforms:
             transform.build(sizes)
 
-    def tensors(self) -> list[dict[str, Any]]:
+    def tensors(self) -> Tree:
         """Returns the weights of all transforms as tensors."""
         return [transform.tensors() for transform in self.transforms]
 
-    def trail(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def trail(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Returns z_0 = z, z_1, ... z_K, each `[..., D]`, and the log-determinant `[...]`."""
         trail, log_det = [z], 0.0
         for transform, weights in zip(self.transforms, tensors, strict=True):
@@ -202,13 +203,13 @@ class Chain(Transform):
             trail, log_det = [*trail, z], log_det + more
         return trail, log_det
 
-    def forward(self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z_K `[..., D]` and the log-determinant `[...]`."""
         trail, log_det = self.trail(z, tensors, context)
         return trail[-1], log_det
 
     def inverse(
-        self, z: tf.Tensor, tensors: Any, context: tf.Tensor | None, known: Sequence[tf.Tensor] | None = None
+        self, z: tf.Tensor, tensors: Tree, context: tf.Tensor | None, known: Sequence[tf.Tensor] | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z_0 and the log-determinant of the inverse map; `known` is [z_0, ... z_{K-1}] of the trail."""
         log_det, known = 0.0, known or [None] * len(self.transforms)
@@ -217,7 +218,7 @@ class Chain(Transform):
             log_det += more
         return z, log_det
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "transforms": keras.saving.serialize_keras_object(self.transforms)}
 
@@ -226,7 +227,7 @@ def stack(*transforms: Transform) -> Chain:
     """Returns the chain of `transforms` with the order of the dimensions reversed between each two.
 
     Raises:
-        InvalidInput: if there are none, or one is no transform.
+        InvalidInput: if the list is empty, or one of it is not a transform.
 
     Example:
         >>> len(stack(InverseAutoregressive([64]), InverseAutoregressive([64])).transforms)

@@ -1,8 +1,14 @@
 """Approximate posteriors q(z | x): x -> distribution over the latent z.
 
-real vectors        DiagonalNormal, LowRankNormal, FullNormal, Flow
-unit vectors        VonMisesFisher, PowerSpherical
-one-hot vectors     Categorical; RelaxedCategorical inside the simplex
+Posterior            what all of them are, and what one of your own extends
+DiagonalNormal       real vectors: independent dimensions
+LowRankNormal        real vectors: dimensions that a few factors correlate
+FullNormal           real vectors: any covariance
+Flow                 real vectors: a simple posterior moved by invertible maps
+VonMisesFisher       unit vectors
+PowerSpherical       unit vectors: close to VonMisesFisher, zero opposite to the mean direction
+Categorical          one-hot vectors, for `estimators.ScoreFunction`
+RelaxedCategorical   vectors inside the simplex, at a low temperature close to one-hot ones
 """
 
 from tfvae.posteriors.base import Posterior

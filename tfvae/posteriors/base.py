@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
+from tfvae.core.types import Config, Parameters
 
 
 class Posterior(ConditionalDistribution):
@@ -40,7 +41,7 @@ class Posterior(ConditionalDistribution):
         return (self.latent_dim,)
 
     def sample_and_log_prob(
-        self, parameters: dict[str, Any], num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
+        self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns samples and their log-density, which the sampler knows already.
 
@@ -48,7 +49,8 @@ class Posterior(ConditionalDistribution):
             parameters: what `parameters(x)` returned for a batch.
             num_samples: number of samples S for each example.
             seed: int32 pair.
-            path: let the gradient of log q flow through z only, the parameters in it being constants. The values stay.
+            path: let the gradient of log q flow through z alone, as if q's parameters inside it were constants. The
+                values are the same.
 
         Returns:
             z `[S, B, ...]` and log q(z | x) `[S, B]` in nats.
@@ -59,22 +61,22 @@ class Posterior(ConditionalDistribution):
             log_q = with_gradient_of(log_q, self.distribution(**stopped(parameters)).log_prob(z))
         return z, log_q
 
-    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
-        """Returns the one z that stands for q in a reconstruction, `[B, ...]`: its mean, where that is a latent."""
+    def center(self, parameters: Parameters) -> tf.Tensor:
+        """Returns the one z that stands for q in a reconstruction, `[B, ...]`: the mean, if the mean is a latent."""
         return self.distribution(**parameters).mean()
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "latent_dim": self.latent_dim}
 
 
-def stopped(parameters: Any) -> Any:
+def stopped(parameters: Parameters) -> Parameters:
     """Returns the same nested parameters as constants."""
     return tf.nest.map_structure(tf.stop_gradient, parameters)
 
 
 @tf.custom_gradient
 def with_gradient_of(value: tf.Tensor, source: tf.Tensor) -> tuple:
-    """Returns `value` with the gradient of `source`; to the last bit, whatever estimator drives the gradient."""
+    """Returns `value` unchanged to the last bit; its gradient is that of `source`."""
     del source
     return tf.identity(value), lambda upstream: (tf.zeros_like(upstream), upstream)

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.distributions import simplex
 from tfvae.posteriors.base import Posterior
 
@@ -37,14 +37,14 @@ class _OneHot(Posterior):
         """Returns the shape of the logits."""
         return {"logits": self.latent_shape}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_categories": self.num_categories}
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="CategoricalPosterior")
 class Categorical(_OneHot):
-    """Independent one-hot vectors; not reparameterised: it trains with a score-function estimator.
+    """Independent one-hot vectors; samples are not reparameterised, so that `estimators.ScoreFunction` trains it.
 
         q(z | x) = prod_d sum_k z_dk softmax(logits_d(x))_k
 
@@ -134,10 +134,10 @@ class RelaxedCategorical(_OneHot):
         """Returns the distribution of the D relaxed vectors."""
         return tfd.Independent(simplex.RelaxedOneHotCategorical(temperature, logits=logits), 1)
 
-    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
-        """Returns softmax(logits), `[B, D, K]`: the relaxed vectors' mean has no closed form."""
+    def center(self, parameters: Parameters) -> tf.Tensor:
+        """Returns softmax(logits), `[B, D, K]`: the mean of the relaxed vectors is not known in closed form."""
         return tf.nn.softmax(parameters["logits"])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "temperature": self.temperature}

@@ -1,4 +1,4 @@
-"""Flow posterior: a simple posterior bent by invertible maps that are told about x.
+"""Flow posterior: a simple posterior moved by invertible maps that see features of x.
 
 z = f_K( ... f_1(z_0; c(x)) ... ; c(x)),   z_0 ~ base(z_0 | x)
 log q(z | x) = log base(z_0 | x) - sum_k log |det df_k|
@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 from tfvae.posteriors.normal import DiagonalNormal
 
@@ -27,8 +27,9 @@ class Flow(Posterior):
         z = f(z_0; c(x)),  z_0 ~ base(z_0 | x),    log q(z | x) = log base(z_0 | x) - log |det df/dz_0|
 
     One network reads x; one head makes the base's parameters and the features c(x). Samples and their density take one
-    pass. The density of any other z takes the inverse: one pass through couplings, D through inverse autoregressive
-    transforms. With `path=True` the inverse of a sample is known, and only a triangular system is solved.
+    pass. The density of any other z takes the inverse: one pass through couplings, D passes through inverse
+    autoregressive transforms. With `path=True` the inverse of a sample is known, and only a triangular system is
+    solved.
 
     Args:
         latent_dim: number of latent dimensions D.
@@ -90,7 +91,7 @@ class Flow(Posterior):
         base = {BASE + name: shape for name, shape in self.base.head_shapes().items()}
         return {**base, "context": (self.context_dim,)}
 
-    def constrain(self, context: tf.Tensor, **raw: tf.Tensor) -> dict[str, Any]:
+    def constrain(self, context: tf.Tensor, **raw: tf.Tensor) -> Parameters:
         """Returns the base's parameters, the features `[..., C]` and the transforms' weights."""
         base = self.base.constrain(**{name.removeprefix(BASE): value for name, value in raw.items()})
         return {"base": base, "context": context, "weights": self.chain.tensors()}
@@ -113,20 +114,20 @@ class Flow(Posterior):
         return flows.FlowDistribution(self.base.distribution(**base), self.chain, weights, context)
 
     def sample_and_log_prob(
-        self, parameters: dict[str, Any], num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
+        self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns z `[S, B, D]` and log q(z | x) `[S, B]`, with no search for the inverse even if `path`."""
+        """Returns z `[S, B, D]` and log q(z | x) `[S, B]`; the inverse is not searched for, even if `path` is true."""
         trail, log_q = self.distribution(**parameters).sample_trail(num_samples, seed)
         if path:
             frozen = self.distribution(**stopped(parameters))
             log_q = with_gradient_of(log_q, frozen.log_prob_on_trail(trail))
         return trail[-1], log_q
 
-    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
-        """Returns where the base's mean is moved to, `[B, D]`: a flow knows no mean."""
+    def center(self, parameters: Parameters) -> tf.Tensor:
+        """Returns the base's center, moved by the transforms, `[B, D]`: the mean of a flow is not known."""
         base = self.base.center(parameters["base"])
         return self.chain.forward(base, parameters["weights"], parameters["context"])[0]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "transform": self.chain, "base": self.base, "context_dim": self.context_dim}

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.distributions.normal import MultivariateNormalDiag, MultivariateNormalLowRank, MultivariateNormalTriL
 from tfvae.posteriors.base import Posterior
 
@@ -94,7 +94,7 @@ class LowRankNormal(Posterior):
         """Returns the normal distribution with these moments."""
         return MultivariateNormalLowRank(loc, scale, factor)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "rank": self.rank}
 
@@ -127,7 +127,7 @@ class FullNormal(Posterior):
     def constrain(self, loc: tf.Tensor, triangle: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns location `[..., D]` and Cholesky factor `[..., D, D]`."""
         factor = tfp.math.fill_triangular(triangle)
-        diagonal = tf.linalg.diag(positive(tf.linalg.diag_part(factor)))  # set_diag has no gradient for batches in XLA
+        diagonal = tf.linalg.diag(positive(tf.linalg.diag_part(factor)))  # XLA lacks the gradient of set_diag
         return {"loc": loc, "scale_tril": factor * (1 - tf.eye(self.latent_dim)) + diagonal}
 
     def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:

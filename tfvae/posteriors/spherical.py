@@ -1,16 +1,15 @@
-"""Posteriors on the unit sphere of R^D, whose prior can be uniform: no mass is pulled to an origin.
+"""Posteriors on the unit sphere of R^D, where the prior can be uniform: it does not pull codes towards an origin.
 
 VonMisesFisher    q(z | x) ~ exp(kappa(x) mu(x).z)           Davidson et al. 2018
 PowerSpherical    q(z | x) ~ (1 + mu(x).z)^kappa(x)          De Cao and Aziz 2020
 """
-
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.conditional import positive
+from tfvae.core.types import Parameters
 from tfvae.distributions import sphere
 from tfvae.posteriors.base import Posterior
 
@@ -32,18 +31,18 @@ class _Spherical(Posterior):
             "concentration": self.latent_dim * positive(concentration[..., 0]),
         }
 
-    def center(self, parameters: dict[str, Any]) -> tf.Tensor:
-        """Returns the mean direction, `[B, D]`: the mean itself lies inside the sphere and is no latent."""
+    def center(self, parameters: Parameters) -> tf.Tensor:
+        """Returns the mean direction, `[B, D]`: the mean itself lies inside the sphere and is not a latent."""
         return parameters["mean_direction"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="VonMisesFisherPosterior")
 class VonMisesFisher(_Spherical):
-    """The von Mises-Fisher distribution, the normal distribution of the sphere.
+    """The von Mises-Fisher distribution: a normal distribution with covariance I / kappa, restricted to the sphere.
 
         q(z | x) = exp(kappa mu.z) / C(kappa),    kappa = D softplus(raw), mu a unit vector
 
-    Pathwise gradients to mu and kappa hold (`tfvae.distributions.sphere` has the sampler and says how).
+    Samples are reparameterised, to mu and to kappa: `tfvae.distributions.sphere` has the sampler and its gradient.
 
     Args:
         latent_dim: number of dimensions D of the space around the sphere, at least 2.
@@ -67,7 +66,7 @@ class VonMisesFisher(_Spherical):
 
 @keras.saving.register_keras_serializable(package="tfvae", name="PowerSphericalPosterior")
 class PowerSpherical(_Spherical):
-    """The power spherical distribution: like the von Mises-Fisher, with a sampler that rejects nothing.
+    """The power spherical distribution: close to the von Mises-Fisher, but zero opposite to the mean direction.
 
         q(z | x) = (1 + mu.z)^kappa / C(kappa),    kappa = D softplus(raw), mu a unit vector
 

@@ -1,9 +1,15 @@
 """Priors p(z): a distribution over the latent z, without a context.
 
-real vectors        StandardNormal, DiagonalNormal (learned), MixtureOfNormals, Flow
-unit vectors        HypersphericalUniform
-one-hot vectors     UniformCategorical; RelaxedCategorical inside the simplex
-the posterior's     VampPrior
+Prior                   what all of them are, and what one of your own extends
+StandardNormal          real vectors: N(0, I)
+DiagonalNormal          real vectors: a normal distribution with learned location and scale
+MixtureOfNormals        real vectors: K of them with learned weights
+Flow                    real vectors: a simple prior moved by invertible maps
+HypersphericalUniform   unit vectors: all equally likely
+UniformCategorical      one-hot vectors: all equally likely
+RelaxedCategorical      vectors inside the simplex, for the posterior of that name
+VampPrior               where the posterior lives: the posterior itself at learned pseudo-inputs
+Interval                a Keras constraint for the pseudo-inputs
 """
 
 from tfvae.priors.base import Prior

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 
 if TYPE_CHECKING:
     from tfvae.posteriors import Posterior
@@ -45,7 +46,7 @@ class Prior(ConditionalDistribution):
         return (self.latent_dim,)
 
     def __call__(self, context: None = None, training: bool = False) -> tfp.distributions.Distribution:
-        """Returns p(z); a prior needs no context."""
+        """Returns p(z); the context of a prior is `None`."""
         return self.distribution(**self.parameters(context, training=training))
 
     def __getattr__(self, name: str) -> Any:
@@ -60,10 +61,10 @@ class Prior(ConditionalDistribution):
         del posterior, event_shape
 
     def adapt(self, x: tf.Tensor, seed: int | None = None) -> None:
-        """Starts what the prior takes from preprocessed data, `[N, ...]`: for most priors nothing."""
+        """Starts what the prior takes from preprocessed data, `[N, ...]`; most priors take nothing from them."""
         del x, seed
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = {**super().get_config(), "latent_dim": self.latent_dim}
         config.pop("network")

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.distributions import simplex
 from tfvae.priors.base import Prior
 
@@ -31,12 +31,12 @@ class _OneHot(Prior):
         """Shape of one z, `(D, K)`."""
         return (self.latent_dim, self.num_categories)
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns zero logits, `[D, K]`."""
         del context, training
         return {"logits": tf.zeros(self.latent_shape)}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_categories": self.num_categories}
 
@@ -102,7 +102,7 @@ class RelaxedCategorical(_OneHot):
         super().__init__(latent_dim, num_categories, **kwargs)
         self.temperature = temperature
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns zero logits, `[D, K]`, and temperature `[]`."""
         return self.at_step(super().parameters(context, training), None)
 
@@ -120,6 +120,6 @@ class RelaxedCategorical(_OneHot):
         """Returns the distribution of the D relaxed vectors."""
         return tfd.Independent(simplex.RelaxedOneHotCategorical(temperature, logits=logits), 1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "temperature": self.temperature}

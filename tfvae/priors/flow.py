@@ -1,4 +1,4 @@
-"""Flow prior: a simple prior bent by learned invertible maps.
+"""Flow prior: a simple prior moved by learned invertible maps.
 
 z = f_K( ... f_1(z_0)),  z_0 ~ base        log p(z) = log base(z_0) - sum_k log |det df_k|
 """
@@ -11,7 +11,7 @@ import keras
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
 
@@ -27,8 +27,8 @@ class Flow(Prior):
 
         z = f(z_0),  z_0 ~ base,    log p(z) = log base(z_0) - log |det df/dz_0|
 
-    The density takes one pass through masked autoregressive transforms and couplings, a sample D passes through the
-    former and one through the latter. The KL divergence has no closed form.
+    The density takes one pass through masked autoregressive transforms and one through couplings; a sample takes D
+    passes through the former and one through the latter. The KL divergence is not known in closed form.
 
     Args:
         latent_dim: number of latent dimensions D.
@@ -76,12 +76,12 @@ class Flow(Prior):
         """Hands the posterior on to the base."""
         self.base.bind(posterior, event_shape)
 
-    def build(self, context_shape: Any = None) -> None:
+    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
         """Creates the weights of base and transforms; idempotent."""
         self.base.build(context_shape)
         self.chain.build((self.latent_dim, 0))
 
-    def parameters(self, context: "tf.Tensor | None" = None, training: bool = False) -> dict[str, Any]:
+    def parameters(self, context: "tf.Tensor | None" = None, training: bool = False) -> Parameters:
         """Returns the base's parameters and the transforms' weights."""
         return {"base": self.base.parameters(context, training), "weights": self.chain.tensors()}
 
@@ -94,10 +94,10 @@ class Flow(Prior):
         """Returns the parameters in a training step, as the base has them."""
         return {**parameters, "base": self.base.at_step(parameters["base"], step)}
 
-    def distribution(self, base: dict[str, Any], weights: list) -> flows.FlowDistribution:
+    def distribution(self, base: Parameters, weights: list) -> flows.FlowDistribution:
         """Returns the distribution of the moved base."""
         return flows.FlowDistribution(self.base.distribution(**base), self.chain, weights)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "transform": self.chain, "base": self.base}

@@ -5,6 +5,7 @@ DiagonalNormal      p(z) = N(z; loc, diag(scale)^2)                         both
 MixtureOfNormals    p(z) = sum_k w_k N(z; loc_k, diag(scale_k)^2)           all learned; Dilokthanakul et al. 2016
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import positive_integer
+from tfvae.core.types import Config, Parameters
 from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.priors.base import Prior
 
@@ -39,7 +41,7 @@ class StandardNormal(Prior):
         TensorShape([5, 2])
     """
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns zero location and unit scale, both `[D]`."""
         del context, training
         return {"loc": tf.zeros([self.latent_dim]), "scale": tf.ones([self.latent_dim])}
@@ -68,14 +70,14 @@ class DiagonalNormal(Prior):
         array([1., 1.], dtype=float32)
     """
 
-    def build(self, context_shape: Any = None) -> None:
+    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
         """Creates location and raw scale; idempotent."""
         del context_shape
         if not self.built:
             self.loc = self.add_weight(shape=self.latent_shape, initializer="zeros", name="loc")
             self.raw_scale = self.add_weight(shape=self.latent_shape, initializer="zeros", name="raw_scale")
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns location and positive scale, both `[D]`."""
         del context, training
         return {"loc": tf.convert_to_tensor(self.loc), "scale": positive(tf.convert_to_tensor(self.raw_scale))}
@@ -92,7 +94,7 @@ class MixtureOfNormals(Prior):
         p(z) = sum_k w_k N(z; loc_k, diag(scale_k)^2)
 
     At first the weights are equal, the scales one and the locations drawn from the standard normal. The KL divergence
-    from a posterior has no closed form: the rate is sampled.
+    from a posterior is not known in closed form: the rate is estimated from the samples.
 
     Args:
         latent_dim: number of latent dimensions D.
@@ -118,7 +120,7 @@ class MixtureOfNormals(Prior):
         super().__init__(latent_dim, **kwargs)
         self.num_components = positive_integer("num_components", num_components)
 
-    def build(self, context_shape: Any = None) -> None:
+    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
         """Creates logits, locations and raw scales; idempotent."""
         del context_shape
         if not self.built:
@@ -127,7 +129,7 @@ class MixtureOfNormals(Prior):
             self.loc = self.add_weight(shape=shape, initializer=spread, name="loc")
             self.raw_scale = self.add_weight(shape=shape, initializer="zeros", name="raw_scale")
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns logits `[K]`, locations and positive scales, both `[K, D]`."""
         del context, training
         logits, loc, raw_scale = (tf.convert_to_tensor(v) for v in (self.logits, self.loc, self.raw_scale))
@@ -138,6 +140,6 @@ class MixtureOfNormals(Prior):
         components = MultivariateNormalDiag(loc=loc, scale_diag=scale)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_components": self.num_components}

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import sets
+from tfvae.core.types import Parameters
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -36,8 +37,8 @@ class HypersphericalUniform(Prior):
     space = sets.SPHERE
     min_dim = 2
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns nothing: the distribution has no parameters."""
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
+        """Returns an empty dict: the distribution does not take parameters."""
         del context, training
         return {}
 

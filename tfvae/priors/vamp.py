@@ -6,7 +6,7 @@ The optimal prior for the ELBO is the aggregate posterior, the mean of q(z | x) 
 inputs u_k instead. The encoder is part of p as well: its weights get gradients from log p(z).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Parameters
+from tfvae.core.types import Config, Parameters
 from tfvae.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ tfd = tfp.distributions
 
 @keras.saving.register_keras_serializable(package="tfvae", name="VampPrior")
 class VampPrior(Prior):
-    """A mixture of the model's own posterior at K learned pseudo-inputs, in any space that the posterior has.
+    """A mixture of the model's own posterior at K learned pseudo-inputs; it lives where the posterior does.
 
         p(z) = 1/K sum_k q(z | u_k)
 
     The pseudo-inputs are points of the preprocessed data's space. They start near zero; `adapt(vae.preprocess(x))` puts
-    them on random training examples, which is better. The VAE binds the prior to its posterior; the KL divergence has
-    no closed form. A density costs K terms for each z: `[S, B, K, D]` numbers outside XLA.
+    them on random training examples, which is better. The VAE gives the prior its posterior. The KL divergence is not
+    known in closed form. A density costs K terms for each z: `[S, B, K, D]` numbers outside XLA.
 
     Args:
         latent_dim: number of latent dimensions D, the posterior's.
@@ -88,30 +88,30 @@ class VampPrior(Prior):
 
     @property
     def posterior(self) -> "Posterior":
-        """The posterior that the VAE bound."""
+        """The posterior of the VAE."""
         return self._bound()[0]
 
     @property
     def space(self) -> sets.ValueSet:
-        """The posterior's."""
+        """Where z lives: the posterior's space."""
         return sets.REAL if self._binding is None else self.posterior.space
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """The posterior's."""
+        """Shape of one z: the posterior's."""
         return (self.latent_dim,) if self._binding is None else self.posterior.latent_shape
 
     @property
     def has_mean(self) -> bool:
-        """As the posterior."""
+        """Whether the distribution has a mean: if the posterior has one."""
         return self.posterior.has_mean
 
     @property
     def jit_sample(self) -> bool:
-        """As the posterior."""
+        """Whether sampling compiles under XLA: if the posterior's does."""
         return self.posterior.jit_sample
 
-    def build(self, context_shape: Any = None) -> None:
+    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
         """Creates the pseudo-inputs, `[K, ...]`; idempotent."""
         del context_shape
         if not self.built:
@@ -124,16 +124,16 @@ class VampPrior(Prior):
         """Returns nothing: the VAE binds and builds a loaded prior."""
 
     def adapt(self, x: np.ndarray | tf.Tensor, seed: int | None = None) -> None:
-        """Sets the pseudo-inputs to K different random rows of preprocessed data; of fewer rows, to all of them.
+        """Sets the pseudo-inputs to K different random rows of preprocessed data, or to all rows if there are fewer.
 
-        The pseudo-inputs that are left over then stay as they are.
+        With fewer rows than K, the last pseudo-inputs stay as they are.
 
         Args:
             x: training examples, `[N, ...]`, as `vae.preprocess` returns them.
             seed: of the choice; by default from Python's generator (`keras.utils.set_random_seed`).
 
         Raises:
-            InvalidInput: if x has another shape, or the prior belongs to no VAE.
+            InvalidInput: if x has another shape, or the prior is not part of a VAE.
         """
         self.build()
         expected, shape = tuple(self.pseudo_inputs.shape[1:]), tuple(x.shape)
@@ -143,7 +143,7 @@ class VampPrior(Prior):
         chosen = tf.concat([tf.gather(tf.cast(x, tf.float32), rows), self.pseudo_inputs[len(rows) :]], axis=0)
         self.pseudo_inputs.assign(chosen if self.constraint is None else self.constraint(chosen))
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, Any]:
+    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
         """Returns the posterior's parameters at the pseudo-inputs; its network runs as in inference."""
         del context, training
         return {"components": self.posterior.parameters(tf.convert_to_tensor(self.pseudo_inputs))}
@@ -152,12 +152,12 @@ class VampPrior(Prior):
         """Returns the parameters in a training step, as the posterior has them."""
         return {"components": self.posterior.at_step(parameters["components"], step)}
 
-    def distribution(self, components: dict[str, Any]) -> tfd.MixtureSameFamily:
+    def distribution(self, components: Parameters) -> tfd.MixtureSameFamily:
         """Returns the mixture of the posteriors with these parameters."""
         weights = tfd.Categorical(logits=tf.zeros([self.num_components]))
         return tfd.MixtureSameFamily(weights, self.posterior.distribution(**components))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
