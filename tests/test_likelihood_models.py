@@ -123,7 +123,7 @@ COUNTS = {"Poisson", "NegativeBinomial", "ZeroInflatedNegativeBinomial", "Catego
         ([0.0, 1.0], {*MAKE}),
         ([np.nan], set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, list) else "likelihoods",
 )
 def test_fitting_lists_all_that_fit(values, expected):
     assert set(likelihoods.suggest(tf.constant(values))) == expected
