@@ -133,6 +133,7 @@ def in_a_fork(project: Path, words: list[str], environment: dict[str, str]) -> i
         code = 70
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             for stream in (1, 2):
                 os.dup2(os.open(project / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
             os.chdir(project)
@@ -144,15 +145,16 @@ def in_a_fork(project: Path, words: list[str], environment: dict[str, str]) -> i
         finally:
             sys.stdout.flush()
             os._exit(code)
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+    ended, end = 0, time.monotonic() + LIMIT
+    try:
+        while not ended and time.monotonic() < end:
+            time.sleep(0.05)
+            ended, status = os.waitpid(child, os.WNOHANG)
+    finally:  # also if this process is told to end
+        if not ended:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def examine(mutant: Mutant) -> dict[str, str | float | None]:
@@ -194,6 +196,7 @@ def main() -> int:
     command.add_argument("--serve", action="store_true", help="read names from stdin, write one JSON line for each")
     options = command.parse_args()
     import_all_but_ours()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that forks and copies go, too
     if options.serve:
         of_name = {mutant.name: mutant for mutant in MUTANTS}
         for line in sys.stdin:
