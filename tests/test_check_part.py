@@ -14,11 +14,21 @@ from tfvae import estimators, likelihoods, objectives, posteriors, priors, sched
 from tfvae.testing import check_part
 
 tfd = tfp.distributions
-ALL = pytest.mark.parametrize(("family", "name"), parts.ALL, ids=lambda value: getattr(value, "__name__", value))
 
 
-@ALL
-def test_parts_of_the_library_keep_their_laws(family, name):
+def short(value):
+    return getattr(value, "__name__", value)
+
+
+ALL = pytest.mark.parametrize(("family", "name"), parts.ALL, ids=short)
+
+
+SOME = ["FullNormal", "VampPrior", "HypersphericalUniform", "Categorical", "Poisson", "DiscretizedLogisticMixture"]
+SOME += ["GECO", "DoublyReparameterized", "Cyclical"]
+
+
+@pytest.mark.parametrize(("family", "name"), [(f, n) for f, n in parts.ALL if n in SOME], ids=short)
+def test_some_parts_of_the_library_keep_their_laws(family, name):
     report = check_part(parts.FAMILIES[family][1][name](), quick=True)
     assert report, report
 

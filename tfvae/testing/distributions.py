@@ -124,7 +124,7 @@ def reparameterized(subject: Part) -> str:
             z = subject.part.distribution(**parameters).sample(20, seed=tf.constant([subject.seed, 4]))
         total = tf.reduce_sum(tf.cast(z, tf.float32) ** 2 * noise_like(z))
     gradients = tape.gradient(total, tf.nest.flatten(parameters))
-    carries = any(g is not None and np.any(g != 0) for g in gradients)
+    carries = not gradients or any(g is not None and np.any(g != 0) for g in gradients)  # of no parameters, to none
     of_type = subject.part.distribution(**parameters).reparameterization_type
     fully = all(kind == tfp.distributions.FULLY_REPARAMETERIZED for kind in tf.nest.flatten(of_type))
     found = f"declared {declared}; a gradient came through: {carries}; TFP calls the distribution so: {fully}"

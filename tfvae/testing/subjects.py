@@ -94,21 +94,27 @@ class Part:
         draw = compiled(lambda: self.distribution().sample(DRAWS, seed=tf.constant([self.seed, 1])))
         return np.reshape(draw(), [-1, *self.event])
 
+    @functools.cached_property
+    def neighbour(self) -> Posterior | Prior:
+        """What stands on the other side of z: for a posterior a prior, else a posterior."""
+        mlp = networks.mlp([4], activation="tanh")
+        if isinstance(self.part, Likelihood):
+            return posteriors.DiagonalNormal(*self.context_shape, network=mlp)
+        if self.part.space not in PRIOR_ON:
+            raise NotTried(f"no neighbour is known on {self.part.space.description}")
+        if isinstance(self.part, Prior):
+            return POSTERIOR_ON[self.part.space](self.part.latent_shape, network=mlp)
+        return PRIOR_ON[self.part.space](self.part.latent_shape)
+
     def model(self, part: ConditionalDistribution | None = None) -> VAE:
         """Returns a VAE of the part, or of a copy of it, and plain neighbours."""
-        part, mlp = part or self.part, functools.partial(networks.mlp, [4], activation="tanh")
+        part = part or self.part
         if isinstance(part, Likelihood):
-            posterior = posteriors.DiagonalNormal(*self.context_shape, network=mlp())
-            return VAE(posterior, part, seed=self.seed)
-        on = POSTERIOR_ON if isinstance(part, Prior) else PRIOR_ON
-        if part.space not in on:
-            raise NotTried(f"no neighbour is known on {part.space.description}")
-        if isinstance(part, Prior):
-            posterior, prior = on[part.space](part.latent_shape, network=mlp()), part
-        else:
-            posterior, prior = part, on[part.space](part.latent_shape)
+            return VAE(self.neighbour, part, seed=self.seed)
+        pair = (self.neighbour, part) if isinstance(part, Prior) else (part, self.neighbour)
         event = self.context_shape if isinstance(part, Posterior) else EVENT
-        return VAE(posterior, likelihoods.Normal(event, network=mlp()), prior, seed=self.seed)
+        likelihood = likelihoods.Normal(event, network=networks.mlp([4], activation="tanh"))
+        return VAE(pair[0], likelihood, pair[1], seed=self.seed)
 
     @functools.cached_property
     def data(self) -> np.ndarray:
