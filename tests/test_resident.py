@@ -236,7 +236,7 @@ def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
             seen.append(np.asarray(order))
             return Carried({"loss": 0.0}, [0.0] * 4)
 
-    epochs = Epochs(vae, Steps(), {"x": X}, 16, shuffle=True, training=True)
+    epochs = Epochs(vae, Steps, {"x": X}, 16, shuffle=True, training=True)
     orders = []
     for step in (0, 5, 0):
         vae.optimizer.iterations.assign(step)
