@@ -294,5 +294,6 @@ def test_geco_reaches_its_target():
     likelihood = tfvae.likelihoods.Normal(6, scale=0.3)
     vae = tiny_vae(likelihood, units=None, initial=0, seed=0, optimizer=0.03, objective=geco)
     history = vae.fit(x, batch_size=40, epochs=75, verbose=0).history
-    print(f"target {target}, distortion {np.mean(history['distortion'][-5:]):.2f}, rate {history['rate'][-1]:.2f} nats")
-    assert abs(np.mean(history["distortion"][-5:]) - target) < 0.5
+    distortion = np.mean(history["distortion"][-25:])  # one epoch's swings by 0.3 nats around the target
+    print(f"target {target}, distortion {distortion:.3f}, rate {history['rate'][-1]:.2f} nats")
+    assert abs(distortion - target) < 0.15
