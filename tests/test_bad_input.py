@@ -16,6 +16,7 @@ from tiny import tiny_vae as make_vae
 
 import tfvae
 from tfvae import likelihoods, networks, objectives, posteriors, preprocessing, priors, scales
+from tfvae.checks import data
 
 Refused = tfvae.InvalidInput
 NAN, INF = float("nan"), float("inf")
@@ -347,6 +348,15 @@ def test_a_later_bad_batch_is_refused_in_evaluation_too_and_shows_in_predictions
 
 
 # What is allowed, and what is said about it.
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_the_row_of_a_target_or_an_example_is_named_beyond_the_first_scan(name, monkeypatch):
+    """Arrays are scanned in pieces, here of 4 rows: row 7 is the last of the second."""
+    monkeypatch.setattr(data, "ROWS_PER_SCAN", 4)
+    parts = {"x": X, "y": X[::-1], name: spoiled(NAN)}
+    with pytest.raises(Refused, match=rf"nan at {name}\[7, 2\]"):
+        make_vae().fit(*parts.values(), verbose=0)
 
 
 def test_an_uncompiled_model_is_a_model():

@@ -19,6 +19,7 @@ import tensorflow_probability as tfp
 from likelihood_cases import HARD, MAKE, SCALED, built, random_parameters
 
 from tfvae import InvalidInput, likelihoods, scales
+from tfvae.core import sets
 
 every = pytest.mark.parametrize("name", MAKE)
 
@@ -199,6 +200,17 @@ def test_declarations_are_true(name):
     assert bool(likelihood.support.contains(tf.constant(likelihood.support.inner)))
     compiled = tf.function(lambda seed: likelihood.distribution(**parameters).sample(seed=seed), jit_compile=True)
     assert bool(tf.reduce_all(likelihood.support.contains(compiled(tf.constant([3, 4])))))
+
+
+NAMED = {name: value for name, value in vars(sets).items() if isinstance(value, sets.ValueSet)}
+
+
+@pytest.mark.parametrize("outside", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("values", [*NAMED.values(), sets.integers(3)], ids=[*NAMED, "integers"])
+def test_nan_and_infinity_are_in_no_set(values, outside):
+    """Of an element, or of a vector that has one such entry; with a zero in its place most are inside."""
+    assert not np.all(values.contains(tf.constant([[1.0, outside]])))
+    assert np.all(values.contains(tf.constant([[1.0, 0.0]])))
 
 
 def test_student_t_has_a_mean_whatever_its_weight():
