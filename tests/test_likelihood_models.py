@@ -41,6 +41,14 @@ def test_columns_are_their_parts_side_by_side():
     np.testing.assert_array_equal(both.point(distribution), distribution.mean())
 
 
+def test_groups_of_columns_are_drawn_independently():
+    """Given z; 4000 draws, 5 standard errors of a correlation of zero."""
+    likelihood = likelihoods.Columns([likelihoods.Normal(1), likelihoods.Normal(1)])
+    likelihood.build((None, 2))
+    draws = likelihood(tf.ones([1, 2])).sample(4000, seed=[1, 2])[:, 0]
+    assert abs(np.corrcoef(np.transpose(draws))[0, 1]) < 5 / np.sqrt(4000)
+
+
 @pytest.mark.parametrize(
     "make",
     [list, lambda: [likelihoods.Normal((2, 2))], lambda: [tfvae.priors.StandardNormal(2)], lambda: likelihoods.Normal],

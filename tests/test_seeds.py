@@ -17,6 +17,7 @@ from tiny import tiny_vae
 import tfvae
 from tfvae import evaluation, inference, objectives
 from tfvae.core import seeds
+from tfvae.evaluation import latents
 from tfvae.inference import annealed, annealing, importance
 
 X = np.random.default_rng(1).integers(0, 2, [8, 5]).astype(np.float32)
@@ -105,6 +106,12 @@ def one_sandwich():
     return lambda: evaluation.bidirectional(vae, 2, 2, num_chains=2, num_leapfrog=1, seed=0)
 
 
+def one_information():
+    """z of two blocks of rows."""
+    vae = tiny_vae()
+    return lambda: evaluation.mutual_information(vae, X[:3], seed=0)
+
+
 CALLS = {  # with the number of draws
     one_step: 4,
     one_fit: 2 * 2 * 2 + 2,  # and the order of each epoch
@@ -112,6 +119,7 @@ CALLS = {  # with the number of draws
     one_estimate: 2 * 3,
     one_annealing: 2 * (1 + 2 * 3 + 2 * (1 + 3)),
     one_annealing_from_the_encoder: 1 + 2 * 3 + 1 + 3,
+    one_information: 2,
     one_sandwich: 2 + (1 + 2 * 3) + (1 + 3) + 3,
 }  # of a transition three: jitter, momentum, acceptance
 
@@ -120,6 +128,7 @@ CALLS = {  # with the number of draws
 def small_pieces(monkeypatch):
     """Blocks of 2 rows (of 4 for importance sampling), chunks of 2 samples or chains, a short pilot run."""
     monkeypatch.setattr(annealed, "ROWS_PER_BLOCK", 2)
+    monkeypatch.setattr(latents, "ROWS_PER_BLOCK", 2)
     monkeypatch.setattr(annealing, "CHAINS_PER_CHUNK", 2)
     monkeypatch.setattr(annealing, "PILOT_TEMPERATURES", 2)
     monkeypatch.setattr(annealing, "PILOT_WARMUP", 1)
