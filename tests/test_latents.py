@@ -31,6 +31,7 @@ from tfvae import posteriors, priors
 from tfvae.core import seeds
 from tfvae.distributions import simplex
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
+from tfvae.distributions.normal import MultivariateNormalLowRank
 
 tfd = tfp.distributions
 
@@ -314,6 +315,23 @@ def test_low_rank_and_full_normal_have_their_covariance():
             error = np.cov(drawn[:, row].T) - q.covariance()[row]
             spread = np.sqrt(np.outer(*[np.diag(q.covariance()[row])] * 2) + np.square(q.covariance()[row]))
             assert np.all(np.abs(error) < 4.5 * spread / np.sqrt(40000))  # variance of a sample covariance, 20 numbers
+
+
+def test_both_noises_of_a_low_rank_normal_are_independent():
+    """I + I at rank D, where one noise for both would give (I + I)^2; 4.5 standard errors of 4000 draws."""
+    q = MultivariateNormalLowRank(tf.zeros([1, 3]), tf.ones([1, 3]), tf.eye(3)[tf.newaxis])
+    covariance = np.cov(np.transpose(q.sample(4000, seed=[1, 2])[:, 0]))
+    np.testing.assert_allclose(covariance, 2 * np.eye(3), atol=4.5 * 2 * np.sqrt(2 / 4000))
+
+
+def test_a_mixture_starts_with_equal_weights_unit_scales_and_normal_locations():
+    """As documented; mean and deviation of 2000 locations within 4.5 standard errors."""
+    keras.utils.set_random_seed(0)
+    prior = priors.MixtureOfNormals(20, num_components=100)
+    prior.build((None,))
+    logits, loc, scale = (prior.parameters()[name].numpy() for name in ("logits", "loc", "scale"))
+    assert np.all(logits == 0) and np.allclose(scale, 1)
+    assert abs(loc.mean()) < 4.5 / np.sqrt(2000) and abs(loc.std() - 1) < 4.5 / np.sqrt(4000)
 
 
 # One-hot vectors.

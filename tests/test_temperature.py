@@ -51,6 +51,14 @@ def test_a_temperature_set_anew_holds_from_the_next_call_on(tmp_path):
     np.testing.assert_allclose(answer, expected["log_prob"], rtol=1e-5)
 
 
+def test_the_center_is_the_softmax_of_the_logits_at_every_temperature():
+    for temperature in (0.1, 3.0):
+        posterior = relaxed(temperature).posterior
+        parameters = posterior.parameters(X)
+        exp = np.exp(parameters["logits"].numpy())
+        np.testing.assert_allclose(posterior.center(parameters), exp / exp.sum(axis=-1, keepdims=True), rtol=1e-5)
+
+
 class Cool(keras.callbacks.Callback):
     """Sets before each epoch, of one step, the temperature that a schedule has there."""
 
