@@ -74,6 +74,16 @@ def test_zero_parameters_make_the_identity(name, direction):
     np.testing.assert_allclose(log_slope, np.zeros([50, 3]), atol=2e-6)
 
 
+@pytest.mark.parametrize("bound", [0.5, 2.0])
+def test_affine_is_its_formula(bound):
+    """v exp(s) + t with s = bound tanh(raw / bound)."""
+    element, v, raw = flows.Affine(bound), points(50, 3), points(50, 3, 2, seed=2)
+    value, log_slope = element.forward(v, raw)
+    expected = bound * np.tanh(raw[..., 1] / bound)
+    np.testing.assert_allclose(log_slope, expected, rtol=1e-5)
+    np.testing.assert_allclose(value, v * np.exp(expected) + raw[..., 0], rtol=1e-5, atol=1e-6)
+
+
 def test_spline_is_tfps():
     element, v = flows.Spline(num_bins=5, bound=2.0), points(200, 3)
     raw = points(200, 3, element.num_parameters, seed=2)

@@ -243,6 +243,14 @@ def test_moment_matching_is_its_formula(of_means):
     assert float(term.terms(evidence_of(q, q.sample(1, seed=[0, 1])))["moments"]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_critic_has_the_papers_optimizer():
+    """Adam(1e-4, 0.5, 0.9): Kim and Mnih 2018, appendix A."""
+    optimizer = objectives.DensityRatio(objectives.ELBO()).critic.optimizer
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert float(optimizer.learning_rate) == pytest.approx(1e-4)
+    assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.9)
+
+
 def test_critic_learns_the_total_correlation_of_a_correlated_normal():
     """KL(N(0, [[1, r], [r, 1]]) || N(0, I)) = -1/2 log(1 - r^2): after 600 steps within 0.1 nats."""
     rho = 0.8
