@@ -131,6 +131,20 @@ def test_one_temperature_is_importance_sampling_from_the_prior():
 # The transitions.
 
 
+def test_each_temperature_has_its_own_step_size_both_ways(monkeypatch):
+    """The transitions at b_1 ... b_{T-1}, up and down, of one block whose tuned sizes differ from each other."""
+    ways, own = [], annealing.Annealing.estimate
+
+    def estimate(self, known, start, betas, steps, seed):
+        ways.append(dict(zip(np.ravel(betas)[1:-1].tolist(), np.asarray(steps)[:, 0].tolist(), strict=True)))
+        return own(self, known, start, betas, steps, seed)
+
+    monkeypatch.setattr(annealing.Annealing, "estimate", estimate)
+    evaluation.bidirectional(set_exact(linear_vae()), 2, 4, num_chains=1, num_leapfrog=1, seed=0)
+    up, down = ways
+    assert up == down and len(set(up.values())) == 3
+
+
 @pytest.mark.parametrize("step_size", [0.02, 5.0])
 def test_step_size_finds_the_target_acceptance(step_size):
     """From far below and far above, for examples of one decoder; the mean over examples and temperatures."""

@@ -257,6 +257,14 @@ def test_standard_error_of_the_area():
     assert stated.mean() == pytest.approx(values.std(), rel=4 / math.sqrt(600))
 
 
+def test_standard_error_of_the_area_at_unequal_numbers_is_its_formula():
+    """Var_i(mean_j) / N + Var_j(mean_i) / M over the table of all pairs: of few inliers far more than of many."""
+    x, y = normal(5, 1, 0)[:, 0], normal(80, 1, 1, shift=1.0)[:, 0]
+    below = np.array([[a < b for b in y] for a in x], float)
+    variance = below.mean(axis=1).var(ddof=1) / 5 + below.mean(axis=0).var(ddof=1) / 80
+    assert roc_auc(x, y) == pytest.approx((below.mean(), math.sqrt(variance)), rel=1e-12)
+
+
 def test_anomaly_on_the_linear_gaussian_oracle():
     """At the exact posterior every log-weight is log p(x): both scores are exact."""
     vae = linear_gaussian.set_exact(linear_gaussian.linear_vae())
