@@ -113,6 +113,11 @@ class Endless(schedules.LinearWarmup):
         return super().__call__(step) / 2
 
 
+class Negative(schedules.LinearWarmup):
+    def __call__(self, step):
+        return 2 * super().__call__(step) - 1
+
+
 BOUND = {"the bound is a number for each example", "it is the declared function of the log-weights"}
 OUTSIDE = {
     "samples lie in the set of values",
@@ -134,6 +139,7 @@ BROKEN = {
     OtherForm: (lambda: OtherForm(3), {"it is the declared function of the log-weights"}),
     Biased: (lambda: Biased(), {"its mean gradient is the pathwise one"}),
     Endless: (lambda: Endless(5), {"it ends on `final`"}),
+    Negative: (lambda: Negative(5), {"a number of at least 0 at each step"}),
 }
 
 

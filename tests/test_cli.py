@@ -145,6 +145,17 @@ def test_evaluate_prints_the_report_of_a_split_and_saves_it(copy, tmp_path, caps
     assert main(["evaluate", str(copy), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
 
 
+def test_the_seed_of_an_evaluation_is_the_runs_unless_one_is_given(copy, monkeypatch):
+    """Zero is one."""
+    config = json.loads((copy / "config.json").read_text())
+    config["options"]["seed"] = 3
+    (copy / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(run, "draw_page", lambda *_: None)
+    for given, expected in ((None, 3), (0, 0), (1, 1)):
+        report, page = run.evaluate(copy, num_samples=1, seed=given)
+        assert report.seed == expected and page.name == f"report-test-1-{expected}.html"
+
+
 def test_train_prints_held_out_figures_and_where_the_files_are(copy, capsys):
     for gone in ("card.md", "scores.npz", "report.html"):
         (copy / gone).unlink()  # steps that are missing, and done again

@@ -157,6 +157,8 @@ def test_the_numbers_of_the_report_are_there(page, model):
         assert name in cells
     assert f"{report.log_prob.mean:.3f} +- {report.log_prob.standard_error:.3f}" in cells
     assert page.all("strong")[:2] == [f"{report.log_prob.mean:.2f}", f"{report.elbo.mean:.2f}"]
+    bits = -report.log_prob.mean / (np.log(2) * 24)
+    assert f"{bits:.3f} bits/dim" in page.all("ul", "tiles")[0]  # of log p(x), not of the bound
     assert "Trained for 4 epochs on 100 examples" in "".join(page.all("header"))
     assert "scored on 30 test examples with 20 importance samples" in "".join(page.all("header"))
 

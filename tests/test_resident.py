@@ -302,6 +302,20 @@ def test_callbacks_that_act_on_batches_are_known(callback):
     assert watchers([callback], "train") == [type(callback).__name__]
 
 
+@pytest.mark.parametrize(
+    ("phase", "hook"),
+    [
+        *(("train", f"on_{name}_{end}") for name in ("batch", "train_batch") for end in ("begin", "end")),
+        *(("test", f"on_test_batch_{end}") for end in ("begin", "end")),
+    ],
+)
+def test_each_hook_of_a_batch_is_one_that_watches(phase, hook):
+    """All that Keras calls around a batch, alone in a callback; those of the other phase do not count."""
+    callback = type("Watcher", (keras.callbacks.Callback,), {hook: lambda *_: None})()
+    assert watchers([callback], phase) == ["Watcher"]
+    assert watchers([callback], {"train": "test", "test": "train"}[phase]) == []
+
+
 def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
     monkeypatch.setattr(program, "PATIENCE", 0.0)  # one step a call
     moved = []
