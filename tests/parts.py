@@ -73,7 +73,7 @@ NETWORKS = {  # name to (network, shape of its input, shape of its output)
     "conv_transpose": (lambda: networks.conv_transpose((6, 5, 2), [4, 3]), (3,), (6, 5, 3)),
     "conv_transpose-sequence": (lambda: networks.conv_transpose((7, 2), [4, 3]), (3,), (7, 3)),
     "residual_conv": (lambda: networks.residual_conv([4, 6], group_size=2), (6, 5, 2), (2, 2, 6)),
-    "residual_conv-sequence": (lambda: networks.residual_conv([4, 6], depth=2, rank=1), (7, 2), (2, 6)),
+    "residual_conv-sequence": (lambda: networks.residual_conv([4, 6], rank=1), (7, 2), (2, 6)),
     "residual_conv_transpose": (lambda: networks.residual_conv_transpose((6, 5, 2), [6, 4]), (3,), (6, 5, 4)),
     "residual_conv_transpose-sequence": (lambda: networks.residual_conv_transpose((7, 2), [6, 4]), (3,), (7, 4)),
 }
