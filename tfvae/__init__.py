@@ -21,6 +21,7 @@ from tfvae import (
     priors,
     recipes,
     scales,
+    scaling,
     schedules,
     testing,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "priors",
     "recipes",
     "scales",
+    "scaling",
     "schedules",
     "seeds",
     "sets",

@@ -101,7 +101,7 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"mean": vae.reconstruction(known(x)["x"])}
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters = vae.posterior.parameters(known(x)["x"])
+        parameters = vae.posterior.parameters(vae.context(known(x)))
         if not vae.posterior.has_mean:
             return {"center": vae.posterior.center(parameters)}
         q = vae.posterior.distribution(**parameters)

@@ -32,6 +32,7 @@ from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
 from tfvae.preprocessing import RandomPreprocessing
 from tfvae.priors import Prior, StandardNormal
+from tfvae.scaling import Identity, Scaling
 from tfvae.training.trainer import Trainer
 
 
@@ -49,6 +50,8 @@ class VAE(Trainer):
         prior: p(z); by default `tfvae.priors.StandardNormal` of the posterior's size.
         preprocessing: Keras layers applied to raw x in training, evaluation and serving, for example
             `[keras.layers.Rescaling(1 / 255), tfvae.preprocessing.StochasticBinarization()]`.
+        scaling: in which units the posterior sees preprocessed x, by default what the likelihood proposes: real numbers
+            standardised by the first data, counts as logarithms, levels in [-1, 1], labels one-hot (`tfvae.scaling`).
         seed: of all training noise; by default drawn from Python's generator (`keras.utils.set_random_seed`).
 
     Raises:
@@ -69,6 +72,7 @@ class VAE(Trainer):
         likelihood: Likelihood,
         prior: Prior | None = None,
         preprocessing: Sequence[keras.layers.Layer] = (),
+        scaling: Scaling | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -77,13 +81,18 @@ class VAE(Trainer):
             check_kind(name, part, kind)
         prior = StandardNormal(posterior.latent_dim) if prior is None else prior
         check_kind("prior", prior, Prior)
-        prior.bind(posterior, likelihood.event_shape)  # first: a VampPrior lives where its posterior does
+        scaling = likelihood.default_scaling() if scaling is None else scaling
+        check_kind("scaling", scaling, Scaling)
+        context_shape = scaling.scaled_shape(likelihood.event_shape)
+        prior.bind(posterior, context_shape)  # first: a VampPrior lives where its posterior does
         check_latents(posterior, prior)
         self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
         self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
         for layer in self.preprocessing:
             check_kind("preprocessing", layer, keras.layers.Layer)
-        self.posterior.build((None, *self.event_shape))
+        self.scaling = scaling
+        self.scaling.build((None, *self.event_shape))
+        self.posterior.build((None, *context_shape))
         self.likelihood.build((None, *self.posterior.latent_shape))
         self.prior.build((None,))
         self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
@@ -100,7 +109,7 @@ class VAE(Trainer):
 
     def encode(self, x: ArrayLike, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
         """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
-        return self.posterior(self._known(x, condition, mask)["x"])
+        return self.posterior(self.context(self._known(x, condition, mask)))
 
     def decode(self, z: ArrayLike, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
@@ -203,7 +212,7 @@ class VAE(Trainer):
 
     def reconstruction(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction of preprocessed x, `[B, ...]`, from the one z that stands for q(z | x)."""
-        z = self.posterior.center(self.posterior.parameters(x, training=training))
+        z = self.posterior.center(self.posterior.parameters(self.scaling(x), training=training))
         return self.likelihood.point(self.likelihood(z, training=training))
 
     def __call__(self, x: ArrayLike | Observed, *args: Any, **kwargs: Any) -> tf.Tensor:
@@ -222,6 +231,7 @@ class VAE(Trainer):
     def adapt(self, x: ArrayLike, seed: int | None = None) -> None:
         """Starts the parts where the data say, as the `adapt` of a Keras preprocessing layer does; before `fit`.
 
+        The scaling of what the posterior sees is set, if it has numbers of its own: else the first `fit` does that.
         Location and scale of the likelihood of real values and counts are taken from x, and a `VampPrior` takes rows as
         its pseudo-inputs; all are ordinary weights. Of data in a bounded set the units are known, and a decoder that
         starts at their mean often takes longer to use z: there, call `vae.likelihood.adapt(vae.preprocess(x))` if you
@@ -239,9 +249,10 @@ class VAE(Trainer):
             >>> history = vae.fit(x, verbose=0)
         """
         x = self._known(x, data_support=True)["x"]
+        self.scaling.adapt(lambda: iter([x]))
         if not self.support.bounded:
             self.likelihood.adapt(x)
-        self.prior.adapt(x, seed)
+        self.prior.adapt(self.scaling(x), seed)
 
     # What is known of B examples, and the evidence of S samples for them.
 
@@ -258,6 +269,10 @@ class VAE(Trainer):
         rows = tf.shape(x)[:1]
         weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
         return {"x": x, "target": target, "weight": weight}
+
+    def context(self, known: Known) -> tf.Tensor:
+        """Returns what the posterior is given of B examples: scaled x, `[B, ...]`."""
+        return self.scaling(known["x"])
 
     def preprocess(self, x: ArrayLike, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
@@ -291,7 +306,7 @@ class VAE(Trainer):
             num_data: number of examples N in the data set, or `None` where it is unknown.
         """
         estimator, gate = estimator or Pathwise(), Gate()
-        parameters = self.posterior.at_step(self.posterior.parameters(known["x"], training=training), step)
+        parameters = self.posterior.at_step(self.posterior.parameters(self.context(known), training=training), step)
         q = self.posterior.distribution(**parameters)
         p = self.prior.distribution(**self.prior.at_step(self.prior.parameters(), step))
         z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
@@ -334,15 +349,17 @@ class VAE(Trainer):
             "likelihood": serialize(self.likelihood),
             "prior": serialize(self.prior),
             "preprocessing": [serialize(layer) for layer in self.preprocessing],
+            "scaling": serialize(self.scaling),
             "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict[str, type] | None = None) -> "VAE":
         """Returns the model that `get_config` described."""
-        parts = {"posterior", "likelihood", "prior", "preprocessing"}
+        parts = ("posterior", "likelihood", "prior", "preprocessing", "scaling")
         with keras.saving.CustomObjectScope(custom_objects or {}):
-            made = {k: keras.saving.deserialize_keras_object(config[k]) for k in parts}
+            made = {k: keras.saving.deserialize_keras_object(config[k]) for k in parts if k in config}
+        made.setdefault("scaling", Identity())  # version 0.1 had none
         return cls(**{k: v for k, v in config.items() if k not in parts}, **made)
 
     # Sizes and checks.

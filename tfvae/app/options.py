@@ -212,8 +212,6 @@ class Options:
         """
         keras.utils.set_random_seed(self.seed % 2**32)
         encoder, decoder = NETWORKS[self.network][1](event_shape, self.hidden)
-        if self.likelihood and (levels := _arguments("likelihood", self.likelihood).get("levels")):
-            encoder = keras.Sequential([keras.layers.Rescaling(2 / (levels - 1), offset=-1), encoder])
         numbers = {name: getattr(self, name) for name in ("beta", "num_samples") if getattr(self, name) is not None}
         given = {
             **numbers,

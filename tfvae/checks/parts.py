@@ -30,6 +30,7 @@ def check_kind(name: str, part: object, kind: type) -> None:
             "likelihood": "tfvae.likelihoods.Bernoulli((28, 28, 1))",
             "prior": "tfvae.priors.StandardNormal(16)",
             "preprocessing": "keras.layers.Rescaling(1 / 255)",
+            "scaling": "tfvae.scaling.Identity()",
         }
         library = "Keras" if kind is keras.layers.Layer else "tfvae"
         raise InvalidInput(

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.graphs import Graphs
 from tfvae.core.sets import ValueSet
-from tfvae.core.types import Seed, Shape, Tensor
+from tfvae.core.types import ArrayLike, Seed, Shape, Tensor
 
 if TYPE_CHECKING:
     from tfvae.core.evidence import Evidence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
     from tfvae.posteriors import Posterior
     from tfvae.priors import Prior
+    from tfvae.scaling import Scaling
 
 
 class Model(Protocol):
@@ -32,6 +33,7 @@ class Model(Protocol):
         likelihood: p(x | z).
         prior: p(z).
         preprocessing: layers applied to raw x inside the model.
+        scaling: of what the posterior sees.
         losses: regularisation of the networks, which Keras collects in each forward pass.
         notes: keys of what was said once.
         graphs: what was compiled for the model.
@@ -42,6 +44,7 @@ class Model(Protocol):
     likelihood: "Likelihood"
     prior: "Prior"
     preprocessing: Sequence[keras.layers.Layer]
+    scaling: "Scaling"
     losses: Sequence[Tensor]
     notes: set[str]
     graphs: Graphs
@@ -66,6 +69,14 @@ class Model(Protocol):
             seed: int32 pair of random preprocessing; by default a hash of the values.
             training: whether random preprocessing behaves as in training.
         """
+
+    @abc.abstractmethod
+    def preprocess(self, x: ArrayLike, seed: Seed | None = None, training: bool = False) -> Tensor:
+        """Returns raw x, `[B, ...]` of any number type, as the float32 data that the likelihood explains."""
+
+    @abc.abstractmethod
+    def context(self, known: "Known") -> Tensor:
+        """Returns what the posterior is given of B examples: scaled x, `[B, ...]`."""
 
     @abc.abstractmethod
     def evidence(

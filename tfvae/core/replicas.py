@@ -8,6 +8,7 @@ The gradient of a step is that of the sum over replicas of their losses: Keras' 
 
 from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 T = TypeVar("T")  # a tensor, or nested ones
@@ -44,6 +45,20 @@ def own(rows: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     sizes = context.all_gather(tf.reshape(size, [1]), axis=0)
     first = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
     return rows[first : first + size]
+
+
+def pooled(mean: np.ndarray, variance: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and variance of the rows of all workers, each of which has those of its own; within a scope."""
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1:
+        return mean, variance
+
+    def of_all() -> tuple[tf.Tensor, tf.Tensor]:
+        number = tf.constant(rows, tf.float64)
+        center = total(number * mean) / total(number)
+        return center, total(number * (variance + (mean - center) ** 2)) / total(number)
+
+    return tuple(strategy.experimental_local_results(part)[0].numpy() for part in strategy.run(of_all))
 
 
 def carried(logs: T) -> T:

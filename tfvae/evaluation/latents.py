@@ -179,7 +179,7 @@ def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int |
 
 def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor) -> tf.Tensor:
     """Returns E_q(z|x)[z], `[B, D]`, of examples in normal form, inside a graph; see `posterior_means`."""
-    q = vae.posterior(known["x"])
+    q = vae.posterior(vae.context(known))
     return q.mean() if vae.posterior.has_mean else tf.reduce_mean(q.sample(SAMPLES_FOR_A_MEAN, seed=seed), axis=0)
 
 
@@ -197,12 +197,12 @@ def _prior_variance(vae: VAE) -> tf.Tensor:
 
 
 def _dimension_kl(vae: VAE, known: Known) -> tf.Tensor | None:
-    return dimension_kl(vae.posterior(known["x"]), vae.prior())
+    return dimension_kl(vae.posterior(vae.context(known)), vae.prior())
 
 
 def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
-    parameters = vae.posterior.parameters(known["x"])
+    parameters = vae.posterior.parameters(vae.context(known))
     z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
     log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
     draws = (z, log_q, vae.prior().log_prob(z))

@@ -168,7 +168,7 @@ def _score(
     vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, chunk: int, groups: tuple[int, ...], largest: int
 ) -> Scores:
     """Returns the scores of examples in normal form; as in `log_prob`, only the densities go through XLA."""
-    target, parameters = Target(vae, known, jit_compile=True), vae.posterior.parameters(known["x"])
+    target, parameters = Target(vae, known, jit_compile=True), vae.posterior.parameters(vae.context(known))
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))

@@ -113,7 +113,7 @@ class Annealing:
         """Returns draws of p_0 for each example, `[chains, B, D]`."""
         stream = seeds.fold(seed, seeds.ANNEALING_START)
         if self.from_posterior:
-            return self.vae.posterior(known["x"]).sample(chains, seed=stream)
+            return self.vae.posterior(self.vae.context(known)).sample(chains, seed=stream)
         return self.vae.prior().sample([chains, len(known["x"])], seed=stream)
 
     def run(
@@ -148,7 +148,7 @@ class Annealing:
             Log-weights `[C, B]`, step sizes used `[T - 1, B]` and acceptance rate `[B]`.
         """
         target = Target(self.vae, known)
-        q = self.vae.posterior(known["x"]) if self.from_posterior else None
+        q = self.vae.posterior(self.vae.context(known)) if self.from_posterior else None
 
         def densities(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
             if q is None:

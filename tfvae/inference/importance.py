@@ -77,7 +77,7 @@ def block_estimate(
         seed: int32 pair.
         jit_compile: compile the densities with XLA.
     """
-    target, q = Target(vae, known, anew=True, jit_compile=jit_compile), vae.posterior.parameters(known["x"])
+    target, q = Target(vae, known, anew=True, jit_compile=jit_compile), vae.posterior.parameters(vae.context(known))
 
     def log_weight(size: int | tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
         return target.draw(q, size, fold(stream, POSTERIOR)).log_weight

@@ -175,7 +175,7 @@ def refine(
     seed, raws, bounds, history = seeds.as_seed(seed), [], [], np.zeros(steps)
 
     def refined(known: Known, seed: tf.Tensor) -> tuple:
-        target, start = Target(vae, known), vae.posterior.raw_parameters(known["x"])
+        target, start = Target(vae, known), vae.posterior.raw_parameters(vae.context(known))
         found, path = _climb(target, start, steps, rate, num_samples, seeds.fold(seed, seeds.CLIMB))
         means, _ = _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.CHOICE))
         found = {name: tf.where(_like(means[2] > 0, found[name]), found[name], start[name]) for name in start}

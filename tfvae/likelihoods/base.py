@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import scales
+from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
@@ -59,6 +59,10 @@ class Likelihood(ConditionalDistribution):
     def point(self, distribution: tfd.Distribution) -> tf.Tensor:
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
         return distribution.mean() if self.has_mean else distribution.mode()
+
+    def default_scaling(self) -> scaling.Scaling:
+        """Returns the units in which a posterior had best see data of this kind: real numbers are standardised."""
+        return scaling.Standardized(self.event_shape) if self.support == sets.REAL else scaling.Identity()
 
     def adapt(self, x: ArrayLike) -> None:
         """Sets the head's bias and the scale from data, as the `adapt` of a Keras preprocessing layer does.

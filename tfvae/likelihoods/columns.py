@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae import scaling
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config, Parameters
@@ -73,6 +74,10 @@ class Columns(Likelihood):
         """The set that each group of columns must lie in."""
         parts = zip(self.names, self.sizes, (part.support for part in self.likelihoods), strict=True)
         return sets.columns(list(parts))
+
+    def default_scaling(self) -> scaling.Scaling:
+        """Returns that of each part, for its columns."""
+        return scaling.Grouped([part.default_scaling() for part in self.likelihoods], self.sizes)
 
     def build_own(self) -> None:
         """Creates the weights of the parts; idempotent."""

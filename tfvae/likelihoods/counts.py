@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import scales
+from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.types import Config
 from tfvae.distributions import counts
@@ -39,6 +39,10 @@ class Counts(IndependentLikelihood):
     def constrain(self, log_mean: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the logarithm of the mean, `[..., *event]`, between -20 and 20."""
         return {"log_mean": LOG_MEAN_BOUND * tf.tanh(log_mean / LOG_MEAN_BOUND)}
+
+    def default_scaling(self) -> scaling.Scaling:
+        """Returns the logarithm, which the mean is predicted in."""
+        return scaling.LogCounts()
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the logarithm of the data's mean, of at least 1e-4."""

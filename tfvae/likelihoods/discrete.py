@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import scaling
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Config
@@ -111,6 +112,10 @@ class Categorical(IndependentLikelihood):
             remedy = "A single category carries no information: leave the column out."
             raise InvalidInput("num_categories of at least 2", "1", remedy)
         self.support = sets.integers(self.num_categories)
+
+    def default_scaling(self) -> scaling.Scaling:
+        """Returns one-hot vectors: the order of labels means nothing."""
+        return scaling.OneHot(self.num_categories)
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shape of the logits."""

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import scales
+from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Config
@@ -57,6 +57,10 @@ class Discretized(ScaledLikelihood):
         if self.levels == 1:
             raise InvalidInput("levels of at least 2", "levels=1", "Images of 8 bits have levels=256.")
         self.support = sets.integers(self.levels)
+
+    def default_scaling(self) -> scaling.Scaling:
+        """Returns the map of levels to [-1, 1], where location and scale are."""
+        return scaling.Levels(self.levels)
 
     @property
     def scale_shape(self) -> tuple[int, ...]:

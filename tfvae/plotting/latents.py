@@ -80,7 +80,7 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
 def _parameters(vae: VAE, x: ArrayLike) -> Iterator[tuple[int, Parameters]]:
     """Yields the first row of each block of examples and the parameters of its q(z | x)."""
     for block in blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True):
-        yield block.first_row, vae.posterior.parameters(block.known["x"])
+        yield block.first_row, vae.posterior.parameters(vae.context(block.known))
 
 
 def _finite(parts: list[tf.Tensor]) -> np.ndarray:

@@ -31,9 +31,10 @@ class VampPrior(Prior):
 
         p(z) = 1/K sum_k q(z | u_k)
 
-    The pseudo-inputs are points of the preprocessed data's space. They start near zero; `adapt(vae.preprocess(x))` puts
-    them on random training examples, which is better. The VAE gives the prior its posterior. The KL divergence is not
-    known in closed form. A density costs K terms for each z: `[S, B, K, D]` numbers outside XLA.
+    The pseudo-inputs are what the posterior is given: points of the scaled data's space (`vae.scaling`). They start
+    near zero; `vae.adapt(x)` puts them on random training examples, which is better. The VAE gives the prior its
+    posterior. The KL divergence is not known in closed form. A density costs K terms for each z: `[S, B, K, D]` numbers
+    outside XLA.
 
     Args:
         latent_dim: number of latent dimensions D, the posterior's.
@@ -51,7 +52,7 @@ class VampPrior(Prior):
     Example:
         >>> prior = VampPrior(2, num_components=50, constraint=Interval(0.0, 1.0))
         >>> vae = VAE(posterior=DiagonalNormal(2), likelihood=Bernoulli(5), prior=prior)
-        >>> prior.adapt(vae.preprocess(x_train))
+        >>> vae.adapt(x_train)
     """
 
     reparameterized = False
@@ -124,12 +125,12 @@ class VampPrior(Prior):
         """Returns nothing: the VAE binds and builds a loaded prior."""
 
     def adapt(self, x: np.ndarray | tf.Tensor, seed: int | None = None) -> None:
-        """Sets the pseudo-inputs to K different random rows of preprocessed data, or to all rows if there are fewer.
+        """Sets the pseudo-inputs to K different random rows of scaled data, or to all rows if there are fewer.
 
         With fewer rows than K, the last pseudo-inputs stay as they are.
 
         Args:
-            x: training examples, `[N, ...]`, as `vae.preprocess` returns them.
+            x: training examples, `[N, ...]`, as `vae.scaling(vae.preprocess(x))` returns them.
             seed: of the choice; by default from Python's generator (`keras.utils.set_random_seed`).
 
         Raises:
@@ -138,7 +139,7 @@ class VampPrior(Prior):
         self.build()
         expected, shape = tuple(self.pseudo_inputs.shape[1:]), tuple(x.shape)
         if shape[1:] != expected:
-            raise InvalidInput(f"x of shape {('N', *expected)}", f"shape {shape}", "Pass what vae.preprocess returns.")
+            raise InvalidInput(f"x of shape {('N', *expected)}", f"shape {shape}", "Use vae.adapt(x).")
         rows = np.random.default_rng(seeds.draw() if seed is None else seed).permutation(len(x))[: self.num_components]
         chosen = tf.concat([tf.gather(tf.cast(x, tf.float32), rows), self.pseudo_inputs[len(rows) :]], axis=0)
         self.pseudo_inputs.assign(chosen if self.constraint is None else self.constraint(chosen))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from tfvae.checks.data import as_array, checked
-from tfvae.checks.streams import split
+from tfvae.checks.data import ROWS_PER_SCAN, as_array, checked, element
+from tfvae.checks.streams import is_stream, peek, split
 from tfvae.core import keras_private, observed
 from tfvae.core.errors import positive_integer
 from tfvae.core.types import Config, Given
+
+if TYPE_CHECKING:
+    from tfvae.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
@@ -82,6 +85,17 @@ class FitCall:
             given = tf.nest.map_structure(lambda part: None if part is None else part[:rows], given)
         x, y, weight = given
         return self.replaced(x=x, y=y, sample_weight=weight, validation_data=held, validation_split=0.0)
+
+    def scaled(self, model: "Trainer") -> "FitCall":
+        """Returns the record after its data, of a stream the first batch, have set a scaling that waits for some."""
+        if not model.scaling.waits:
+            return self
+        first, x = peek(self.x) if is_stream(self.x) else (self.x, self.x)
+        rows = element(model, first)["x"]
+        blocks = [slice(start, start + ROWS_PER_SCAN) for start in range(0, len(rows), ROWS_PER_SCAN)]
+        with model.distribute_strategy.scope():
+            model.scaling.adapt(lambda: (model.preprocess(rows[block]) for block in blocks))
+        return self.replaced(x=x)
 
     def replaced(self, **changes: Any) -> "FitCall":
         """Returns the record with other values."""

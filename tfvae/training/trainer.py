@@ -152,7 +152,7 @@ class Trainer(keras.Model, Model):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = FitCall.of(x, y, *args, **given).checked(self)
+        call = FitCall.of(x, y, *args, **given).checked(self).scaled(self)
         callbacks = call.given_callbacks()
         self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
         try:
