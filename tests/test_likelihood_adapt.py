@@ -97,6 +97,34 @@ def test_adapt_gives_the_share_of_zeros_that_a_negative_binomial_leaves_over():
     assert lost == pytest.approx((zeros - expected) / (1 - expected), rel=1e-3) and 0.02 < lost < 0.8
 
 
+COLUMNS_OF_TROUBLE = {
+    "no spread": np.full(300, 3.0),
+    "no spread, far away": np.full(300, 1e6),
+    "one row differs": np.where(np.arange(300) == 7, 4.0, 3.0),
+    "a thousandth": 3 + 1e-3 * np.random.default_rng(1).normal(size=300),
+    "a million": 1e6 * np.random.default_rng(1).normal(size=300),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES[1:])
+@pytest.mark.parametrize("column", COLUMNS_OF_TROUBLE)
+def test_adapt_starts_no_worse_whatever_a_column_is_like(column, scale):
+    """Beside four standard normal columns: a tiny scale waits for no network that is far off."""
+    x = np.random.default_rng(0).normal(size=[300, 4])
+    x, z = (
+        np.column_stack([x, COLUMNS_OF_TROUBLE[column]]).astype("float32"),
+        np.random.default_rng(2).normal(size=[300, 2]),
+    )
+    likelihood = likelihoods.Normal(5, network=networks.mlp([16]), scale=scale())
+    likelihood.build((None, 2))
+    before = np.mean(likelihood(z.astype("float32")).log_prob(x))
+    likelihood.adapt(x)
+    after, kernel = np.mean(likelihood(z.astype("float32")).log_prob(x)), likelihood.head.dense.kernel.numpy()
+    assert after > before and after > -10 - 14 * (column == "a million") * (1 + 4 * (scale is scales.Shared))
+    likelihood.adapt(x)
+    np.testing.assert_allclose(likelihood.head.dense.kernel, kernel, rtol=1e-5)  # a second time changes nothing
+
+
 def test_adapt_spreads_the_components_of_a_mixture():
     x = np.float32(np.random.default_rng(0).normal(120, 20, [500, 1]).round())
     distribution = start(likelihoods.DiscretizedLogisticMixture(1, num_components=3), x)
@@ -150,7 +178,7 @@ def test_model_adapts_what_has_unknown_units_and_leaves_the_rest(make_vae):
     vae.adapt(x, seed=0)
     np.testing.assert_allclose(vae.decode(tf.zeros([1, 2])).mean()[0], x.mean(axis=0), rtol=1e-3)
     rows = vae.prior.pseudo_inputs.numpy()
-    assert (rows[:, None] == x).all(-1).sum() == 3
+    assert np.isclose(rows[:, None], np.log1p(x), rtol=1e-5).all(-1).sum() == 3  # in the posterior's units
     binary = make_vae(likelihoods.Bernoulli)
     bias = binary.likelihood.head.get_weights()
     binary.adapt((x > 300).astype("float32"))

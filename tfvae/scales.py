@@ -27,7 +27,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
-ADAPTED_FLOOR = 1e-3  # the smallest start that `adapt` gives a scale, for data that are constant
+ADAPTED_FLOOR = 1e-3  # the smallest start that `adapt` gives a scale; for data that are constant it keeps its own
+NONE = 1e-9  # a spread that is no more than rounding
 Estimate = Callable[[tuple[int, ...] | None], np.ndarray]
 
 
@@ -79,6 +80,10 @@ class Scale(keras.layers.Layer, abc.ABC):
         del estimate, axes
         return {}
 
+    def start(self, estimate: np.ndarray) -> np.ndarray:
+        """Returns where a scale starts, given that of the data: `initial` where these do not vary."""
+        return np.where(estimate > NONE, np.maximum(estimate, ADAPTED_FLOOR), self.initial)
+
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = {**super().get_config(), "initial": self.initial}
@@ -117,7 +122,7 @@ class _Learned(Scale):
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Starts the variable at the scale of the data; returns an empty dict."""
-        raw = positive_inverse(np.maximum(estimate(self.pooled_over), ADAPTED_FLOOR))
+        raw = positive_inverse(self.start(estimate(self.pooled_over)))
         self.raw.assign(np.broadcast_to(raw if self.raw.shape else np.mean(raw), self.raw.shape))
         return {}
 
@@ -158,5 +163,5 @@ class Predicted(Scale):
 
     def adapt(self, estimate: Estimate, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the bias at which the scale is that of the data."""
-        raw = positive_inverse(np.maximum(estimate(axes), ADAPTED_FLOOR))
+        raw = positive_inverse(self.start(estimate(axes)))
         return {"scale": raw - positive_inverse(self.initial)}

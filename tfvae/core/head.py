@@ -57,9 +57,27 @@ class Head(keras.layers.Layer):
         Args:
             biases: name to value, which broadcasts to the group's shape with ones in place of `space`.
         """
-        values = np.split(self.dense.bias.numpy(), np.cumsum(self.sizes)[:-1])
+        self.dense.bias.assign(self._with(biases, self.dense.bias.numpy()))
+
+    def set_reach(self, reach: Mapping[str, np.ndarray]) -> None:
+        """Sets how far the groups vary with features of order one, at first and where the kernel's size says so.
+
+        A column of the kernel gets the size that Glorot's initialisation has, times its reach; groups that are not
+        named, and columns of zeros, keep theirs.
+
+        Args:
+            reach: name to value, which broadcasts as a bias does.
+        """
+        kernel = self.dense.kernel.numpy().astype(np.float64)
+        size = np.sqrt(np.mean(np.square(kernel), axis=0))
+        wanted = self._with({name: math.sqrt(2 / sum(kernel.shape)) * value for name, value in reach.items()}, size)
+        self.dense.kernel.assign(kernel * np.divide(wanted, size, out=np.ones_like(size), where=size > 0))
+
+    def _with(self, values: Mapping[str, np.ndarray], present: np.ndarray) -> np.ndarray:
+        """Returns numbers of all outputs, `[sum of sizes]`, with those of some groups replaced."""
+        parts = np.split(present, np.cumsum(self.sizes)[:-1])
         for index, (name, shape) in enumerate(self.shapes.items()):
-            if name in biases:
+            if name in values:
                 ones = (1,) * len(self.space) + shape[len(self.space) :]
-                values[index] = np.broadcast_to(biases[name], ones).reshape(-1)
-        self.dense.bias.assign(np.concatenate(values))
+                parts[index] = np.broadcast_to(values[name], ones).reshape(-1)
+        return np.concatenate(parts)

@@ -94,7 +94,9 @@ class Likelihood(ConditionalDistribution):
             at = tuple(int(i) for i in outside[0])
             expected = f"x with values in {self.support.description}, the support of {name}"
             raise InvalidInput(expected, f"{float(x[at]):g} at x[{', '.join(map(str, at))}]", self.remedy(x))
-        self.head.set_biases(self.starting_biases(x.numpy(), tuple(range(1 + len(self.head.space)))))
+        axes = tuple(range(1 + len(self.head.space)))
+        self.head.set_biases(self.starting_biases(x.numpy(), axes))
+        self.head.set_reach(self.starting_reach(x.numpy(), axes))
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the head's biases at which the likelihood fits the data best; sets the scale, if it is a weight.
@@ -107,6 +109,19 @@ class Likelihood(ConditionalDistribution):
             Name to value, with `axes` averaged away (kept with length one, the first one dropped).
         """
         raise NotImplementedError(f"{type(self).__name__} does not define starting_biases, which adapt needs.")
+
+    def starting_reach(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns how far the head's outputs should vary with z at first, where that is in the data's units.
+
+        Args:
+            x: as for `starting_biases`.
+            axes: likewise.
+
+        Returns:
+            Name to value as of `starting_biases`: by default nothing.
+        """
+        del x, axes
+        return {}
 
     def remedy(self, x: tf.Tensor) -> str:
         """Returns what to do about preprocessed data `[B, ...]` outside the support: the likelihoods that would fit."""

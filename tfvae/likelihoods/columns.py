@@ -107,9 +107,11 @@ class Columns(Likelihood):
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns each part's biases, their names numbered by part."""
-        columns = np.split(x, np.cumsum(self.sizes)[:-1], axis=1)
-        pairs = zip(self.likelihoods, columns, strict=True)
-        return self._numbered([part.starting_biases(own, axes) for part, own in pairs])
+        return self._numbered([part.starting_biases(own, axes) for part, own in self._by_columns(x)])
+
+    def starting_reach(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns what each part says, its names numbered by part."""
+        return self._numbered([part.starting_reach(own, axes) for part, own in self._by_columns(x)])
 
     def remedy(self, x: tf.Tensor) -> str:
         """Returns what to do about the first group of columns that does not fit its likelihood."""
@@ -126,6 +128,9 @@ class Columns(Likelihood):
 
     def _numbered(self, groups: Sequence[Parameters]) -> Parameters:
         return {f"{name}_{index}": value for index, group in enumerate(groups) for name, value in group.items()}
+
+    def _by_columns(self, x: np.ndarray) -> list[tuple[Likelihood, np.ndarray]]:
+        return list(zip(self.likelihoods, np.split(x, np.cumsum(self.sizes)[:-1], axis=1), strict=True))
 
     def _by_part(self, values: Parameters) -> list[tuple[Likelihood, Parameters]]:
         ends = [f"_{index}" for index in range(len(self.likelihoods))]

@@ -46,10 +46,15 @@ class LocationScale(ScaledLikelihood):
         return {"loc": loc, "scale": self.scale.value(**raw)}
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
-        """Returns the data's mean; the scale starts at their spread, at least 1e-3."""
+        """Returns the data's mean; the scale starts at their spread, at least 1e-3, and stays where they have none."""
         loc = average(x, axes)
         deviations = x - loc.astype(np.float32)
         return {"loc": loc, **self.scale.adapt(lambda axes: self.spread(deviations, axes), axes)}
+
+    def starting_reach(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Returns the data's spread for the location, and one where they have none."""
+        spread = np.sqrt(average(np.square(x - average(x, axes)), axes))
+        return {"loc": np.where(spread > scales.NONE, spread, 1.0)}
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

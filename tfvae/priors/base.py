@@ -61,7 +61,7 @@ class Prior(ConditionalDistribution):
         del posterior, event_shape
 
     def adapt(self, x: tf.Tensor, seed: int | None = None) -> None:
-        """Starts what the prior takes from preprocessed and scaled data, `[N, ...]`; most priors take nothing from them."""
+        """Starts what the prior takes from scaled data, `[N, ...]`; most priors take nothing from them."""
         del x, seed
 
     def get_config(self) -> Config:
