@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 
 from tfvae.checks.data import check_values, event_batch
 from tfvae.checks.parts import check_kind, check_latents, refuse_reserved
-from tfvae.core import seeds
+from tfvae.core import frozen, seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.observed import Known, Observed
@@ -95,6 +95,7 @@ class VAE(Trainer):
         self.posterior.build((None, *context_shape))
         self.likelihood.build((None, *self.posterior.latent_shape))
         self.prior.build((None,))
+        frozen.spread(self)
         self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
 
     def build(self, input_shape: object = None) -> None:
@@ -343,6 +344,7 @@ class VAE(Trainer):
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
+        within = frozen.paths(self)
         return {
             **super().get_config(),
             "posterior": serialize(self.posterior),
@@ -351,6 +353,7 @@ class VAE(Trainer):
             "preprocessing": [serialize(layer) for layer in self.preprocessing],
             "scaling": serialize(self.scaling),
             "seed": self.seed,
+            **({"frozen": within} if within else {}),
         }
 
     @classmethod
@@ -360,7 +363,9 @@ class VAE(Trainer):
         with keras.saving.CustomObjectScope(custom_objects or {}):
             made = {k: keras.saving.deserialize_keras_object(config[k]) for k in parts if k in config}
         made.setdefault("scaling", Identity())  # version 0.1 had none
-        return cls(**{k: v for k, v in config.items() if k not in parts}, **made)
+        vae = cls(**{k: v for k, v in config.items() if k not in (*parts, "frozen")}, **made)
+        frozen.freeze(vae, config.get("frozen", ()))
+        return vae
 
     # Sizes and checks.
 
