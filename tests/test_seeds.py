@@ -192,9 +192,18 @@ def test_streams_of_one_seed_are_distinct_and_keep_their_numbers():
     (2**31 - 1, [0, 2**31 - 1]),
     (2**31, [0, -(2**31)]),
     (2**32 - 1, [0, -1]),
-    (2**32 + 7, [0, 7]),
+    (2**32 + 7, [2, 7]),
     (-(2**31), [0, -(2**31)]),
 ])  # fmt: skip
-def test_a_seed_is_taken_modulo_32_bits(seed, pair):
+def test_the_last_32_bits_of_a_seed_are_what_a_served_model_takes(seed, pair):
     """All of int32 and no less, as a served model takes it."""
     assert seeds.as_seed(seed).numpy().tolist() == pair
+
+
+def test_large_seeds_do_not_fall_together():
+    """Beyond 32 bits, where a plain wrap makes 2^40, 2^70 and 0 one seed; smaller ones are what they were."""
+    large = [0, 1, 2**32, 2**40, 2**70, -(2**40), 2**32 + 1]
+    pairs = [tuple(seeds.as_seed(seed).numpy()) for seed in large]
+    assert len(set(pairs)) == len(large)
+    for seed, expected in ((5, (0, 5)), (-1, (0, -1)), (2**32 - 1, (0, -1)), (2**31, (0, -(2**31)))):
+        assert tuple(seeds.as_seed(seed).numpy()) == expected

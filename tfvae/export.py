@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from tfvae.checks.saved import check_finite
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Known
@@ -39,7 +40,7 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
         The version folder that holds `saved_model.pb`.
 
     Raises:
-        InvalidInput: if `vae` is not a `tfvae.VAE`, or the version exists already.
+        InvalidInput: if `vae` is not a `tfvae.VAE`, a weight is not finite, or the version exists already.
         OSError: if the folder cannot be written.
 
     Example:
@@ -48,6 +49,7 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
     """
     if not isinstance(vae, VAE):
         raise InvalidInput("a tfvae.VAE", f"{vae!r}", "Pass the model that tfvae.VAE(...) returned.")
+    check_finite(vae)
     target = version_folder(Path(path))
     if target.exists():
         remedy = "Export to a new version, or remove that folder first."

@@ -10,6 +10,7 @@ the same x is always the same example, in whatever batch and server it comes, an
 
 import abc
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,8 +18,8 @@ import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.errors import positive_integer
-from tfvae.core.seeds import ALGORITHM, as_seed, integer, uniform
-from tfvae.core.types import Config
+from tfvae.core.seeds import ALGORITHM, as_seed, fold, integer, uniform
+from tfvae.core.types import ArrayLike, Config, Seed
 
 __all__ = ["RandomPreprocessing", "StochasticBinarization", "UniformDequantization"]
 
@@ -111,6 +112,17 @@ class UniformDequantization(RandomPreprocessing):
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "levels": self.levels}
+
+
+def preprocessed(layers: Sequence[keras.layers.Layer], x: ArrayLike, seed: Seed | None, training: bool) -> tf.Tensor:
+    """Returns raw x, `[B, ...]` of any number type, after all layers, each random one with a stream of its own."""
+    x = tf.cast(x, tf.float32)
+    for index, layer in enumerate(layers):
+        if isinstance(layer, RandomPreprocessing):
+            x = layer(x, seed=None if seed is None else fold(seed, index), training=training)
+        else:
+            x = tf.cast(layer(x), tf.float32)
+    return x
 
 
 def noise_of(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@
 everything an objective may see (`tfvae.training` makes the train step of them).
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.checks.data import check_values, event_batch
+from tfvae.checks.data import check_values, codes, event_batch
 from tfvae.checks.parts import check_kind, check_latents, refuse_reserved
+from tfvae.checks.saved import check_format, check_saved
 from tfvae.core import frozen, seeds
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.errors import positive_integer
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import REAL, ValueSet
@@ -30,7 +32,7 @@ from tfvae.inference.target import Target
 from tfvae.likelihoods import Likelihood
 from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
-from tfvae.preprocessing import RandomPreprocessing
+from tfvae.preprocessing import preprocessed
 from tfvae.priors import Prior, StandardNormal
 from tfvae.scaling import Identity, Scaling
 from tfvae.training.trainer import Trainer
@@ -115,21 +117,13 @@ class VAE(Trainer):
     def decode(self, z: ArrayLike, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
         refuse_reserved(condition)
-        return self.likelihood(self._codes(z))
-
-    def _codes(self, z: ArrayLike) -> tf.Tensor:
-        """Returns latent codes as float32; their shape and eagerly their values are checked."""
-        z, latent = tf.cast(z, tf.float32), self.posterior.latent_shape
-        if z.shape.rank is not None and (z.shape.rank <= len(latent) or tuple(z.shape[-len(latent) :]) != latent):
-            expected, received = f"z of shape {('B', *latent)}", f"shape {tuple(z.shape)}"
-            raise InvalidInput(expected, received, "Each row is one latent code.")
-        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
-            raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
-        return z
+        return self.likelihood(codes(z, self.posterior.latent_shape))
 
     def joint_log_prob(self, x: ArrayLike, z: ArrayLike, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
-        return Target(self, self._known(x, condition, mask, data_support=True)).log_joint(self._codes(z))
+        return Target(self, self._known(x, condition, mask, data_support=True)).log_joint(
+            codes(z, self.posterior.latent_shape)
+        )
 
     def log_prob(
         self,
@@ -277,13 +271,7 @@ class VAE(Trainer):
 
     def preprocess(self, x: ArrayLike, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
-        x = tf.cast(x, tf.float32)
-        for index, layer in enumerate(self.preprocessing):
-            if isinstance(layer, RandomPreprocessing):
-                x = layer(x, seed=None if seed is None else seeds.fold(seed, index), training=training)
-            else:
-                x = tf.cast(layer(x), tf.float32)
-        return x
+        return preprocessed(self.preprocessing, x, seed, training)
 
     def evidence(
         self,
@@ -340,6 +328,18 @@ class VAE(Trainer):
         objective.terms(evidence)
 
     # Saving.
+
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
+        """Writes the model to a `.keras` file; refuses a suffix or weights that would be of no use."""
+        check_saved(filepath, self)
+        super().save(filepath, overwrite=overwrite, **kwargs)
+
+    def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any) -> None:
+        """Writes the SavedModel that `tfvae.export` writes, which says more."""
+        from tfvae.export import export  # it stands above this file
+
+        check_format(format)
+        export(self, filepath)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""

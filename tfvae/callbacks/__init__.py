@@ -7,6 +7,7 @@
     Alarm          one event of `CollapseAlarm`: the epoch, and a sentence
     ProgressBar    Keras' progress bar without the KL of each latent dimension
     FirstAid       stops at the first loss or gradient that is not finite, goes back, and says why
+    EarlyStopping  Keras' own, on the validation ELBO, of which more is better
     Diverged       the error with which `FirstAid` ends `fit`
 
 Each is given among the `callbacks` of `vae.fit`; `Checkpoint` is the last of them.
@@ -16,8 +17,19 @@ from tfvae.callbacks.checkpoint import Checkpoint
 from tfvae.callbacks.collapse import Alarm, CollapseAlarm, ProgressBar
 from tfvae.callbacks.first_aid import Diverged, FirstAid
 from tfvae.callbacks.history import HistoryFile, read_history
+from tfvae.callbacks.stopping import EarlyStopping
 
-__all__ = ["Alarm", "Checkpoint", "CollapseAlarm", "Diverged", "FirstAid", "HistoryFile", "ProgressBar", "read_history"]
+__all__ = [
+    "Alarm",
+    "Checkpoint",
+    "CollapseAlarm",
+    "Diverged",
+    "EarlyStopping",
+    "FirstAid",
+    "HistoryFile",
+    "ProgressBar",
+    "read_history",
+]
 
 
 def __dir__() -> list[str]:

@@ -110,7 +110,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         names = [type(c).__name__ for c in others]
         self._siblings = {f"{n}-{names[:i].count(n)}": c for i, (n, c) in enumerate(zip(names, others, strict=True))}
-        unknown = [type(c).__name__ for c in others if not hasattr(c, "get_state") and type(c) not in STATE]
+        unknown = [type(c).__name__ for c in others if not hasattr(c, "get_state") and not isinstance(c, tuple(STATE))]
         if unknown:
             logger.warning(
                 "tfvae: a resumed run starts %s afresh: give it get_state() and set_state() if it holds a state.",

@@ -21,7 +21,7 @@ from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
-from tfvae.core.types import Array, Given
+from tfvae.core.types import Array, ArrayLike, Given, Shape
 
 if TYPE_CHECKING:
     from tfvae.core.model import Model
@@ -153,6 +153,17 @@ def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Arra
         remedy = f"Reshape it to {('B', *event_shape)}, or give the likelihood the event_shape of your data."
         raise InvalidInput(f"{name} of shape {('B', *event_shape)}", f"shape {tuple(x.shape)}", remedy)
     return tf.ensure_shape(x, (None, *event_shape)) if None in x.shape[1:] else x
+
+
+def codes(z: ArrayLike, latent_shape: Shape) -> tf.Tensor:
+    """Returns latent codes, `[B, *latent]` or `[S, B, *latent]`, as float32; eagerly their values are checked."""
+    z, size = tf.cast(z, tf.float32), len(latent_shape)
+    if z.shape.rank is not None and (z.shape.rank <= size or tuple(z.shape[-size:]) != latent_shape):
+        expected, received = f"z of shape {('B', *latent_shape)}", f"shape {tuple(z.shape)}"
+        raise InvalidInput(expected, received, "Each row is one latent code.")
+    if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(z)):
+        raise InvalidInput("z with finite values", "nan or infinity in z", "Remove those codes first.")
+    return z
 
 
 def is_target(y: Given, event_shape: tuple[int, ...]) -> bool:

@@ -7,6 +7,7 @@ positive_inverse          scales to raw numbers: where a bias starts
 What training, checks and inference ask of a model is written in `tfvae.core.model`.
 """
 
+from tfvae.core import backend
 from tfvae.core.conditional import ConditionalDistribution, positive, positive_inverse
 
 __all__ = ["ConditionalDistribution", "positive", "positive_inverse"]

@@ -97,6 +97,11 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
                     f"{self.network!r}, which answered: {reason.splitlines()[0]}",
                     "Give it that input shape, or let it be built by the part.",
                 ) from error
+            if not tf.is_tensor(features):
+                number = f"{len(features)} outputs" if hasattr(features, "__len__") else f"{type(features).__name__}"
+                wanted = ", ".join(self.head_shapes())
+                remedy = f"Return the layer before them: {type(self).__name__} makes its own outputs ({wanted})."
+                raise InvalidInput(f"the network of {type(self).__name__} to return one tensor", number, remedy)
             self.head = Head(self.head_shapes())
             self.head.build((None, *features.shape[1:]))
 

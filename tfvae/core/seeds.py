@@ -72,12 +72,18 @@ def as_seed(seed: int | tf.Tensor | None = None) -> tf.Tensor:
     if seed is None:
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     if not tf.is_tensor(seed) and np.ndim(seed) == 0:
-        seed = (integer(seed) + 2**31) % 2**32 - 2**31  # wrapped to int32, of which a served model takes all
+        seed = _pair(integer(seed))
     given = tf.convert_to_tensor(seed)
     if not given.dtype.is_integer or given.shape not in ((), (2,)):
         raise InvalidInput("seed to be one integer or a pair", f"{given!r}", "Pass for example seed=0.")
     given = tf.cast(given, tf.int32)
     return given if given.shape.rank == 1 else tf.stack([0, given])
+
+
+def _pair(seed: int) -> tuple[int, int]:
+    """Returns two int32 numbers: the last 32 bits, of which a served model takes all, and what was above them."""
+    above = 0 if -(2**31) <= seed < 2**32 else 1 + (seed >> 32) % (2**31 - 1)
+    return above, (seed + 2**31) % 2**32 - 2**31
 
 
 def integer(seed: int) -> int:

@@ -92,8 +92,10 @@ class Anomaly:
             area, means = getattr(self, name), [getattr(report, name).mean for report in (self.inliers, self.outliers)]
             error = "?" if np.isnan(area.standard_error) else f"{area.standard_error:.4f}"
             lines.append(f"{name:10s}{area.value:9.4f}{error:>8s}{means[0]:11.2f}{means[1]:11.2f}")
-        shares = f"{self.inliers.untrusted:11.1%}{self.outliers.untrusted:11.1%}"
-        lines.append(f"{'untrusted':27s}{shares}   log p(x) of so many is likely to be higher than stated")
+        untrusted = self.inliers.untrusted, self.outliers.untrusted
+        if not np.isnan(untrusted).any():  # with few samples nobody knows
+            shares = "".join(f"{share:11.1%}" for share in untrusted)
+            lines.append(f"{'untrusted':27s}{shares}   log p(x) of so many is likely to be higher than stated")
         return "\n".join([*lines, self.caveat])
 
 
