@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.checks import streams
+from tfvae.checks.containers import refuse_lossy
 from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tfvae")
 ROWS_PER_SCAN = 4096
+LARGEST_EXACT = 2**24  # up to it float32 holds every whole number
 NAMES = {"x": "x", "target": "y", "weight": "sample_weight"}  # what a user of Keras calls the keys of an `Observed`
 
 
@@ -58,6 +60,8 @@ def checked(
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
     sample_weight = np.asarray(sample_weight) if isinstance(sample_weight, list | tuple) else sample_weight
+    for key, part in of.pack(x, target=y, weight=sample_weight).items():
+        refuse_lossy(part, NAMES.get(key, key))
     given = {key: as_array(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
     if "x" in given and streams.is_stream(given["x"]):
         if len(given) > 1:
@@ -132,6 +136,7 @@ def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Arra
     if isinstance(x, keras.KerasTensor):
         remedy = "Use the VAE itself in a functional model: vae(inputs) gives the reconstruction's mean."
         raise InvalidInput(f"{name} to be a tensor or array", "a symbolic keras.Input", remedy)
+    refuse_lossy(x, name)
     unstacked = isinstance(x, (dict, list, tuple, tf.SparseTensor, tf.RaggedTensor))
     if unstacked or not (hasattr(x, "shape") or hasattr(x, "__array__")):
         kind = f"a {type(x).__name__}" + (f" with keys {sorted(x)}" if isinstance(x, dict) else "")
@@ -262,7 +267,10 @@ def _check_classes(vae: "Model", data: Given, class_weight: dict | None) -> None
 
 def _note_integers(vae: "Model", x: Array) -> None:
     if not vae.preprocessing and not np.issubdtype(_numpy_dtype(x), np.floating):
-        note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, its values unchanged.")
+        values = np.asarray(x)
+        exact = values.itemsize < 4 or -LARGEST_EXACT <= values.min() <= values.max() <= LARGEST_EXACT
+        kept = "its values unchanged" if exact else f"which rounds whole numbers above {LARGEST_EXACT} = 2^24"
+        note_once(vae, "integers", f"x of dtype {_numpy_dtype(x)} is converted to float32, {kept}.")
 
 
 def _check_weights(weight: np.ndarray, rows: int) -> None:
