@@ -150,7 +150,7 @@ def check(case: tuple, folder) -> None:
     reconstructed = served["reconstruct"](x=tf.constant(x))["mean"]
     np.testing.assert_allclose(reconstructed, vae.predict(x, verbose=0), rtol=1e-4, atol=1e-3)
     encoded = served["encode"](x=tf.constant(x))
-    center = vae.posterior.center(vae.posterior.parameters(vae.preprocess(x)))
+    center = vae.posterior.center(vae.posterior.parameters(vae.context(vae.known({"x": x}))))
     assert encoded.keys() == ({"mean", "stddev"} if vae.posterior.has_mean else {"center"})
     assert all(value.shape == center.shape for value in encoded.values())
 

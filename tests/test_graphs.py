@@ -72,7 +72,7 @@ def test_whatever_a_step_depends_on_is_in_its_key(make_vae, change, training):
 def test_layers_are_those_that_attributes_hold_now(make_vae, other):
     """Keras' list keeps the first one, and refuses another network within a part."""
     vae = make_vae(preprocessing=[keras.layers.Rescaling(1.0)])
-    prior, rest = vae.prior, (vae.posterior, vae.likelihood, vae.preprocessing[0])
+    prior, rest = vae.prior, (vae.posterior, vae.likelihood, vae.preprocessing[0], vae.scaling)
     assert set(keras_private.layers_now(vae)) == {prior, *rest}
     vae.prior = other
     assert set(keras_private.layers_now(vae)) == {other, *rest} and prior in vae.layers

@@ -118,7 +118,7 @@ def test_gradient_of_the_elbo_is_exact():
     vae, x = set_exact(linear_vae(), stretch=1.4, shift=0.2), data(16, seed=6)
     vae.compile(keras.optimizers.SGD(1.0), objective=tfvae.objectives.ELBO(num_samples=25))
     names = ("encoder_kernel", "encoder_bias", "decoder_kernel", "decoder_bias")
-    start = [w.copy() for w in vae.get_weights()]
+    start = [w.copy() for w in [w.numpy() for w in vae.trainable_weights]]
     theta = {name: tf.constant(value, tf.float64) for name, value in zip(names, start, strict=True)}
     with tf.GradientTape() as tape:
         tape.watch(theta)
@@ -127,7 +127,9 @@ def test_gradient_of_the_elbo_is_exact():
     draws = []
     for _ in range(400):
         vae.train_on_batch(x)
-        draws.append([after - before for before, after in zip(start, vae.get_weights(), strict=True)])
+        draws.append(
+            [after - before for before, after in zip(start, [w.numpy() for w in vae.trainable_weights], strict=True)]
+        )
         for variable, before in zip(vae.trainable_variables, start, strict=True):
             variable.assign(before)
     for name, *columns in zip(names, *draws, strict=True):

@@ -179,7 +179,7 @@ class Standardized(Scaling):
     @property
     def waits(self) -> bool:
         """Whether m and s still have to be set."""
-        return not bool(self.adapted.value)
+        return not self.adapted.numpy()  # a variable of several replicas is always true
 
     def adapt(self, blocks: Blocks) -> None:
         """Sets m and s to the data's; of several workers, to those of all their data."""
