@@ -373,5 +373,11 @@ def test_the_walk_of_x_is_the_one_in_the_design_notes():
     order = list(dict.fromkeys(visited))
     expected = [file for file in documented[:10] if file not in ("preprocessing.py", "training/device.py")]
     assert [file for file in order if file in expected] == expected
-    leaves = {"core/observed.py", "checks/containers.py", "checks/streams.py", "core/sets.py", "distributions/binary.py"}
+    leaves = {
+        "core/observed.py",
+        "checks/containers.py",
+        "checks/streams.py",
+        "core/sets.py",
+        "distributions/binary.py",
+    }
     assert set(order) <= {*documented, *leaves}
