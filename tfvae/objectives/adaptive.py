@@ -144,7 +144,7 @@ class GECO(Objective):
     """Minimises the rate subject to a bound on the distortion, with a learned Lagrange multiplier.
 
         L = -KL(q || p) - lambda (distortion - target)
-        C <- decay C + (1 - decay) mean_B (distortion - target),    lambda <- lambda exp(speed C / |event|)
+        C <- decay C + (1 - decay) mean_B (distortion - target),    lambda <- lambda exp(clip(speed C, -0.1, 0.1))
 
     Args:
         target: distortion to reach, nats an example.
