@@ -124,8 +124,8 @@ class DiscretizedLogistic(Discretized):
 
         P(x) = sigmoid((x + 1/2 - m) / s) - sigmoid((x - 1/2 - m) / s),    the end levels take the tails
 
-    with m = (levels - 1) / 2 (1 + loc(z)) and s = (levels - 1) / 2 scale. Data stay what they are, 0 to 255; a
-    posterior's network wants `keras.layers.Rescaling(2 / 255, offset=-1)` as its first layer.
+    with m = (levels - 1) / 2 (1 + loc(z)) and s = (levels - 1) / 2 scale. Data stay what they are, 0 to 255; the
+    posterior sees them mapped to [-1, 1] (`tfvae.scaling`).
 
     Args:
         event_shape: shape of one example, for example `(32, 32, 3)`.
