@@ -100,8 +100,12 @@ def reference():
     return weights
 
 
-@pytest.mark.parametrize("as_dict", [False, True], ids=["as today", "dict"])
-@pytest.mark.parametrize("form", ["x", "all"])
+# The richest form as a dict and x as today are fast; the other two of each way are slow.
+SLOW = pytest.mark.slow
+CELLS = [("x", False), ("all", True), pytest.param("x", True, marks=SLOW), pytest.param("all", False, marks=SLOW)]
+
+
+@pytest.mark.parametrize(("form", "as_dict"), CELLS, ids=["x-as today", "all-dict", "x-dict", "all-as today"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_takes_the_dict_and_todays_form_to_the_same_weights(reference, way, form, as_dict):
     vae, data = make(**OPTIONS.get(way, {})), FORMS[form][as_dict]
