@@ -133,7 +133,9 @@ def noise_of(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     rows = tf.reshape(x, [tf.shape(x)[0], math.prod(x.shape[1:])])
     keys = tf.random.stateless_uniform([2, rows.shape[1]], seed, None, None, tf.int32, alg=ALGORITHM)
     keys = tf.bitcast(keys, tf.uint32)
-    row_hash = tf.reduce_sum(_mixed(tf.bitwise.bitwise_xor(tf.bitcast(rows, tf.uint32), keys[0])), 1, keepdims=True)
+    hashes = _mixed(tf.bitwise.bitwise_xor(tf.bitcast(rows, tf.uint32), keys[0]))
+    total = tf.reduce_sum(tf.bitcast(hashes, tf.int32), 1, keepdims=True)  # as an unsigned sum, which LiteRT lacks
+    row_hash = tf.bitcast(total, tf.uint32)
     bits = tf.bitwise.right_shift(_mixed(row_hash + keys[1]), tf.constant(8, tf.uint32))
     return tf.reshape(tf.cast(bits, tf.float32) * 2.0**-24, tf.shape(x))
 
