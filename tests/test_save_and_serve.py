@@ -321,9 +321,9 @@ REFUSED = {
     "integers": ("encode", {"x": np.zeros([2, 5], np.int32)}, "expected to be a float tensor but is a int32"),
     "wrong latent width": ("decode", {"z": np.zeros([2, 3], np.float32)}, "not compatible with expected shape [?,2]"),
     "NaN latent": ("decode", {"z": NAN[:, :2]}, "z must be finite"),
-    "no samples": ("log_prob", {"x": DATA, "num_samples": 0, "seed": 0}, "num_samples must be at least 1"),
-    "no samples of the elbo": ("elbo", {"x": DATA, "num_samples": 0, "seed": 0}, "num_samples must be at least 1"),
-    "negative draws": ("sample", {"num_samples": -1, "seed": 0}, "num_samples must be at least 0"),
+    "no samples": ("log_prob", {"x": DATA, "num_samples": 0, "seed": 0}, "num_samples must be from 1 to 10000"),
+    "no samples of the elbo": ("elbo", {"x": DATA, "num_samples": 0, "seed": 0}, "num_samples must be from 1 to 10000"),
+    "negative draws": ("sample", {"num_samples": -1, "seed": 0}, "num_samples must be from 0 to 10000"),
 }
 
 

@@ -7,7 +7,8 @@
 A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
 
 x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Every endpoint checks its input, since
-the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer.
+the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer. What a
+request may ask for is bounded: `num_samples` by a number fixed at export, memory by blocks of examples and of samples.
 """
 
 import contextlib
@@ -20,27 +21,33 @@ import tensorflow as tf
 
 from tfvae.checks.saved import check_finite
 from tfvae.core import seeds
-from tfvae.core.errors import InvalidInput
+from tfvae.core.errors import InvalidInput, sample_count
 from tfvae.core.observed import Known
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.files import whole_folder
+from tfvae.inference.bound import elbo_in_graph
 from tfvae.inference.importance import estimate_in_graph
+from tfvae.inference.requests import encoded, reconstructed
 from tfvae.vae import VAE
 
+MOST_SERVED = 10_000
 
-def export(vae: VAE, path: str | os.PathLike) -> str:
+
+def export(vae: VAE, path: str | os.PathLike, max_samples: int = MOST_SERVED) -> str:
     """Writes the model as a SavedModel in a versioned folder; it appears whole or not at all.
 
     Args:
         vae: the model.
         path: `saved_models/digits/1` writes version 1; a last component that is not a number gets the next free
             version below it, `saved_models/digits` -> `saved_models/digits/1`.
+        max_samples: largest `num_samples` that a request may ask for; others are refused.
 
     Returns:
         The version folder that holds `saved_model.pb`.
 
     Raises:
-        InvalidInput: if `vae` is not a `tfvae.VAE`, a weight is not finite, or the version exists already.
+        InvalidInput: if `vae` is not a `tfvae.VAE`, a weight is not finite, `max_samples` is not a whole number from 1
+            to 10^7, or the version exists already.
         OSError: if the folder cannot be written.
 
     Example:
@@ -50,12 +57,13 @@ def export(vae: VAE, path: str | os.PathLike) -> str:
     if not isinstance(vae, VAE):
         raise InvalidInput("a tfvae.VAE", f"{vae!r}", "Pass the model that tfvae.VAE(...) returned.")
     check_finite(vae)
+    max_samples = sample_count(max_samples, "max_samples")
     target = version_folder(Path(path))
     if target.exists():
         remedy = "Export to a new version, or remove that folder first."
         raise InvalidInput("a version folder that does not exist yet", f"{target}", remedy)
     archive = keras.export.ExportArchive()
-    for name, (endpoint, *signature) in endpoints(vae).items():
+    for name, (endpoint, *signature) in endpoints(vae, max_samples).items():
         archive.add_endpoint(name, endpoint, input_signature=signature)
     with _errors_of_the_system(), whole_folder(target) as folder:
         archive.write_out(str(folder), verbose=False)
@@ -79,7 +87,7 @@ def _errors_of_the_system() -> Iterator[None]:
         raise OSError(error.message) from error
 
 
-def endpoints(vae: VAE) -> dict[str, tuple]:
+def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
     """Returns name to (function, *input specs) of every signature; the first one is `serving_default`."""
     x = tf.TensorSpec((None, *vae.event_shape), tf.float32, name="x")
     z = tf.TensorSpec((None, *vae.posterior.latent_shape), tf.float32, name="z")
@@ -94,16 +102,17 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(support.contains(target)), [message, target])]):
             return tf.nest.map_structure(tf.identity, found)
 
-    def at_least(num_samples: tf.Tensor, least: int) -> tf.Tensor:
-        message = f"num_samples must be at least {least}"
-        with tf.control_dependencies([tf.debugging.Assert(num_samples >= least, [message, num_samples])]):
+    def counted(num_samples: tf.Tensor, least: int) -> tf.Tensor:
+        message = f"num_samples must be from {least} to {max_samples}, the most that was fixed at export"
+        within = (num_samples >= least) & (num_samples <= max_samples)
+        with tf.control_dependencies([tf.debugging.Assert(within, [message, num_samples])]):
             return tf.identity(num_samples)
 
     def reconstruct(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": vae.reconstruction(known(x)["x"])}
+        return {"mean": reconstructed(vae, known(x))}
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters = vae.posterior.parameters(vae.context(known(x)))
+        parameters = encoded(vae, known(x))
         if not vae.posterior.has_mean:
             return {"center": vae.posterior.center(parameters)}
         q = vae.posterior.distribution(**parameters)
@@ -115,14 +124,14 @@ def endpoints(vae: VAE) -> dict[str, tuple]:
         return {"mean": vae.likelihood.point(vae.decode(z))}
 
     def sample(num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        z, likelihood, stream = vae.sample_likelihood(at_least(num_samples, 0), seeds.as_seed(seed))
+        z, likelihood, stream = vae.sample_likelihood(counted(num_samples, 0), seeds.as_seed(seed))
         return {"z": z, "mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
 
     def elbo(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"elbo": vae.evidence(known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed)).elbo}
+        return {"elbo": elbo_in_graph(vae, known(x, vae.support), counted(num_samples, 1), seeds.as_seed(seed))}
 
     def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        estimate = estimate_in_graph(vae, known(x, vae.support), at_least(num_samples, 1), seeds.as_seed(seed))
+        estimate = estimate_in_graph(vae, known(x, vae.support), counted(num_samples, 1), seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
     return {

@@ -12,23 +12,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.checks.data import check_values, codes, event_batch
+from tfvae.checks.data import check_arrays, codes, event_batch, is_one_batch, some_examples
 from tfvae.checks.parts import check_kind, check_latents, refuse_reserved
 from tfvae.checks.saved import check_format, check_saved
 from tfvae.core import frozen, seeds
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import sample_count
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.observed import Known, Observed
-from tfvae.core.sets import REAL, ValueSet
-from tfvae.core.types import ArrayLike, Config
+from tfvae.core.sets import ValueSet
+from tfvae.core.types import Array, ArrayLike, Config, Given
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.inference.accumulators import MarginalEstimate
+from tfvae.inference.bound import elbo_rows
 from tfvae.inference.importance import estimate_rows
-from tfvae.inference.target import Target
+from tfvae.inference.requests import answer, answers, decoded, drawn, encoded, log_joint, reconstructed, run
 from tfvae.likelihoods import Likelihood
 from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
@@ -112,18 +114,18 @@ class VAE(Trainer):
 
     def encode(self, x: ArrayLike, condition: None = None, mask: None = None) -> tfp.distributions.Distribution:
         """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
-        return self.posterior(self.context(self._known(x, condition, mask)))
+        refuse_reserved(condition, mask)
+        return self.posterior.distribution(**answer(self, encoded, x))
 
     def decode(self, z: ArrayLike, condition: None = None) -> tfp.distributions.Distribution:
         """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
         refuse_reserved(condition)
-        return self.likelihood(codes(z, self.posterior.latent_shape))
+        return self.likelihood.distribution(**run(self, decoded, codes(z, self.posterior.latent_shape)))
 
     def joint_log_prob(self, x: ArrayLike, z: ArrayLike, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
-        return Target(self, self._known(x, condition, mask, data_support=True)).log_joint(
-            codes(z, self.posterior.latent_shape)
-        )
+        refuse_reserved(condition, mask)
+        return answer(self, log_joint, x, codes(z, self.posterior.latent_shape), of_data=True)
 
     def log_prob(
         self,
@@ -169,7 +171,7 @@ class VAE(Trainer):
         Reference:
             Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
         """
-        num_samples = positive_integer("num_samples", num_samples)
+        num_samples = sample_count(num_samples)
         refuse_reserved(condition, mask)
         return estimate_rows(self, x, num_samples, seeds.as_seed(seed), verbose)
 
@@ -182,33 +184,33 @@ class VAE(Trainer):
         mask: None = None,
     ) -> tf.Tensor:
         """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
-        if not tf.is_tensor(num_samples):
-            num_samples = positive_integer("num_samples", num_samples)
-        known = self._known(x, condition, mask, data_support=True)
-        return self.evidence(known, num_samples, seeds.as_seed(seed)).elbo
+        refuse_reserved(condition, mask)
+        num_samples = num_samples if tf.is_tensor(num_samples) else sample_count(num_samples)
+        return elbo_rows(self, x, num_samples, seeds.as_seed(seed))
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[num_samples, ...]`."""
         refuse_reserved(condition)
-        num_samples = positive_integer("num_samples", num_samples)
-        _, likelihood, stream = self.sample_likelihood(num_samples, seeds.as_seed(seed))
-        return likelihood.sample(seed=stream)
+        return run(self, drawn, tf.constant(sample_count(num_samples)), seeds.as_seed(seed))
 
     def sample_likelihood(
         self, num_samples: int | tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tfp.distributions.Distribution, tf.Tensor]:
         """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
         z = self.prior().sample(num_samples, seed=seeds.fold(seed, seeds.PRIOR))
-        return z, self.decode(z), seeds.fold(seed, seeds.LIKELIHOOD)
+        return z, self.likelihood(z), seeds.fold(seed, seeds.LIKELIHOOD)
 
     def reconstruct(self, x: ArrayLike, condition: None = None, mask: None = None) -> tf.Tensor:
         """Returns p(x | z)'s mean (of labels, the mode) at the posterior's mean z, `[B, ...]`, in units of the data."""
-        return self.reconstruction(self._known(x, condition, mask)["x"])
+        refuse_reserved(condition, mask)
+        return answers(self, reconstructed, x)
 
-    def reconstruction(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the reconstruction of preprocessed x, `[B, ...]`, from the one z that stands for q(z | x)."""
-        z = self.posterior.center(self.posterior.parameters(self.scaling(x), training=training))
-        return self.likelihood.point(self.likelihood(z, training=training))
+    def predict(self, x: Given, *args: Any, **kwargs: Any) -> Array:
+        """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`; one batch as `reconstruct`."""
+        plain = type(self).call is VAE.call and type(self).predict_step is Trainer.predict_step and not self.run_eagerly
+        if plain and not args and kwargs in ({}, {"verbose": 0}, {"verbose": "auto"}) and is_one_batch(x):
+            return np.asarray(self.reconstruct(x))
+        return super().predict(x, *args, **kwargs)
 
     def __call__(self, x: ArrayLike | Observed, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks the shape of x, which some networks do not, then calls the model; of an `Observed` dict it takes x."""
@@ -218,9 +220,9 @@ class VAE(Trainer):
 
     def call(self, x: ArrayLike, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
-        x = self.known({"x": x})["x"]
-        mean = self.reconstruction(x, training)
-        finite = tf.reduce_all(tf.math.is_finite(x), axis=range(1, len(x.shape)), keepdims=True)
+        known = self.known({"x": x})
+        mean = reconstructed(self, known, training)
+        finite = tf.reduce_all(tf.math.is_finite(known["x"]), axis=range(1, mean.shape.rank), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
     def adapt(self, x: ArrayLike, seed: int | None = None) -> None:
@@ -233,7 +235,7 @@ class VAE(Trainer):
         want it.
 
         Args:
-            x: raw training examples, `[N, ...]`; some thousand rows are enough.
+            x: raw training examples, `[N, ...]`; some thousand rows are enough, and of a stream no more are taken.
             seed: of a choice among them; by default from Python's generator (`keras.utils.set_random_seed`).
 
         Raises:
@@ -243,7 +245,9 @@ class VAE(Trainer):
             >>> vae.adapt(x)
             >>> history = vae.fit(x, verbose=0)
         """
-        x = self._known(x, data_support=True)["x"]
+        x = some_examples(x, self.event_shape)
+        check_arrays(self, x)
+        x = self.preprocess(x)
         self.scaling.adapt(lambda: iter([x]))
         if not self.support.bounded:
             self.likelihood.adapt(x)
@@ -334,12 +338,14 @@ class VAE(Trainer):
         check_saved(filepath, self)
         super().save(filepath, overwrite=overwrite, **kwargs)
 
-    def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any) -> None:
-        """Writes the SavedModel that `tfvae.export` writes, which says more."""
+    def export(
+        self, filepath: str | os.PathLike, format: str = "tf_saved_model", verbose: bool | None = None, **options: Any
+    ) -> None:
+        """Writes the SavedModel that `tfvae.export` writes, which says more; `options` are those of it."""
         from tfvae.export import export  # it stands above this file
 
         check_format(format)
-        export(self, filepath)
+        export(self, filepath, **options)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -388,11 +394,3 @@ class VAE(Trainer):
     def latent_dim(self) -> int:
         """Number of latent dimensions D."""
         return self.posterior.latent_dim
-
-    def _known(self, x: ArrayLike, condition: None = None, mask: None = None, data_support: bool = False) -> Known:
-        """Returns raw x in normal form; eagerly its values are checked, against the support if `data_support`."""
-        refuse_reserved(condition, mask)
-        x = event_batch(x, self.event_shape)
-        if tf.executing_eagerly():
-            check_values(self, x, "x", 0, self.support if data_support else REAL)
-        return self.known({"x": x})

@@ -1,14 +1,17 @@
-"""Containers that NumPy would take with a loss: refused by name, with what to pass in their place.
+"""Containers that NumPy would take with a loss, refused by name, and shapes that a person meant otherwise.
 
 masked arrays    their mask would be dropped, and fill values trained on
-sparse matrices  they would become an array of one object
+sparse matrices  where an array is wanted, they would become an array of one object; elsewhere `core.reading` reads them
 words            nothing makes numbers of them by itself
 """
+
+import math
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Given
+from tfvae.core.reading import is_sparse
+from tfvae.core.types import Given, Shape
 
 
 def refuse_lossy(x: Given, name: str = "x") -> None:
@@ -22,8 +25,8 @@ def refuse_lossy(x: Given, name: str = "x") -> None:
         share = np.ma.getmaskarray(x).mean()
         remedy = f"Models have no masks yet: fill the cells ({name}.filled(value)), or drop their rows or columns."
         raise InvalidInput(f"{name} without masked cells", f"a masked array, {share:.1%} of it masked", remedy)
-    if hasattr(x, "tocsr"):
-        remedy = f"Pass {name}.toarray(), or a stream of dense batches: ({name}[i : i + 100].toarray() for i in ...)."
+    if is_sparse(x):
+        remedy = f"Pass {name}.toarray(), or some of its rows: {name}[:100].toarray()."
         raise InvalidInput(f"{name} to be a dense array", f"a sparse matrix, {type(x).__name__}", remedy)
     kind = getattr(getattr(x, "dtype", None), "kind", None)
     if isinstance(x, np.ndarray) and kind in ("O", "U", "S"):
@@ -34,6 +37,28 @@ def refuse_lossy(x: Given, name: str = "x") -> None:
         )
         received = f"{example!r} in {where}" if where else f"dtype {x.dtype}"
         raise InvalidInput(f"{name} to be numbers", received, remedy if where else 'Use astype("float32").')
+
+
+def shape_remedy(name: str, shape: Shape, event_shape: Shape) -> str:
+    """Returns what to do about x of a shape that no batch of such examples has.
+
+    Args:
+        name: of x.
+        shape: that it has.
+        event_shape: of one example.
+    """
+    rest = tuple(shape[1:])
+    if tuple(shape) == event_shape:
+        return f"One example is {name}[None]; of a stream of examples make one of batches: data.batch(128)."
+    if rest[:-1] == event_shape:
+        return f"Of one-hot vectors pass the labels, {name}.argmax(-1); else give the likelihood event_shape={rest}."
+    if len(rest) == 3 and (*rest[1:], rest[0]) == event_shape:
+        return f"Move the channels to the end: numpy.moveaxis({name}, 1, -1)."
+    if event_shape == (*rest, 1):
+        return f"Add the axis of channels: {name}[..., None]."
+    if None not in rest and math.prod(rest) == math.prod(event_shape):
+        return f"Reshape it: {name}.reshape({(-1, *event_shape)})."
+    return f"Give the likelihood the event_shape of your data, {rest}, or change the data."
 
 
 def _first_word(x: np.ndarray) -> tuple[str, object]:

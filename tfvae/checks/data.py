@@ -9,27 +9,30 @@ counted inside the step (`checks.counted`) and raised at the end of the block of
 """
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfvae.checks import streams
-from tfvae.checks.containers import refuse_lossy
+from tfvae.checks.containers import refuse_lossy, shape_remedy
 from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
-from tfvae.core.types import Array, ArrayLike, Given, Shape
+from tfvae.core.reading import SOME, is_read_in_parts, some_rows
+from tfvae.core.types import Array, ArrayLike, Given, Shape, Tensor
 
 if TYPE_CHECKING:
     from tfvae.core.model import Model
 
 logger = logging.getLogger("tfvae")
 ROWS_PER_SCAN = 4096
+KERAS_BATCH = 32
 LARGEST_EXACT = 2**24  # up to it float32 holds every whole number
+STACK = "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x."
 NAMES = {"x": "x", "target": "y", "weight": "sample_weight"}  # what a user of Keras calls the keys of an `Observed`
 
 
@@ -136,15 +139,17 @@ def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Arra
     if isinstance(x, keras.KerasTensor):
         remedy = "Use the VAE itself in a functional model: vae(inputs) gives the reconstruction's mean."
         raise InvalidInput(f"{name} to be a tensor or array", "a symbolic keras.Input", remedy)
+    x = as_array(x)
     refuse_lossy(x, name)
     unstacked = isinstance(x, (dict, list, tuple, tf.SparseTensor, tf.RaggedTensor))
     if unstacked or not (hasattr(x, "shape") or hasattr(x, "__array__")):
         kind = f"a {type(x).__name__}" + (f" with keys {sorted(x)}" if isinstance(x, dict) else "")
-        raise InvalidInput(
-            f"{name} to be one array of shape {('B', *event_shape)}",
-            kind,
-            "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x.",
-        )
+        remedy = STACK
+        if isinstance(x, Mapping) and "x" in x:
+            remedy = f'Pass {name} alone: data["x"].'
+        if streams.is_stream(x) and hasattr(x, "__iter__"):
+            remedy = f"Pass one batch at a time: for {name} in data."
+        raise InvalidInput(f"{name} to be one array of shape {('B', *event_shape)}", kind, remedy)
     x = x if tf.is_tensor(x) or isinstance(x, np.ndarray) else np.asarray(x)
     if not (x.dtype == tf.bool or np.issubdtype(_numpy_dtype(x), np.number)):
         raise InvalidInput(f"{name} to be numbers", f"dtype {x.dtype}", "Convert it to float32.")
@@ -155,9 +160,29 @@ def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Arra
     if len(x.shape) != len(event_shape) + 1 or any(
         size is not None and size != want for size, want in zip(x.shape[1:], event_shape, strict=True)
     ):
-        remedy = f"Reshape it to {('B', *event_shape)}, or give the likelihood the event_shape of your data."
+        remedy = shape_remedy(name, tuple(x.shape), event_shape)
         raise InvalidInput(f"{name} of shape {('B', *event_shape)}", f"shape {tuple(x.shape)}", remedy)
     return tf.ensure_shape(x, (None, *event_shape)) if None in x.shape[1:] else x
+
+
+def some_examples(data: Given, event_shape: Shape) -> Array:
+    """Returns x of data that fit into memory, whole; of others, which come in batches, some thousand rows."""
+    x = data["x"] if isinstance(data, Mapping) and "x" in data else data
+    if is_read_in_parts(x):
+        x = some_rows(x)
+    if not streams.is_stream(x):
+        return event_batch(x, event_shape)
+    taken: list[np.ndarray] = []
+    for batch in streams.peek(x)[1]:
+        taken.append(np.asarray(event_batch(of.of_keras(batch)["x"], event_shape)))
+        if sum(map(len, taken)) >= SOME:
+            break
+    return np.concatenate(taken)
+
+
+def is_one_batch(x: Given) -> bool:
+    """Tells whether x is an array that Keras would take in one batch of its usual size."""
+    return isinstance(x, (np.ndarray, tf.Tensor)) and (1,) <= tuple(x.shape[:1]) <= (KERAS_BATCH,)
 
 
 def codes(z: ArrayLike, latent_shape: Shape) -> tf.Tensor:
@@ -181,13 +206,19 @@ def is_target(y: Given, event_shape: tuple[int, ...]) -> bool:
         rest = tuple(y.shape)[1:]
         if rest == tuple(event_shape):
             return True
-        if all(size == 1 for size in rest) and not np.issubdtype(_numpy_dtype(y), np.floating):
+        if all(size == 1 for size in rest) or (len(rest) == 1 and _may_be_one_hot(y)):
             return False
     raise InvalidInput(
-        f"y to be a reconstruction target of shape {('B', *event_shape)} or integer labels of shape ('B',)",
+        f"y to be a reconstruction target of shape {('B', *event_shape)}, labels ('B',) or one-hot labels ('B', K)",
         f"y of shape {y.shape} and dtype {y.dtype}" if hasattr(y, "shape") else f"a {type(y).__name__}",
         "Leave y out: a VAE learns from x alone.",
     )
+
+
+def _may_be_one_hot(y: Array) -> bool:
+    """Tells whether each row of y, `[B, K]`, has a single one, as Keras' loaders write labels; in a graph, perhaps."""
+    symbolic = tf.is_tensor(y) and not tf.executing_eagerly()
+    return symbolic or bool(tf.reduce_all(sets.ONE_HOT.contains(tf.cast(y, tf.float32))))
 
 
 def check_values(vae: "Model", x: Array, name: str, first_row: int, support: sets.ValueSet) -> None:
@@ -196,18 +227,37 @@ def check_values(vae: "Model", x: Array, name: str, first_row: int, support: set
     Raises:
         InvalidInput: naming the value, its row, the set it should lie in, and what to do.
     """
-    raw, x = x, tf.cast(x, tf.float32)
-    remedy = "Remove or fill the missing values first."
-    _check_inside(raw, x, sets.REAL, name, first_row, "values that are finite as float32", remedy)
+    for stage in _stages(vae, x, support):
+        fine = stage.support.contains(stage.x)
+        if not tf.reduce_all(fine):
+            raise _refusal(x, fine, name, first_row, stage)
+
+
+def inside(vae: "Model", x: Array, support: sets.ValueSet) -> Tensor:
+    """Returns whether `check_values` would pass x, `[B, ...]`, as a tensor: for graphs."""
+    return tf.reduce_all([tf.reduce_all(stage.support.contains(stage.x)) for stage in _stages(vae, x, support)])
+
+
+class _Stage(NamedTuple):
+    """x at one of the places where its values must lie in a set, what is wrong if they do not, and what to do."""
+
+    x: Tensor
+    support: sets.ValueSet
+    expected: str
+    remedy: Callable[[Tensor], str]
+
+
+def _stages(vae: "Model", x: Array, support: sets.ValueSet) -> Iterator[_Stage]:
+    x = tf.cast(x, tf.float32)
+    fill = "Remove or fill the missing values first."
+    yield _Stage(x, sets.REAL, "values that are finite as float32", lambda x: fill)
     for layer in vae.preprocessing:
         if hasattr(layer, "support"):
             where = f"values in {layer.support.description}, the input of {type(layer).__name__}"
-            _check_inside(raw, x, layer.support, name, first_row, where, "Rescale the data in a layer before it.")
+            yield _Stage(x, layer.support, where, lambda x: "Rescale the data in a layer before it.")
         x = layer(x)
-    if tf.reduce_all(support.contains(x)):
-        return
     where = f"values in {support.description}, the support of {type(vae.likelihood).__name__}"
-    _check_inside(raw, x, support, name, first_row, where, vae.likelihood.remedy(x))
+    yield _Stage(x, support, where, vae.likelihood.remedy)
 
 
 def note_dropped_labels(vae: "Model") -> None:
@@ -242,7 +292,7 @@ def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
     raise InvalidInput(
         f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps target and weight",
         f"a dict with keys {sorted(map(str, given))}",
-        "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x.",
+        STACK,
     )
 
 
@@ -282,21 +332,17 @@ def _check_weights(weight: np.ndarray, rows: int) -> None:
         raise InvalidInput("sample_weight to be finite and not negative", f"{bad}", "Give left-out examples weight 0.")
 
 
-def _check_inside(
-    raw: Array, x: tf.Tensor, support: sets.ValueSet, name: str, first_row: int, expected: str, remedy: str
-) -> None:
-    inside = support.contains(x)
-    if tf.reduce_all(inside):
-        return
+def _refusal(raw: Array, fine: Tensor, name: str, first_row: int, stage: _Stage) -> InvalidInput:
+    """Returns the error that names the first value that is not fine."""
     raw = tf.cast(raw, tf.float64)
-    at = tuple(int(i) for i in tf.where(~inside)[0])
+    at = tuple(int(i) for i in tf.where(~fine)[0])
     finite = tf.boolean_mask(raw, tf.math.is_finite(raw))
     between = f"from {float(tf.reduce_min(finite)):g} to {float(tf.reduce_max(finite)):g}" if len(finite) else "nowhere"
     row = (first_row + at[0], *at[1:])
-    raise InvalidInput(
-        f"{name} with {expected}",
+    return InvalidInput(
+        f"{name} with {stage.expected}",
         f"{float(raw[at]):g} at {name}[{', '.join(map(str, row))}] (finite values in these rows range {between})",
-        remedy,
+        stage.remedy(stage.x),
     )
 
 

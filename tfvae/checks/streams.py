@@ -4,13 +4,15 @@ A stream is a `tf.data.Dataset`, a `keras.utils.PyDataset`, a generator, or anyt
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
-from tfvae.core.observed import Observed, num_rows, of_keras
+from tfvae.core.observed import Observed, num_rows, of_keras, pack
+from tfvae.core.reading import RowBatches, is_read_in_parts
 from tfvae.core.types import Given
 
 
@@ -43,6 +45,25 @@ def peek(stream: Given) -> tuple[Given, Given]:
     return first, stream
 
 
+def in_batches(
+    x: Given, y: Given, sample_weight: Given, batch_size: int | None, order: Callable[[int], np.ndarray] | None = None
+) -> tuple[Given, Given, Given]:
+    """Returns x, y and sample_weight, or in the place of x a stream of all, if one of them is to be read in parts.
+
+    Args:
+        x: as given, perhaps a dict.
+        y: likewise.
+        sample_weight: likewise.
+        batch_size: of the stream; by default Keras' 32.
+        order: of the rows in each epoch.
+    """
+    given = pack(x, target=y, weight=sample_weight)
+    if not any(map(is_read_in_parts, given.values())):
+        return x, y, sample_weight
+    data = (x,) if isinstance(x, Mapping) else tuple(given.values())
+    return RowBatches(data, batch_size or 32, order), None, None
+
+
 def num_examples(data: Given, steps_per_epoch: int | None = None) -> int | None:
     """Returns the number of examples N in the data, or `None` where a stream does not know it.
 
@@ -52,6 +73,8 @@ def num_examples(data: Given, steps_per_epoch: int | None = None) -> int | None:
     """
     if not is_stream(data):
         return num_rows(data)
+    if isinstance(data, RowBatches):
+        return data.rows
     batches = steps_per_epoch or (data.num_batches if isinstance(data, keras.utils.PyDataset) else None)
     if isinstance(data, tf.data.Dataset):
         batches = batches or max(int(data.cardinality()), 0)

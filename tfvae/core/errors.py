@@ -3,6 +3,8 @@
 import math
 import numbers
 
+MOST_SAMPLES = 10**7  # far below what overflows an int32 count, far above what anybody waits for
+
 
 class InvalidInput(ValueError):
     """A user's mistake, told in three parts.
@@ -31,6 +33,15 @@ def positive_integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise InvalidInput(f"{name} to be a whole number of at least 1", f"{name}={value!r}", "Pass 1 or more.")
     return int(value)
+
+
+def sample_count(value: object, name: str = "num_samples") -> int:
+    """Returns a number of samples as an `int`; raises `InvalidInput` unless it is a whole number from 1 to 10^7."""
+    count = positive_integer(name, value)
+    if count > MOST_SAMPLES:
+        remedy = "Pass fewer; of a mean over more, take the mean of several calls with different seeds."
+        raise InvalidInput(f"{name} of at most {MOST_SAMPLES}", f"{name}={count}", remedy)
+    return count
 
 
 def positive_number(name: str, value: object) -> float:

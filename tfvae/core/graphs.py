@@ -51,7 +51,7 @@ class Graphs:
         return self.made[key]
 
 
-def compiled_for(model: "Model", function: Callable, reduce_retracing: bool = False, **settings: Any) -> Callable:
+def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool = False, **settings: Any) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
 
     A graph keeps the numbers that `model.constants` names: where one of them is another, the graphs are made again.

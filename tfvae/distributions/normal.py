@@ -39,6 +39,12 @@ class MultivariateNormalDiag(tfd.MultivariateNormalDiag):
         z, eps = self._draw(sample_shape, seed)
         return z, self._log_density(eps)
 
+    def _mean(self):
+        return self.loc + tf.zeros_like(self.parameters["scale_diag"])
+
+    def _stddev(self):
+        return self.parameters["scale_diag"] + tf.zeros_like(self.loc)
+
     def _log_prob(self, z: tf.Tensor):
         return self._log_density((z - self.loc) / self.parameters["scale_diag"])
 

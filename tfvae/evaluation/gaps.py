@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfvae.checks.data import event_batch
 from tfvae.core import seeds
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, sample_count
 from tfvae.core.types import ArrayLike
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal
@@ -132,7 +132,7 @@ def inference_gaps(
         >>> gaps.amortisation_gap.value.shape
         (4,)
     """
-    num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
+    num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
     x = event_batch(x, vae.event_shape)
     if log_prob is not None and len(log_prob.log_prob) != len(x):
         received = f"one of {len(log_prob.log_prob)} examples"

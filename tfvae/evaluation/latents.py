@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.core import seeds
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import sample_count
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known
 from tfvae.core.sets import REAL
@@ -158,7 +158,7 @@ def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int |
         >>> mutual_information(vae, x, seed=0).mutual_information < math.log(len(x))
         True
     """
-    num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
+    num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
     draw, density = (compiled_for(vae, function, reduce_retracing=True) for function in (_draw, _log_density))
     samples = tf.constant(num_samples)
     found = [draw(block.known, samples, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]

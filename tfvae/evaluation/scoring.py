@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfvae.checks.data import check_arrays
 from tfvae.core import seeds
-from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer, sample_count
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known
 from tfvae.core.types import ArrayLike
@@ -102,7 +102,7 @@ def evaluate(
     """
     if not isinstance(vae, VAE):
         raise InvalidInput("a tfvae.VAE", f"{vae!r}", "Pass the model that tfvae.VAE(...) returned.")
-    num_samples = positive_integer("num_samples", num_samples)
+    num_samples = sample_count(num_samples)
     rungs = sorted({1, num_samples, *(min(positive_integer("ladder", k), num_samples) for k in ladder)})
     seed = seeds.draw() if seed is None else seeds.integer(seed)
     sample = _RandomRows(positive_integer("mixture_examples", mixture_examples), seed)

@@ -190,6 +190,7 @@ def accumulate(
     num_samples: int | tf.Tensor,
     chunk: int | tf.Tensor,
     seed: tf.Tensor,
+    stream: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = fold,
 ) -> list[Statistic]:
     """Returns what each accumulator makes of exactly `num_samples` samples for each example, drawn once.
 
@@ -200,10 +201,11 @@ def accumulate(
         num_samples: number of samples k, at least 1.
         chunk: samples drawn at a time; memory is that of one chunk.
         seed: int32 pair.
+        stream: `(seed, index) -> seed` of a chunk.
     """
 
     def step(index: tf.Tensor, states: list) -> tuple:
-        log_weight, *others = draw(chunk, fold(seed, index))
+        log_weight, *others = draw(chunk, stream(seed, index))
         first = index * chunk
         used = (first + tf.range(chunk) < num_samples)[:, tf.newaxis]
         log_weight = tf.where(used, log_weight, -float("inf"))

@@ -9,18 +9,18 @@ same layout, and the memory is that of one block and one chunk. (Burda, Grosse a
 1992.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from tfvae.checks.data import event_batch
-from tfvae.core.graphs import compiled_for
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import POSTERIOR, fold
 from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
-from tfvae.inference.rows import blocks, joined
+from tfvae.inference.requests import answer
+from tfvae.inference.rows import joined, pieces
 from tfvae.inference.target import Target
 
 SAMPLES_PER_CHUNK = 50
@@ -88,11 +88,14 @@ def block_estimate(
 def estimate_rows(
     vae: Model, x: ArrayLike, num_samples: int, seed: tf.Tensor, verbose: bool = False
 ) -> MarginalEstimate:
-    """Returns the estimate for raw x, `[B, ...]`; eagerly each block is one call of a program compiled for the model.
+    """Returns the estimate for raw x, `[B, ...]`; eagerly each block is one call of a graph.
+
+    The densities of a full block are compiled with XLA; those of fewer rows are not, since to compile them for each
+    number of rows takes longer than it saves.
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or a stream of batches of them.
         num_samples: number of samples k, at least 1.
         seed: int32 pair; block i uses `fold(seed, i)`.
         verbose: show a progress bar over the blocks of examples.
@@ -102,18 +105,19 @@ def estimate_rows(
     """
     if not tf.executing_eagerly():
         return estimate_in_graph(vae, vae.known({"x": event_batch(x, vae.event_shape)}), num_samples, seed)
-    program, samples = compiled_for(vae, block_estimate, jit_compile=True), tf.constant(num_samples)
+    numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
     results = [
-        program(block.known, samples, chunk_size(num_samples), fold(seed, block.index))
-        for block in blocks(vae, x, ROWS_PER_BLOCK, verbose=verbose)
-    ]
+        answer(
+            vae, block_estimate, piece.x, *numbers, fold(seed, piece.index),
+            of_data=True, first_row=piece.first_row, jit_compile=len(piece.x) == ROWS_PER_BLOCK,
+        )
+        for piece in pieces(vae, x, ROWS_PER_BLOCK, streams=True, verbose=verbose)
+    ]  # fmt: skip
     return joined(MarginalEstimate(*[tf.zeros([0])] * 3), *results)
 
 
 def estimate_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> MarginalEstimate:
     """Returns the estimate for all of B examples, whose number may be unknown until run time, inside a graph.
-
-    The loop over blocks is part of the graph. It cannot check values or show progress, as `rows.blocks` does.
 
     Args:
         vae: the model.
@@ -121,14 +125,31 @@ def estimate_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, se
         num_samples: number of samples k, at least 1.
         seed: int32 pair; block i uses `fold(seed, i)`, as in `estimate_rows`.
     """
-    chunk, count = chunk_size(num_samples), (tf.shape(known["x"])[0] + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK
-    arrays = [tf.TensorArray(tf.float32, count, element_shape=[None], infer_shape=False) for _ in range(3)]
+    chunk = chunk_size(num_samples)
+
+    def block(index: tf.Tensor, part: Known) -> MarginalEstimate:
+        return block_estimate(vae, part, num_samples, chunk, fold(seed, index))
+
+    return MarginalEstimate(*by_blocks(block, known, 3))
+
+
+def by_blocks(block: Callable[[tf.Tensor, Known], Sequence[tf.Tensor]], known: Known, results: int) -> list[tf.Tensor]:
+    """Returns what a function gives of each block of the examples, one after the other, inside a graph.
+
+    The loop over blocks is part of the graph. It cannot check values or show progress, as `rows.pieces` does.
+
+    Args:
+        block: `(index, known) -> results`, each `[R]`.
+        known: of the examples, in normal form.
+        results: how many the function gives.
+    """
+    count = (tf.shape(known["x"])[0] + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK
+    arrays = [tf.TensorArray(tf.float32, count, element_shape=[None], infer_shape=False) for _ in range(results)]
 
     def step(index: tf.Tensor, arrays: list) -> tuple:
         rows = slice(index * ROWS_PER_BLOCK, (index + 1) * ROWS_PER_BLOCK)
-        part = tf.nest.map_structure(lambda values: values[rows], known)
-        results = block_estimate(vae, part, num_samples, chunk, fold(seed, index))
-        return index + 1, [array.write(index, value) for array, value in zip(arrays, results, strict=True)]
+        values = block(index, tf.nest.map_structure(lambda part: part[rows], known))
+        return index + 1, [array.write(index, value) for array, value in zip(arrays, values, strict=True)]
 
     _, arrays = tf.while_loop(lambda index, _: index < count, step, (tf.constant(0), arrays))
-    return MarginalEstimate(*(array.concat() for array in arrays))
+    return [array.concat() for array in arrays]

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import seeds
-from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.errors import InvalidInput, positive_integer, positive_number, sample_count
 from tfvae.core.graphs import compiled
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
@@ -107,7 +107,7 @@ class Refined:
         Raises:
             InvalidInput: if `num_samples` is not a whole number of at least 1.
         """
-        num_samples, seed = positive_integer("num_samples", num_samples), seeds.as_seed(seed)
+        num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
 
         def statistics(known: Known, raw: Raw, seed: tf.Tensor) -> list[Statistic]:
             target, q = Target(self.vae, known), self.vae.posterior.constrain(**raw)
@@ -169,7 +169,7 @@ def refine(
         TensorShape([2])
     """
     check_posterior(vae)
-    steps, num_samples = positive_integer("steps", steps), positive_integer("num_samples", num_samples)
+    steps, num_samples = positive_integer("steps", steps), sample_count(num_samples)
     rate = positive_number("learning_rate", learning_rate)
     evaluation_samples = positive_integer("evaluation_samples", evaluation_samples)
     seed, raws, bounds, history = seeds.as_seed(seed), [], [], np.zeros(steps)

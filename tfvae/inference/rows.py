@@ -17,10 +17,27 @@ from tfvae.checks.data import check_values, event_batch
 from tfvae.core.errors import InvalidInput
 from tfvae.core.model import Model
 from tfvae.core.observed import Known, of_keras
+from tfvae.core.reading import RowBatches, is_read_in_parts
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Array, Given
 
 T = TypeVar("T")
+
+
+class Piece(NamedTuple):
+    """Some of the examples, raw.
+
+    Attributes:
+        index: which block, from 0.
+        first_row: place of its first example in the data.
+        x: the examples, `[R, ...]`.
+        size: most rows of any block of these data.
+    """
+
+    index: int  # type: ignore[assignment]  # the method of tuples that it hides is not used
+    first_row: int
+    x: Array
+    size: int
 
 
 class Block(NamedTuple):
@@ -76,17 +93,26 @@ def blocks(
         InvalidInput: if x has a wrong shape, or values that are not finite or outside the support; if a stream is
             endless or brings weights.
     """
-    whole = not streams or is_array(data)
+    support = vae.support if support is None else support
+    for piece in pieces(vae, data, size, streams, refuse_empty, verbose):
+        check_values(vae, piece.x, "x", piece.first_row, support)
+        filled = tf.gather(piece.x, _places(len(piece.x), piece.size)) if same_size else piece.x
+        yield Block(piece.index, piece.first_row, piece.x, vae.known({"x": filled}), len(piece.x))
+
+
+def pieces(
+    vae: Model, data: Given, size: int, streams: bool = False, refuse_empty: bool = False, verbose: bool = False
+) -> Iterator[Piece]:
+    """Yields data in blocks of at most `size` rows, neither checked nor preprocessed; arguments as for `blocks`."""
+    data = RowBatches(data, size) if is_read_in_parts(data) else data
+    whole = not isinstance(data, RowBatches) and (not streams or is_array(data))
     array = event_batch(data, vae.event_shape) if whole else None
     batches = _batches(data, vae.event_shape) if array is None else [array]
     rows = None if array is None else len(array)
     size = size if rows is None else max(min(size, rows), 1)
-    support, first_row, index = vae.support if support is None else support, 0, -1
-    pieces = progress(_pieces(batches, size), None if rows is None else -(-rows // size), verbose)
-    for index, x in enumerate(pieces):
-        check_values(vae, x, "x", first_row, support)
-        filled = tf.gather(x, _places(len(x), size)) if same_size else x
-        yield Block(index, first_row, x, vae.known({"x": filled}), len(x))
+    first_row, index = 0, -1
+    for index, x in enumerate(progress(_cut(batches, size), None if rows is None else -(-rows // size), verbose)):
+        yield Piece(index, first_row, x, size)
         first_row += len(x)
     if refuse_empty and index < 0:
         received = "an empty x" if whole else "empty data"
@@ -127,7 +153,7 @@ def is_array(data: Given) -> bool:
     return hasattr(data, "__array__") or not hasattr(data, "__iter__") or isinstance(data, (list, tuple, dict))
 
 
-def _pieces(batches: Iterable[Array], size: int) -> Iterator[Array]:
+def _cut(batches: Iterable[Array], size: int) -> Iterator[Array]:
     """Yields what batches of any size hold, `[R, ...]`, R as in one array."""
     rest = None
     for batch in batches:

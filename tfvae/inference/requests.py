@@ -1,0 +1,115 @@
+"""What is asked of a model for raw x: each a graph of any number of rows, which serving and the model share.
+
+    encoded        parameters of q(z | x)                       decoded     parameters of p(x | z)
+    reconstructed  the point of p(x | z) at the center of q     log_joint   log p(x, z)
+    drawn          x ~ p(x | z), z ~ p(z)
+
+The values are checked in the same graph; only where one is refused, it is looked for again, eagerly, to be named.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.checks.data import check_values, event_batch, inside
+from tfvae.core.graphs import compiled_for
+from tfvae.core.model import Model
+from tfvae.core.observed import Known
+from tfvae.core.reading import is_read_in_parts
+from tfvae.core.sets import REAL, ValueSet
+from tfvae.core.types import ArrayLike, Given, Parameters, Seed, Tensor
+from tfvae.inference.rows import is_array, joined, pieces
+from tfvae.inference.target import Target
+
+ROWS_PER_PIECE = 1000
+
+
+def answer(
+    vae: Model,
+    function: Callable[..., Any],
+    x: ArrayLike,
+    *more: Tensor,
+    of_data: bool = False,
+    first_row: int = 0,
+    **settings: Any,
+) -> Any:
+    """Returns `function(vae, known, *more)` for raw x; eagerly from a graph, in which the values are checked, too.
+
+    Args:
+        vae: the model.
+        function: of the model, what is known of x in normal form, and more tensors.
+        x: raw examples, `[B, ...]`.
+        *more: tensors.
+        of_data: whether x must lie in the support of the likelihood; if not, any finite numbers will do.
+        first_row: place of the first example in the user's data, for the message.
+        **settings: Python values that the function takes by name.
+
+    Raises:
+        InvalidInput: if x has a wrong shape or, eagerly, wrong values.
+    """
+    x = event_batch(x, vae.event_shape)
+    if not tf.executing_eagerly():
+        return function(vae, vae.known({"x": x}), *more, **settings)
+    graph = compiled_for(vae, _checked, reduce_retracing=True, function=function, of_data=of_data, **settings)
+    result, fine = graph(x, *more)
+    if not fine:
+        check_values(vae, x, "x", first_row, _domain(vae, of_data))
+    return result
+
+
+def answers(vae: Model, function: Callable[..., Tensor], data: Given) -> Tensor:
+    """Returns `function(vae, known)` of an array at once, and of a stream or of what is read in parts piece by piece.
+
+    Args:
+        vae: the model.
+        function: of the model and what is known of x, gives `[B, ...]`.
+        data: raw examples, `[B, ...]`, or batches of them.
+    """
+    if is_array(data) and not is_read_in_parts(data):
+        return answer(vae, function, data)
+    found = pieces(vae, data, ROWS_PER_PIECE, streams=True, refuse_empty=True)
+    return joined(*(answer(vae, function, piece.x, first_row=piece.first_row) for piece in found))
+
+
+def run(vae: Model, function: Callable[..., Any], *tensors: Tensor) -> Any:
+    """Returns `function(vae, *tensors)`, eagerly from a graph."""
+    if not tf.executing_eagerly():
+        return function(vae, *tensors)
+    return compiled_for(vae, function, reduce_retracing=True)(*tensors)
+
+
+def encoded(vae: Model, known: Known, training: bool = False) -> Parameters:
+    """Returns the parameters of q(z | x), each `[B, ...]`."""
+    return vae.posterior.parameters(vae.context(known), training=training)
+
+
+def decoded(vae: Model, z: Tensor) -> Parameters:
+    """Returns the parameters of p(x | z), of z's leading shape."""
+    return vae.likelihood.parameters(z)
+
+
+def reconstructed(vae: Model, known: Known, training: bool = False) -> Tensor:
+    """Returns the point of p(x | z), `[B, ...]`, at the one z that stands for q(z | x)."""
+    z = vae.posterior.center(encoded(vae, known, training))
+    return vae.likelihood.point(vae.likelihood(z, training=training))
+
+
+def log_joint(vae: Model, known: Known, z: Tensor) -> Tensor:
+    """Returns log p(x, z) in nats, `[B]` or `[S, B]`."""
+    return Target(vae, known).log_joint(z)
+
+
+def drawn(vae: Model, num_samples: Tensor, seed: Seed) -> Tensor:
+    """Returns draws of x, `[num_samples, ...]`."""
+    _, likelihood, stream = vae.sample_likelihood(num_samples, seed)
+    return likelihood.sample(seed=stream)
+
+
+def _checked(vae: Model, x: Tensor, *more: Tensor, function: Callable, of_data: bool, **settings: Any) -> tuple:
+    """Returns the answer, and whether all values of x are such that it holds."""
+    return function(vae, vae.known({"x": x}), *more, **settings), inside(vae, x, _domain(vae, of_data))
+
+
+def _domain(vae: Model, of_data: bool) -> ValueSet:
+    return vae.support if of_data else REAL
