@@ -102,15 +102,19 @@ def refusals():
     yield Row("255 for a binarisation", lambda m: binarising(m).fit(spoiled(255)), (
         "255 at x[7, 2]", "[0, 1], the input of StochasticBinarization", "Rescale"))  # fmt: skip
 
-    shape = ("x of shape ('B', 5)", "Reshape it", "event_shape of your data")
+    shape, single = (
+        ("x of shape ('B', 5)", "event_shape of your data, (4,)"),
+        ("One example is x[None]", "data.batch(128)"),
+    )
     yield Row("wrong width", lambda m: m.vae.fit(X[:, :4]), (*shape, "shape (11, 4)"))
-    yield Row("one example without a batch", lambda m: m.vae.encode(X[0]), (*shape, "shape (5,)"))
-    yield Row("a stream without batches", lambda m: m.vae.fit(tf.data.Dataset.from_tensor_slices(X)), (*shape, "(5,)"))
+    yield Row("one example without a batch", lambda m: m.vae.encode(X[0]), (*single, "shape (5,)"))
+    yield Row("a stream without batches", lambda m: m.vae.fit(tf.data.Dataset.from_tensor_slices(X)), (*single, "(5,)"))
     yield Row("a missing channel", lambda m: images().fit(np.zeros([3, 4, 6], np.float32)), (
-        "('B', 4, 6, 1)", "shape (3, 4, 6)"))  # fmt: skip
+        "('B', 4, 6, 1)", "shape (3, 4, 6)", "x[..., None]"))  # fmt: skip
     yield Row("a missing channel in a call", lambda m: images()(np.zeros([3, 4, 6], np.float32)), (
         "('B', 4, 6, 1)", "shape (3, 4, 6)"))  # fmt: skip
-    yield Row("channels first", lambda m: images().predict(np.zeros([3, 1, 4, 6])), ("shape (3, 1, 4, 6)",))
+    yield Row("channels first", lambda m: images().predict(np.zeros([3, 1, 4, 6])), (
+        "shape (3, 1, 4, 6)", "numpy.moveaxis(x, 1, -1)"))  # fmt: skip
     yield Row("wrong width in log_prob", lambda m: m.vae.log_prob(X[:, :4], 5), shape)
     yield Row("wrong width of z", lambda m: m.vae.decode(np.zeros([3, 4])), ("z of shape ('B', 2)", "(3, 4)"))
     yield Row("z without a batch", lambda m: m.vae.decode(np.zeros(2)), ("z of shape ('B', 2)", "(2,)"))
@@ -139,10 +143,9 @@ def refusals():
     yield Row("a ragged tensor", lambda m: m.vae.fit(tf.ragged.constant([[1.0], [1.0, 0.0]])), (*array, "RaggedTensor"))
     yield Row("a symbolic input", lambda m: m.vae.log_prob(keras.Input((5,)), 5), ("symbolic keras.Input",))
 
-    target = ("y to be a reconstruction target of shape ('B', 5) or integer labels", "Leave y out")
-    yield Row("a float y", lambda m: m.vae.fit(X, np.zeros(11)), (*target, "(11,)", "float64"))
-    yield Row("a float y in a stream", lambda m: m.vae.fit(stream(X, np.zeros(11))), (*target, "(4,)"))
-    yield Row("one-hot labels", lambda m: m.vae.fit(X, np.eye(3, dtype=int)[np.arange(11) % 3]), (*target, "(11, 3)"))
+    target = ("y to be a reconstruction target of shape ('B', 5), labels", "Leave y out")
+    yield Row("a target of another width", lambda m: m.vae.fit(X, np.zeros([11, 3])), (*target, "(11, 3)", "float64"))
+    yield Row("the same in a stream", lambda m: m.vae.fit(stream(X, np.zeros([11, 3]))), (*target, "(4, 3)"))
     yield Row("a list of labels", lambda m: m.vae.fit(X, [0] * 11), (*target, "a list"))
     yield Row("a shorter y", lambda m: m.vae.fit(X, X[:10]), ("y with 11 rows", "10"))
     yield Row("fewer labels", lambda m: m.vae.fit(X, np.arange(10)), ("y with 11 rows", "10"))

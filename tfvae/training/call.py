@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae.checks.data import ROWS_PER_SCAN, as_array, checked, element
-from tfvae.checks.streams import is_stream, peek, split
-from tfvae.core import keras_private, observed
+from tfvae.checks.streams import in_batches, is_stream, peek, split
+from tfvae.core import keras_private, observed, seeds
 from tfvae.core.errors import positive_integer
+from tfvae.core.reading import RowBatches
 from tfvae.core.types import Config, Given
-
-if TYPE_CHECKING:
-    from tfvae.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
@@ -64,6 +63,23 @@ class FitCall:
         sizes = {name: given[name] for name in ("batch_size", "validation_batch_size") if given[name] is not None}
         return cls(**given | {name: positive_integer(name, size) for name, size in sizes.items()})
 
+    def in_parts(self, model: "Trainer") -> "FitCall":
+        """Returns the record with streams in the place of data that are to be read a few rows at a time."""
+
+        def order(rows: int) -> np.ndarray:
+            seed = seeds.fold(seeds.as_seed(model.seed), seeds.SHUFFLE, model.step_count)
+            return np.random.default_rng(seed.numpy().view(np.uint32)).permutation(rows)
+
+        drawn = order if self.shuffle else None
+        x, y, weight = in_batches(self.x, self.y, self.sample_weight, self.batch_size, drawn)
+        changes = {} if x is self.x else {"x": x, "y": y, "sample_weight": weight, "batch_size": None, "shuffle": False}
+        held = self.validation_data
+        if held is not None and not is_stream(held):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(held)
+            stream, *_ = in_batches(x, y, weight, self.validation_batch_size or self.batch_size)
+            changes |= {} if stream is x else {"validation_data": stream}
+        return self.replaced(**changes)
+
     def checked(self, model: "Trainer") -> "FitCall":
         """Returns the record with data that were checked, and with the validation data that were split off.
 
@@ -91,6 +107,8 @@ class FitCall:
         if not model.scaling.waits:
             return self
         first, x = peek(self.x) if is_stream(self.x) else (self.x, self.x)
+        if isinstance(x, RowBatches):
+            first = x.some()
         rows = element(model, first)["x"]
         blocks = [slice(start, start + ROWS_PER_SCAN) for start in range(0, len(rows), ROWS_PER_SCAN)]
         with model.distribute_strategy.scope():

@@ -13,9 +13,10 @@ import keras
 import tensorflow as tf
 
 from tfvae.checks import data as checks
+from tfvae.checks.containers import refuse_lossy
 from tfvae.checks.counted import Violations
 from tfvae.checks.parts import check_compiled, keeps_values
-from tfvae.checks.streams import num_examples
+from tfvae.checks.streams import in_batches, num_examples
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.graphs import Graphs
 from tfvae.core.model import Model
@@ -152,7 +153,7 @@ class Trainer(keras.Model, Model):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = FitCall.of(x, y, *args, **given).checked(self).scaled(self)
+        call = FitCall.of(x, y, *args, **given).in_parts(self).checked(self).scaled(self)
         callbacks = call.given_callbacks()
         self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
         try:
@@ -178,6 +179,7 @@ class Trainer(keras.Model, Model):
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         within = keras_private.is_validation_of_fit(kwargs)
         if not within:
+            x, y, sample_weight = in_batches(x, y, sample_weight, batch_size)
             data = checks.checked(self, x, y, sample_weight)
             x, y, sample_weight = as_given(x, y, sample_weight, data, self.has_steps_of_its_own)
         with self._reading(*([self._validation] * 2 if within else [None])):
@@ -185,17 +187,20 @@ class Trainer(keras.Model, Model):
 
     def predict(self, x: Given, *args: Any, **kwargs: Any) -> Array:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
+        x, *_ = in_batches(x, None, None, args[0] if args else kwargs.get("batch_size"))
         return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
 
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Logs | list[float]:
+    def train_on_batch(self, x: Given, *args: Any, **kwargs: Any) -> Logs | list[float]:
         """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
+        refuse_lossy(x)
         with self._reading(None):
-            return super().train_on_batch(*args, **kwargs)
+            return super().train_on_batch(x, *args, **kwargs)
 
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> Logs | list[float]:
+    def test_on_batch(self, x: Given, *args: Any, **kwargs: Any) -> Logs | list[float]:
         """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
+        refuse_lossy(x)
         with self._reading(None):
-            return super().test_on_batch(*args, **kwargs)
+            return super().test_on_batch(x, *args, **kwargs)
 
     def train_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
