@@ -168,3 +168,12 @@ def test_part_of_contributing_keeps_all_laws(headings, capsys):
 
 
 SHOWN.update(("CONTRIBUTING.md", heading) for headings in SECTIONS for heading in headings)
+
+
+@shows("README.md", "On a phone")
+def test_the_phone_gets_what_the_model_says(code, in_tmp, make_vae):
+    vae = make_vae(likelihood=tfvae.likelihoods.Normal)
+    exec(code, {"tfvae": tfvae, "vae": vae})
+    x = np.linspace(-1, 1, 5, dtype="float32")[None]
+    found = tf.lite.Interpreter("digits.tflite").get_signature_runner("reconstruct")(x=x)["mean"]
+    np.testing.assert_allclose(found, vae.reconstruct(x), rtol=1e-5)

@@ -1,5 +1,6 @@
 """Requests of any size: one graph for all numbers of rows, the numbers of eager steps, and bounds on what is asked."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -207,3 +208,13 @@ def test_keras_export_hands_on_its_options(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["sample"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="from 0 to 3"):
         served(num_samples=tf.constant(4), seed=tf.constant(0))
+
+
+def test_a_summary_shows_shapes_and_the_networks_when_it_is_asked_to(capsys):
+    vae = tiny_vae(network=keras.Sequential([keras.layers.Dense(7)], name="the_encoder"))
+    vae.summary(line_length=100)
+    short = capsys.readouterr().out
+    vae.summary(line_length=100, expand_nested=True)
+    long = capsys.readouterr().out
+    assert "(None, 2)" in short and "(None, 5)" in short
+    assert "the_encoder" not in short and "the_encoder" in long and "(1, 7)" in long

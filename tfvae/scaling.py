@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from tfvae.core import replicas, serial
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Config, Shape, Tensor
+from tfvae.core.types import BatchShape, Config, Shape, Tensor
 
 __all__ = ["Grouped", "Identity", "Levels", "LogCounts", "OneHot", "Scaling", "Standardized"]
 
@@ -47,6 +47,10 @@ class Scaling(keras.layers.Layer, abc.ABC):
     def scaled_shape(self, event_shape: Shape) -> Shape:
         """Returns the shape of one scaled example."""
         return event_shape
+
+    def compute_output_shape(self, input_shape: BatchShape) -> BatchShape:
+        """Returns the shape of scaled x, which `model.summary()` shows."""
+        return (None, *self.scaled_shape(tuple(input_shape[1:])))
 
     @property
     def waits(self) -> bool:

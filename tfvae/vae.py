@@ -152,11 +152,12 @@ class VAE(Trainer):
 
             log p(x) ~ log 1/k sum_{i=1..k} p(x, z_i) / q(z_i | x),    z_i ~ q(z | x)
 
-        The densities are compiled with XLA; memory is that of one block of examples and one chunk of samples.
+        Memory is that of one block of examples and one chunk of samples. The noise of an example depends on the row in
+        which it stands, and on the seed: the same x elsewhere scores differently, as far as `standard_error` says.
 
         Args:
-            x: raw examples, `[B, ...]`.
-            num_samples: samples k for each example.
+            x: raw examples, `[B, ...]`, or a stream of batches of them.
+            num_samples: samples k for each example, at most 10^7.
             seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
             condition: reserved.
             mask: reserved.

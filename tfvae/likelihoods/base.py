@@ -17,7 +17,7 @@ from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import ArrayLike, Config
+from tfvae.core.types import ArrayLike, BatchShape, Config
 
 tfd = tfp.distributions
 
@@ -55,6 +55,10 @@ class Likelihood(ConditionalDistribution):
 
     def build_own(self) -> None:
         """Creates the weights that belong neither to the network nor to the head; idempotent."""
+
+    def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
+        """Returns the shape of x, which `model.summary()` shows."""
+        return (None, *self.event_shape)
 
     def point(self, distribution: tfd.Distribution) -> tf.Tensor:
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import BatchShape, Config, Parameters
 
 
 class Posterior(ConditionalDistribution):
@@ -39,6 +39,10 @@ class Posterior(ConditionalDistribution):
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one z."""
         return (self.latent_dim,)
+
+    def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
+        """Returns the shape of z, which `model.summary()` shows."""
+        return (None, *self.latent_shape)
 
     def sample_and_log_prob(
         self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False

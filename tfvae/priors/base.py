@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Config
+from tfvae.core.types import BatchShape, Config
 
 if TYPE_CHECKING:
     from tfvae.posteriors import Posterior
@@ -55,6 +55,10 @@ class Prior(ConditionalDistribution):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         expected, received = f"vae.prior().{name}, of the distribution p(z)", f"vae.prior.{name}, of the part"
         raise AttributeError(InvalidInput(expected, received, f"Call the prior first: vae.prior().{name}."))
+
+    def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
+        """Returns the shape of z, which `model.summary()` shows."""
+        return (None, *self.latent_shape)
 
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
         """Tells the prior which posterior and data it belongs to; the VAE calls it once, before `build`."""

@@ -360,6 +360,14 @@ class Trainer(keras.Model, Model):
         """Returns the logs."""
         return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
 
+    def summary(self, *args: Any, expand_nested: bool = False, **kwargs: Any) -> None:
+        """Prints the parts as `keras.Model.summary` prints layers; with `expand_nested` their networks after them."""
+        super().summary(*args, **kwargs)
+        networks = [getattr(part, "network", None) for part in keras_private.layers_now(self)] if expand_nested else []
+        for network in networks:
+            if isinstance(network, keras.Model):
+                network.summary(*args, expand_nested=True, **kwargs)
+
     # Saving.
 
     def get_compile_config(self) -> Config:
