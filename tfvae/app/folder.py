@@ -158,8 +158,9 @@ def score(run: Run) -> None:
     """Scores the test split."""
     x, options = run.data.test.x, run.options
     report = evaluation.evaluate(
-        run.model, x, options.eval_samples, options.seed, per_example=True, verbose=run.verbose == 1
-    )
+        run.model, x, options.eval_samples, options.seed, per_example=True, verbose=run.verbose == 1,
+        baselines_from=run.data.train.x,
+    )  # fmt: skip
     with files.whole_file(run.folder / "scores.npz") as temporary:
         np.savez(temporary, **report.per_example)
     files.write_json(run.folder / "metrics.json", {"test": dataclasses.replace(report, per_example=None).to_dict()})

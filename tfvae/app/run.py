@@ -121,6 +121,7 @@ def evaluate(
         per_example=True,
         verbose=verbose,
         gap_examples=gap_examples,
+        baselines_from=run.data.train.x,
     )
     page = run.folder / f"report-{split}-{num_samples}-{seed}.html"
     try:

@@ -4,6 +4,8 @@ The likelihood
     evaluate                    scores a model on a data set, in one pass; returns a `Report`
     Report                      the numbers of `evaluate`; prints as a table, travels as JSON
     Estimate, Bound, GapMeans   entries of a report: a mean with its error, a rung of the ladder, the gaps
+    baselines                   log p(x) of models without z, independent columns and more; returns `Baselines`
+    Baseline                    one of them in a report, beside the model
     annealed_log_prob           log p(x) by annealed importance sampling; returns an `AnnealedEstimate`
     bidirectional               a lower and an upper bound on log p(x); returns a `Sandwich`
     inference_gaps              splits the variational gap into family and encoder; returns `Gaps`, each a `Gap`
@@ -50,8 +52,9 @@ from tfvae.evaluation.latents import (
     unit_activity,
 )
 from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
-from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
+from tfvae.evaluation.report import Baseline, Bound, Estimate, GapMeans, Report
 from tfvae.evaluation.scoring import evaluate
+from tfvae.evaluation.without_z import Baselines, baselines
 from tfvae.inference.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
 
 __all__ = [
@@ -59,6 +62,8 @@ __all__ = [
     "AnnealedEstimate",
     "Anomaly",
     "Area",
+    "Baseline",
+    "Baselines",
     "Bound",
     "DCI",
     "Discrepancy",
@@ -76,6 +81,7 @@ __all__ = [
     "active_units",
     "annealed_log_prob",
     "anomaly",
+    "baselines",
     "beta_vae_score",
     "bidirectional",
     "classifier_two_sample_test",

@@ -39,6 +39,15 @@ COLLAPSED = (
     "The rate is {rate:.2f} nats: the decoder hardly uses z. Train with a warm-up of beta or with free bits, or with a"
     " weaker decoder."
 )
+BELOW = "log p(x) is {below:.2f} nats below that of {name}, which knows no z: {remedy}."
+REMEDIES = {  # by whether the data are discrete
+    False: (
+        "start in the units of the data (vae.adapt(x) before fit), leave columns out that never vary, give each column a"
+        " scale of its own (tfvae.scales.PerDimension, or tfvae train --recipe tabular), or train longer"
+    ),
+    True: "train longer, start in the units of the data (vae.adapt(x) before fit) or let scales differ by column",
+}
+SURELY = 2.0  # standard errors of the difference from which a model is said to be below a baseline
 USED = 0.1  # nats of rate below which z is hardly used
 _NOT_FINITE = ("nan", "inf", "-inf")
 
@@ -76,6 +85,20 @@ class GapMeans(NamedTuple):
     approximation_gap: Estimate
     amortisation_gap: Estimate
     untrusted: float
+
+
+class Baseline(NamedTuple):
+    """A model without z beside the one that was scored, on the same examples; see `tfvae.evaluation.baselines`.
+
+    Attributes:
+        name: what it is.
+        log_prob: its log p(x).
+        difference: the model's log p(x) less that, example by example.
+    """
+
+    name: str
+    log_prob: Estimate
+    difference: Estimate
 
 
 class Bound(NamedTuple):
@@ -121,6 +144,7 @@ class Report:
             single example. Where q has no mean in closed form, of the means of 1000 samples.
         aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of.
         gaps: the variational gap split into approximation and amortisation gap, or `None` if that was not asked for.
+        baselines: models without z on the same examples; empty if no training data were given.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -145,6 +169,7 @@ class Report:
     unit_activity: tuple[float, ...]
     aggregated: AggregatedPosterior
     gaps: GapMeans | None = None
+    baselines: tuple[Baseline, ...] = ()
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -156,6 +181,10 @@ class Report:
     def warnings(self) -> list[str]:
         """Sentences on what not to believe, and what to do."""
         aggregated, found = self.aggregated, []
+        lowest = min(self.baselines, key=lambda baseline: baseline.difference.mean, default=None)
+        if lowest is not None and lowest.difference.mean < -SURELY * lowest.difference.standard_error:
+            remedy = REMEDIES[self.discrete]
+            found.append(BELOW.format(below=-lowest.difference.mean, name=lowest.name, remedy=remedy))
         if self.rate.mean < USED:
             found.append(COLLAPSED.format(rate=self.rate.mean))
         if self.untrusted > TOLERATED:
@@ -196,6 +225,8 @@ class Report:
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
         yield "log p(x)", _with_error(self.log_prob), self._bits(self.log_prob) + meaning
+        for name, level, difference in self.baselines:
+            yield f"  {name}", _with_error(level), f"the model is higher by {_with_error(difference)}"
         yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
         yield "  distortion", _with_error(self.distortion), ""
         yield "  rate", _with_error(self.rate), ""
@@ -254,7 +285,8 @@ class Report:
                     **{name: Estimate(**values[name]) for name in estimates},
                     "ladder": tuple(Bound(**{**rung, "bound": Estimate(**rung["bound"])}) for rung in values["ladder"]),
                     "aggregated": AggregatedPosterior(**values["aggregated"]),
-                    "gaps": None if gaps is None else _gap_means(gaps),
+                    "gaps": None if gaps is None else _named_estimates(GapMeans, gaps),
+                    "baselines": tuple(_named_estimates(Baseline, one) for one in values.get("baselines", ())),
                     "kl_per_dimension": None if kl is None else tuple(kl),
                     "unit_activity": tuple(values["unit_activity"]),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
@@ -289,8 +321,8 @@ class Report:
         return cls.from_dict(files.read_json(path))
 
 
-def _gap_means(values: Config) -> GapMeans:
-    return GapMeans(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in values.items()})
+def _named_estimates(kind: type, values: Config) -> NamedTuple:
+    return kind(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in values.items()})
 
 
 def _plain(value: Any) -> Any:

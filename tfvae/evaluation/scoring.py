@@ -28,6 +28,7 @@ from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.evaluation import latents
 from tfvae.evaluation.gaps import inference_gaps
 from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
+from tfvae.evaluation.without_z import fitted, joined, scored
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal, MarginalEstimate, Mean, accumulate
 from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
@@ -70,6 +71,7 @@ def evaluate(
     verbose: bool = True,
     mixture_examples: int = 2000,
     gap_examples: int = 0,
+    baselines_from: Examples | None = None,
 ) -> Report:
     """Scores a model on a data set: likelihood with error bars, whether to trust it, and what the latents carry.
 
@@ -86,6 +88,8 @@ def evaluate(
             they need the density of each one's z under each one's posterior. I(x; z) cannot exceed the log of it.
         gap_examples: at most so many random examples get a posterior of their own, refined in 500 steps, which splits
             their variational gap into approximation and amortisation gap (`inference_gaps`); 0 leaves that out.
+        baselines_from: training examples, to which models without z are fitted that stand beside log p(x)
+            (`tfvae.evaluation.baselines`); `None` leaves that out.
 
     Returns:
         The report: `print(report)`, `report.log_prob.mean`, `report.save("report.json")`.
@@ -114,11 +118,13 @@ def evaluate(
         check_arrays(vae, data)  # before the first sample, not after the last
     score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)
     mean, parts = compiled_for(vae, latents.posterior_mean, reduce_retracing=True), []
+    without_z, below = {} if baselines_from is None else fitted(vae, baselines_from, seed), []
     # Rows as in `vae.estimate_log_prob`, and so the same noise.
     for block in blocks(vae, data, ROWS_PER_BLOCK, streams=True, refuse_empty=True, verbose=verbose):
         stream = seeds.fold(seeds.as_seed(seed), block.index)
         scores = score(block.known, tf.constant(num_samples), stream)
         parts.append({**_per_example(scores, num_samples), "latent_mean": mean(block.known, stream).numpy()})
+        below.append(scored(without_z, block.known["x"]))
         for rows in (sample, refined):
             rows.add(np.asarray(block.x))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -143,6 +149,7 @@ def evaluate(
         unit_activity=tuple(latents.relative_activity(vae, values["latent_mean"]).tolist()),
         aggregated=mixture,
         gaps=_gap_means(vae, refined.rows, num_samples, seed, verbose) if refined.limit else None,
+        baselines=joined(below).beside(values["log_prob"]),
         per_example=values if per_example else None,
     )
 

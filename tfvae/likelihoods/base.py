@@ -127,6 +127,13 @@ class Likelihood(ConditionalDistribution):
         del x, axes
         return {}
 
+    def independent(self) -> "Likelihood":
+        """Returns the likelihood without a network, not built: its elements are independent where nothing is z.
+
+        What a scale was shared by or predicted from is left out: every element gets a scale of its own.
+        """
+        return type(self).from_config({**self.get_config(), "network": None})
+
     def remedy(self, x: tf.Tensor) -> str:
         """Returns what to do about preprocessed data `[B, ...]` outside the support: the likelihoods that would fit."""
         return f"Likelihoods that fit these data: {', '.join(suggest(x)) or 'none'}."
@@ -181,6 +188,12 @@ class ScaledLikelihood(IndependentLikelihood):
     def build_own(self) -> None:
         """Creates the scale's weight, if it has one; idempotent."""
         self.scale.build(self.scale_shape)
+
+    def independent(self) -> "ScaledLikelihood":
+        """Returns the likelihood without a network, with a scale for each element, one of the raw numbers."""
+        part = super().independent()
+        part.scale = scales.Predicted()
+        return part
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""

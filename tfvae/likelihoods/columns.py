@@ -79,6 +79,10 @@ class Columns(Likelihood):
         """Returns that of each part, for its columns."""
         return scaling.Grouped([part.default_scaling() for part in self.likelihoods], self.sizes)
 
+    def independent(self) -> "Columns":
+        """Returns that of each part, side by side."""
+        return Columns([part.independent() for part in self.likelihoods])
+
     def build_own(self) -> None:
         """Creates the weights of the parts; idempotent."""
         for part in self.likelihoods:
