@@ -17,7 +17,7 @@ from tfvae.evaluation.generation import (
     maximum_mean_discrepancy,
     precision_recall,
 )
-from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
+from tfvae.evaluation.learners import boosted_trees, logistic_regression, nearest_neighbors
 
 REPEATS = 300
 
@@ -29,7 +29,11 @@ def normal(rows: int, dim: int, seed: int, shift: float = 0.0, scale: float = 1.
 # Classifier two-sample test.
 
 
-@pytest.mark.parametrize("classifier", [logistic_regression(), nearest_neighbors(100)], ids=["logistic", "neighbours"])
+@pytest.mark.parametrize(
+    "classifier",
+    [logistic_regression(), nearest_neighbors(100), pytest.param(boosted_trees(), marks=pytest.mark.slow)],
+    ids=["logistic", "neighbours", "trees"],
+)
 def test_classifier_test_has_the_right_size(classifier):
     """Identical distributions are rejected at 5% in at most 5% of all repeats, and not in far fewer.
 
@@ -40,14 +44,14 @@ def test_classifier_test_has_the_right_size(classifier):
         classifier_two_sample_test(*normal(200, 3, seed).reshape(2, 100, 3), classifier) for seed in range(REPEATS)
     ]
     rejected = sum(test.p_value <= 0.05 for test in tests)
-    print(f"\nC2ST, {classifier[-1]}: identical distributions rejected at 5% in {rejected} of {REPEATS} repeats")
+    print(f"\nC2ST, {classifier}: identical distributions rejected at 5% in {rejected} of {REPEATS} repeats")
     assert 0.01 * REPEATS <= rejected <= scipy.stats.binom.ppf(1 - 1e-4, REPEATS, 0.05)
     assert np.mean([test.accuracy for test in tests]) == pytest.approx(0.5, abs=4 * 0.05 / math.sqrt(REPEATS))
 
 
 def test_classifier_test_sees_a_shift_at_its_bayes_accuracy():
     """Two normals one apart: Phi(1/2) = 0.691; standard error 0.007 at 4000 held-out examples."""
-    test = classifier_two_sample_test(normal(4000, 2, 0), normal(4000, 2, 1) + [1.0, 0.0])
+    test = classifier_two_sample_test(normal(4000, 2, 0), normal(4000, 2, 1) + [1.0, 0.0], logistic_regression())
     assert test.accuracy == pytest.approx(scipy.stats.norm.cdf(0.5), abs=0.03)
     assert test.p_value < 1e-10 and test.num_test == 4000 and test.features == "raw values [N, 2]"
 
@@ -63,10 +67,21 @@ def test_p_value_is_the_binomial_tail():
     assert test.accuracy == 1.0 and test.p_value == pytest.approx(0.5**50)
 
 
-def test_neighbours_see_what_a_line_cannot():
+def test_trees_and_neighbours_see_what_a_line_cannot():
+    """A scale, a correlation and a heavy tail: all means are equal. By default the classifier is trees."""
     x, y = normal(1000, 4, 0), normal(1000, 4, 1, scale=2.0)
-    assert classifier_two_sample_test(x, y).p_value > 0.001
+    assert classifier_two_sample_test(x, y, logistic_regression()).p_value > 0.001
     assert classifier_two_sample_test(x, y, nearest_neighbors(1000)).p_value < 1e-6
+    tails = np.random.default_rng(3).standard_t(2, size=(1000, 4))
+    mixed = y[:, :1] / 2 * [0.8, 0.0, 0.0, 0.0] + normal(1000, 4, 2) * [0.6, 1, 1, 1]
+    for other in (y, tails, np.column_stack([mixed[:, 0], y[:, 0] / 2, mixed[:, 2:]])):
+        assert classifier_two_sample_test(x, other).p_value < 1e-6
+    same = classifier_two_sample_test(x, normal(1000, 4, 4))
+    assert same.p_value > 0.001 and same == classifier_two_sample_test(x, normal(1000, 4, 4), boosted_trees())
+
+
+def test_the_least_examples_are_enough_for_trees():
+    assert classifier_two_sample_test(normal(4, 2, 0), normal(4, 2, 1)).num_test == 4
 
 
 # Maximum mean discrepancy.

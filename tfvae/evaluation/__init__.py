@@ -25,7 +25,7 @@ Samples and outliers
     precision_recall            which share looks real, which share is covered; returns a `PrecisionRecall`
     anomaly                     how well likelihood tells outliers from inliers; returns an `Anomaly`
     roc_auc                     the area under the ROC curve of two sets of scores; returns an `Area`
-    logistic_regression, nearest_neighbors    classifiers for the two-sample test
+    boosted_trees, logistic_regression, nearest_neighbors    classifiers for the two-sample test
 """
 
 from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
@@ -51,7 +51,7 @@ from tfvae.evaluation.latents import (
     relative_activity,
     unit_activity,
 )
-from tfvae.evaluation.learners import logistic_regression, nearest_neighbors
+from tfvae.evaluation.learners import boosted_trees, logistic_regression, nearest_neighbors
 from tfvae.evaluation.report import Baseline, Bound, Estimate, GapMeans, Report
 from tfvae.evaluation.scoring import evaluate
 from tfvae.evaluation.without_z import Baselines, baselines
@@ -84,6 +84,7 @@ __all__ = [
     "baselines",
     "beta_vae_score",
     "bidirectional",
+    "boosted_trees",
     "classifier_two_sample_test",
     "dci",
     "disentanglement",

@@ -2,6 +2,7 @@
 
 logistic regression   p(y = k | x) = softmax(W x + b)_k             L2 penalty, C = 1, on standardised features
 nearest neighbours    the vote of k examples                        k odd, about sqrt(N), in standardised features
+boosted trees         a sum of shallow trees, each fitted to what is left         100 of them, of 31 leaves or fewer
 tree, forest          splits that lower the Gini impurity most      importance: the decrease, summed over splits
 """
 
@@ -17,6 +18,13 @@ def logistic_regression() -> "ClassifierMixin":
     from sklearn.linear_model import LogisticRegression
 
     return _standardised(LogisticRegression(max_iter=1000))
+
+
+def boosted_trees(seed: int = 0) -> "ClassifierMixin":
+    """Returns 100 gradient-boosted trees on histograms of the features; a leaf holds 20 examples or more."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
 
 
 def nearest_neighbors(num_train: int) -> "ClassifierMixin":
