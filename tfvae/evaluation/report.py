@@ -42,8 +42,8 @@ COLLAPSED = (
 BELOW = "log p(x) is {below:.2f} nats below that of {name}, which knows no z: {remedy}."
 REMEDIES = {  # by whether the data are discrete
     False: (
-        "start in the units of the data (vae.adapt(x) before fit), leave columns out that never vary, give each column a"
-        " scale of its own (tfvae.scales.PerDimension, or tfvae train --recipe tabular), or train longer"
+        "start in the units of the data (vae.adapt(x) before fit), leave out columns that never vary, give each column"
+        " a scale of its own (tfvae.scales.PerDimension, or tfvae train --recipe tabular), or train longer"
     ),
     True: "train longer, start in the units of the data (vae.adapt(x) before fit) or let scales differ by column",
 }
@@ -226,7 +226,7 @@ class Report:
         meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
         yield "log p(x)", _with_error(self.log_prob), self._bits(self.log_prob) + meaning
         for name, level, difference in self.baselines:
-            yield f"  {name}", _with_error(level), f"the model is higher by {_with_error(difference)}"
+            yield f"  {name}", _with_error(level), f"log p(x) less that: {_with_error(difference)}"
         yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
         yield "  distortion", _with_error(self.distortion), ""
         yield "  rate", _with_error(self.rate), ""

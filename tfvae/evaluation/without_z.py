@@ -1,7 +1,7 @@
 """Baselines: log p(x) of held-out examples under models without z, fitted to the training data.
 
-    independent       max over constants c of  sum_n log p(x_n; c),    p the model's own kind of column, scales by column
-    full covariance   log N(x; m, C + floor^2 I),                      m, C of the training data; of real x alone
+    independent       max over constants c of sum_n log p(x_n; c)     p: the model's own kind of column, a scale each
+    full covariance   log N(x; m, C + floor^2 I)                      m, C of the training data; of real x alone
 
 Both are in the units of the model's log p(x): of preprocessed x, binarised as it is scored. The constants start where
 `Likelihood.adapt` would start them, and take 300 steps of Adam in units of their own: so a likelihood of a user's own
@@ -19,17 +19,17 @@ from scipy.linalg import solve_triangular
 from tfvae.checks.data import event_batch
 from tfvae.core.conditional import SCALE_FLOOR
 from tfvae.core.graphs import compiled
-from tfvae.core.types import Given
+from tfvae.core.types import Given, Tensor
 from tfvae.evaluation.report import Baseline, Estimate
 from tfvae.inference.rows import Block, blocks, is_array
 from tfvae.likelihoods import Likelihood
 from tfvae.vae import VAE
 
-LogProb = Callable[[tf.Tensor], np.ndarray]
+LogProb = Callable[[Tensor], np.ndarray]
 MOST_ROWS = 10_000  # of the training data, drawn at random
 MOST_COLUMNS = 1000  # of a full covariance
 ROWS_PER_BLOCK = 1000
-STEPS, RATE = 300, 0.1
+STEPS, RATE = 300, 0.2
 LEAST_ROWS, NUMBERS_PER_STEP = 100, 300_000  # rows of a step: so many, or more where all their raw numbers are few
 JUDGED = 10  # batches by which the steps are judged, where one does not hold all rows
 ROUNDING = 1e-10  # of the variance of a column: what others do not explain of it is at least that
@@ -93,7 +93,7 @@ def fitted(vae: VAE, train_x: Given, seed: int = 0) -> dict[str, LogProb]:
     return models
 
 
-def scored(models: dict[str, LogProb], x: tf.Tensor) -> dict[str, np.ndarray]:
+def scored(models: dict[str, LogProb], x: Tensor) -> dict[str, np.ndarray]:
     """Returns log p of preprocessed x, `[B, ...]`, under each of `fitted`, `[B]`."""
     return {name: np.asarray(log_prob(x), np.float64) for name, log_prob in models.items()}
 
@@ -110,34 +110,42 @@ def independent(likelihood: Likelihood, x: np.ndarray, seed: int) -> LogProb:
     start, unit = _start(part, x)
     moved = {name: keras.Variable(np.zeros_like(value)) for name, value in start.items()}
     variables = [*moved.values(), *part.trainable_variables]
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, STEPS), epsilon=1e-4)
+    kept = [variable.numpy() for variable in variables]
+    rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
+    optimizer = keras.optimizers.Adam(rate, beta_2=0.99, epsilon=1e-4)
     optimizer.build(variables)
+    number, rows = len(x), max(LEAST_ROWS, NUMBERS_PER_STEP // sum(value.size for value in start.values()))
 
-    def log_prob(x: tf.Tensor) -> tf.Tensor:
+    def log_prob(x: Tensor) -> Tensor:
         raw = {name: value + unit[name] * tf.convert_to_tensor(moved[name]) for name, value in start.items()}
         return part.distribution(**part.constrain(**raw)).log_prob(x)
 
-    def step(x: tf.Tensor) -> None:
+    def some(x: Tensor, index: Tensor) -> Tensor:
+        draw = tf.random.stateless_uniform([rows], [seed, index], 0, number, tf.int32)
+        return x if number <= rows else tf.gather(x, draw)
+
+    def mean(x: Tensor) -> Tensor:
+        judged = [log_prob(some(x, index)) for index in range(-1 if number <= rows else -JUDGED, 0)]
+        return tf.reduce_mean(tf.cast(judged, tf.float64))
+
+    def step(x: Tensor, index: Tensor) -> None:
         with tf.GradientTape() as tape:
-            loss = -tf.reduce_mean(log_prob(x))
+            loss = -tf.reduce_mean(log_prob(some(x, index)))
         gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         optimizer.apply(gradients, variables)
 
-    scored_by, step = (compiled(f, reduce_retracing=True, autograph=False) for f in (log_prob, step))
-    rng = np.random.default_rng(abs(seed))
-    rows = min(len(x), max(LEAST_ROWS, NUMBERS_PER_STEP // sum(value.size for value in start.values())))
-    judged = [x[rng.permutation(len(x))[:rows]] for _ in range(JUDGED if rows < len(x) else 1)]
+    def steps(x: Tensor) -> tuple[Tensor, Tensor]:
+        before = mean(x)
+        with tf.control_dependencies([before]):
+            taken = tf.while_loop(lambda i: i < STEPS, lambda i: (step(x, i), i + 1)[1:], [0])
+        with tf.control_dependencies(taken):
+            return before, mean(x)
 
-    def level() -> float:
-        return np.mean([np.mean(scored_by(some), dtype=np.float64) for some in judged])
-
-    before, at_start = [v.numpy() for v in variables], level()
-    for _ in range(STEPS):
-        step(x if rows == len(x) else x[rng.integers(len(x), size=rows)])
-    if not level() > at_start:  # the start was the optimum, or the steps led nowhere
-        for variable, value in zip(variables, before, strict=True):
+    before, after = compiled(steps, autograph=False)(x)
+    if not after > before:  # the start was the optimum, or the steps led nowhere
+        for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
-    return scored_by
+    return compiled(log_prob, reduce_retracing=True, autograph=False)
 
 
 def full_covariance(x: np.ndarray) -> LogProb:
@@ -149,7 +157,7 @@ def full_covariance(x: np.ndarray) -> LogProb:
     root = np.linalg.cholesky(correlation)
     log_norm = np.sum(np.log(spread * np.diag(root))) + len(mean) / 2 * np.log(2 * np.pi)
 
-    def log_prob(x: tf.Tensor) -> np.ndarray:
+    def log_prob(x: Tensor) -> np.ndarray:
         flat = np.reshape(x, [len(x), -1]).astype(np.float64)
         return -0.5 * np.sum(solve_triangular(root, ((flat - mean) / spread).T, lower=True) ** 2, axis=0) - log_norm
 
