@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
+from tfvae.checks import units
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
 from tfvae.core.types import Config, Logs, Tensor
@@ -237,6 +238,8 @@ class FirstAid(keras.callbacks.Callback):
 
     def _cure(self, diagnosis: Diagnosis | None) -> str:
         """Returns the most likely cause and what to do about it, one sentence."""
+        if units.KEY in self.model.notes:
+            return f"Columns are in other units than the likelihood starts in: {units.REMEDY}."
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         kept = [(v, was) for v, was in self._good or () if v.trainable]
         sizes = [(v, *(float(np.max(np.abs(w))) for w in (was, v.numpy()))) for v, was in kept]

@@ -19,6 +19,7 @@ from scipy.linalg import solve_triangular
 from tfvae.checks.data import event_batch
 from tfvae.core.conditional import SCALE_FLOOR
 from tfvae.core.graphs import compiled
+from tfvae.core.reading import is_read_in_parts, read
 from tfvae.core.types import Given, Tensor
 from tfvae.evaluation.report import Baseline, Estimate
 from tfvae.inference.rows import Block, blocks, is_array
@@ -179,7 +180,9 @@ def _start(part: Likelihood, x: np.ndarray) -> tuple[dict[str, np.ndarray], dict
 def _chosen(vae: VAE, x: Given, seed: int) -> np.ndarray:
     """Returns preprocessed rows, `[N, ...]`: all, or those of a random choice."""
     rng = np.random.default_rng(abs(seed))
-    if is_array(x):
+    if is_read_in_parts(x):
+        x = read(x, np.sort(rng.permutation(x.shape[0])[:MOST_ROWS]))
+    elif is_array(x):
         x = event_batch(x, vae.event_shape)
         rows = np.sort(rng.permutation(len(x))[:MOST_ROWS])
         x = tf.gather(x, rows) if tf.is_tensor(x) else x[rows]

@@ -64,6 +64,13 @@ class Likelihood(ConditionalDistribution):
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
         return distribution.mean() if self.has_mean else distribution.mode()
 
+    def deviation(self, distribution: tfd.Distribution) -> tf.Tensor:
+        """Returns the distribution's standard deviation, `[..., *event]`; NaN where it has none."""
+        try:
+            return distribution.stddev()
+        except NotImplementedError:
+            return tf.fill(tf.shape(distribution.mode()), float("nan"))
+
     def default_scaling(self) -> scaling.Scaling:
         """Returns the units in which a posterior had best see data of this kind: real numbers are standardised."""
         return scaling.Standardized(self.event_shape) if self.support == sets.REAL else scaling.Identity()

@@ -109,6 +109,11 @@ class Columns(Likelihood):
         pairs = zip(self.likelihoods, distribution.distributions, strict=True)
         return tf.concat([part.point(own) for part, own in pairs], axis=-1)
 
+    def deviation(self, distribution: Concatenated) -> tf.Tensor:
+        """Returns that of each group; NaN for labels."""
+        pairs = zip(self.likelihoods, distribution.distributions, strict=True)
+        return tf.concat([part.deviation(own) for part, own in pairs], axis=-1)
+
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns each part's biases, their names numbered by part."""
         return self._numbered([part.starting_biases(own, axes) for part, own in self._by_columns(x)])

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae.checks.data import ROWS_PER_SCAN, as_array, checked, element
 from tfvae.checks.streams import in_batches, is_stream, peek, split
+from tfvae.checks.units import note_units
 from tfvae.core import keras_private, observed, seeds
 from tfvae.core.errors import positive_integer
 from tfvae.core.reading import RowBatches
@@ -103,13 +104,21 @@ class FitCall:
         return self.replaced(x=x, y=y, sample_weight=weight, validation_data=held, validation_split=0.0)
 
     def scaled(self, model: "Trainer") -> "FitCall":
-        """Returns the record after its data, of a stream the first batch, have set a scaling that waits for some."""
-        if not model.scaling.waits:
+        """Returns the record after its data, of a stream the first batch, have set a scaling that waits for some.
+
+        Before the first step, columns in units of their own are named.
+        """
+        new = model.compiled and not int(model.step_count)
+        if not (model.scaling.waits or (new and not is_stream(self.x))):
             return self
         first, x = peek(self.x) if is_stream(self.x) else (self.x, self.x)
         if isinstance(x, RowBatches):
             first = x.some()
         rows = element(model, first)["x"]
+        if new:
+            note_units(model, rows)
+        if not model.scaling.waits:
+            return self
         blocks = [slice(start, start + ROWS_PER_SCAN) for start in range(0, len(rows), ROWS_PER_SCAN)]
         with model.distribute_strategy.scope():
             model.scaling.adapt(lambda: (model.preprocess(rows[block]) for block in blocks))

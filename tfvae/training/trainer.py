@@ -17,6 +17,7 @@ from tfvae.checks.containers import refuse_lossy
 from tfvae.checks.counted import Violations
 from tfvae.checks.parts import check_compiled, keeps_values
 from tfvae.checks.streams import in_batches, num_examples
+from tfvae.checks.units import note_not_finite
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.graphs import Graphs
 from tfvae.core.model import Model
@@ -288,6 +289,8 @@ class Trainer(keras.Model, Model):
         if training and self.guard:
             self.guard.inspect(carried, batch)
         self.violations.raise_if_any(carried.violations, self.support)
+        if training and "loss" in carried.logs:
+            note_not_finite(self, carried.logs["loss"], self.optimizer.learning_rate)
         return dict(carried.logs)
 
     @contextlib.contextmanager

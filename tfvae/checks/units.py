@@ -1,0 +1,64 @@
+"""Units of data: columns that lie far from where the likelihood starts, or never vary, are named before training.
+
+far      sqrt((m_i - loc_i)^2 + s_i^2) > 100 scale_i        m, s: mean and spread of column i of x
+narrow   0 < s_i < scale_i / 1000                           loc, scale: of p(x | z) before the first step, at z = 0
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.checks.data import note_once
+from tfvae.core.types import Array, Tensor
+
+if TYPE_CHECKING:
+    from tfvae.core.model import Model
+
+FAR, NARROW = 100.0, 1e-3
+MOST_ROWS, NAMED = 5000, 5
+KEY = "units"
+REMEDY = "call vae.adapt(x) before fit, give each column a scale of its own (tfvae.scales.PerDimension), or rescale x"
+
+
+def note_units(vae: "Model", x: Array) -> None:
+    """Names once the columns of raw x, `[N, D]`, whose units a likelihood that was not trained yet is far from."""
+    if len(vae.event_shape) != 1 or vae.support.bounded:
+        return
+    p = vae.likelihood(tf.zeros([1, *vae.posterior.latent_shape]))
+    loc, scale = (np.asarray(value, np.float64)[0] for value in (vae.likelihood.point(p), vae.likelihood.deviation(p)))
+    x = np.asarray(vae.preprocess(x[:: -(-len(x) // MOST_ROWS)]), np.float64)
+    mean, spread, constant = x.mean(axis=0), x.std(axis=0), np.all(x == x[0], axis=0)
+    far = np.hypot(mean - loc, spread) > FAR * scale
+    columns = np.flatnonzero(far | (~constant & (spread < NARROW * scale)))
+    if len(columns):
+        at = columns[0]
+        here, there = (f"{m[at]:.3g} +- {s[at]:.3g}" for m, s in ((mean, spread), (loc, scale)))
+        named, lies = _named(columns, "is", "are"), f"column {at} lies at {here}, where it starts at {there}"
+        note_once(vae, KEY, f"{named} in other units than the likelihood starts in ({lies}): {REMEDY}.")
+    if constant.any() and not vae.support.discrete:
+        named = _named(np.flatnonzero(constant), "does", "do")
+        note_once(
+            vae, "constant", f"{named} not vary: what says nothing counts in a density all the same; leave it out."
+        )
+
+
+def note_not_finite(vae: "Model", loss: Tensor | float, learning_rate: Tensor | float) -> None:
+    """Says once that the loss of a fit that nobody guards is not finite, and what fits the cause."""
+    if not math.isfinite(float(loss)):
+        rate = f"lower the learning rate, now {float(learning_rate):g}, or give the optimizer clipnorm=1.0"
+        note_once(
+            vae,
+            "not finite",
+            "the loss is not finite any more, and the weights are of no use: make the model again and"
+            f" {REMEDY if KEY in vae.notes else rate}. callbacks=[tfvae.callbacks.FirstAid()] stops at the first such"
+            " step, says why and keeps the last good weights.",
+        )
+
+
+def _named(columns: np.ndarray, one: str, several: str) -> str:
+    *first, last = map(str, columns[:NAMED])
+    if len(columns) > NAMED:
+        return f"{len(columns)} columns ({', '.join([*first, last])}, ...) {several}"
+    return f"columns {', '.join(first)} and {last} {several}" if first else f"column {last} {one}"
