@@ -27,8 +27,8 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
-    packages=find_packages(include=["tfvae", "tfvae.*"]),
-    package_data={"tfvae": ["py.typed"]},
+    packages=find_packages(include=["tfvae", "tfvae.*", "tfvae_cli"]),
+    package_data={"tfvae": ["py.typed"], "tfvae_cli": ["table.json"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
@@ -47,5 +47,5 @@ setup(
         "test": TEST,
         "dev": [*NOTEBOOKS, *TEST, "mypy", "pre-commit", "ruff"],
     },
-    entry_points={"console_scripts": ["tfvae = tfvae.app.cli:main"]},
+    entry_points={"console_scripts": ["tfvae = tfvae_cli:main"]},
 )

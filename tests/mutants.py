@@ -165,7 +165,7 @@ def planted(mutant: Mutant) -> str:
 
 def copy_of_the_project(folder: Path) -> Path:
     """Copies package and tests, and what the tests read."""
-    for name in ("tfvae", "tests", "docs"):
+    for name in ("tfvae", "tfvae_cli", "tests", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, folder)

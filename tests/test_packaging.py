@@ -14,6 +14,7 @@ import pytest
 import tfvae
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("tfvae", "tfvae_cli")
 PROJECTS = {"sklearn": "scikit-learn"}  # where a project's name is not that of its module
 
 
@@ -21,7 +22,7 @@ PROJECTS = {"sklearn": "scikit-learn"}  # where a project's name is not that of 
 def described(tmp_path_factory) -> tuple[Message, list[str]]:
     """The metadata, and the files of a source archive, of a copy of the project."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("tfvae", "tests"):
+    for name in (*PACKAGES, "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.iterdir():
         if path.is_file():
@@ -62,18 +63,19 @@ def test_each_project_is_asked_for_once_and_what_is_imported_is_asked_for(descri
 def imported() -> set[str]:
     """Returns the projects outside the standard library that the files of the package import."""
     found = set()
-    for path in (ROOT / "tfvae").rglob("*.py"):
+    for path in (path for name in PACKAGES for path in (ROOT / name).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(node.module.partition(".")[0])
-    return {project(PROJECTS.get(name, name)) for name in found - {"tfvae", *sys.stdlib_module_names}}
+    return {project(PROJECTS.get(name, name)) for name in found - {*PACKAGES, *sys.stdlib_module_names}}
 
 
 def test_the_source_archive_holds_the_package_and_not_its_tests(described):
     _, files = described
-    shipped = {str(path.relative_to(ROOT)) for path in (ROOT / "tfvae").rglob("*.py")}
+    shipped = {str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
+    shipped |= {"tfvae_cli/table.json"}
     assert shipped | {"LICENSE", "README.md", "CHANGELOG.md", "setup.py", "tfvae/py.typed"} <= set(files)
     assert not [name for name in files if name.startswith(("tests/", "benchmarks/"))]
 
