@@ -13,6 +13,7 @@ from pathlib import Path
 from tfvae.app import run as runs
 from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import Options
+from tfvae.app.progress import ERASE
 from tfvae.callbacks import Diverged
 from tfvae.core.errors import InvalidInput
 from tfvae_cli import main
@@ -111,7 +112,7 @@ def _reason(error: Exception) -> str:
 def _fail(code: int, reason: str, arguments: argparse.Namespace | None = None) -> int:
     if arguments and arguments.debug:
         raise  # noqa: PLE0704 - called while the error is handled
-    sys.stderr.write(f"tfvae: {reason}\n")
+    sys.stderr.write(f"{ERASE * sys.stderr.isatty()}tfvae: {reason}\n")
     return code
 
 

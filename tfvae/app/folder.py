@@ -22,7 +22,8 @@ from tfvae import evaluation, files, plotting
 from tfvae.app import provenance, report_page
 from tfvae.app.card import card
 from tfvae.app.options import Options
-from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, ProgressBar, read_history
+from tfvae.app.progress import Progress
+from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, read_history
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
 from tfvae.datasets import Data
@@ -43,7 +44,7 @@ class Run:
     Attributes:
         folder: the run folder.
         options: what to train.
-        verbose: 0 silent, 1 progress bars, 2 one line an epoch.
+        verbose: 0 silent, 1 progress on a terminal, 2 in a file.
         command: the command line, for the record.
     """
 
@@ -139,11 +140,11 @@ def fit(run: Run) -> None:
         batch_size=options.batch_size,
         validation_data=data.valid.x,
         epochs=options.epochs,
-        verbose=run.verbose,
+        verbose=0,
         callbacks=[
             FirstAid(),
             collapse,
-            ProgressBar(),
+            *([Progress(in_place=run.verbose == 1)] if run.verbose else []),
             *([early] if options.patience else []),
             HistoryFile(run.folder / "history.csv"),
             checkpoint,

@@ -37,7 +37,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
         options: what to train.
         folder: the run folder to create; missing or empty.
         command: the command line, for the record.
-        verbose: 0 silent, 1 progress bars, 2 one line an epoch.
+        verbose: 0 silent, 1 progress on a terminal, 2 in a file.
 
     Returns:
         The evaluation of the test split, which `metrics.json` holds.
@@ -61,7 +61,7 @@ def resume(folder: str, given: Config | None = None, verbose: int = 2) -> Report
     Args:
         folder: the run folder.
         given: options that must be those of the run, name to value.
-        verbose: 0 silent, 1 progress bars, 2 one line an epoch.
+        verbose: 0 silent, 1 progress on a terminal, 2 in a file.
 
     Returns:
         The evaluation of the test split, which `metrics.json` holds.

@@ -164,7 +164,12 @@ def watchers(callbacks: Sequence[keras.callbacks.Callback], phase: str) -> list[
 
 
 def _watches(callback: keras.callbacks.Callback, hooks: tuple[str, ...]) -> bool:
-    """Tells whether a callback overrides a hook; those of Keras that act once an epoch do not count."""
+    """Tells whether a callback overrides a hook; those of Keras that act once an epoch do not count.
+
+    Nor does one whose `update_freq` is "block": it takes its batches as they come, between blocks of steps.
+    """
+    if getattr(callback, "update_freq", None) == "block":
+        return False
     own = {hook: getattr(getattr(callback, hook), "__func__", getattr(callback, hook)) for hook in hooks}
     functions = [function for hook, function in own.items() if function is not getattr(keras.callbacks.Callback, hook)]
     if all(getattr(function, "__module__", "").startswith("keras.") for function in functions):
