@@ -106,7 +106,11 @@ def stand_in(folder, name):
     for package in ("tfvae", "tfvae/app"):
         (folder / package / "__init__.py").touch()
     (folder / "tfvae" / "app" / "cli.py").write_text(textwrap.dedent(STAND_INS[name]))
-    code = "import sys, tfvae_cli; sys.exit(tfvae_cli.main(['evaluate', 'none']))"
+    code = """
+        import signal, sys, tfvae_cli
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # these tests may run where it is ignored
+        sys.exit(tfvae_cli.main(["evaluate", "none"]))
+    """
     return python(code, folder=folder)
 
 
