@@ -57,7 +57,7 @@ def bad_files(folder):
         ("flipped.npz", ["flipped.npz", "Bad CRC"]),
         ("empty.npz", ["empty.npz", "EOFError"]),
         ("foreign.npz", ["foreign.npz", "foreign"]),
-        ("folder.npz", ["folder.npz", "directory"]),
+        ("folder.npz", ["folder.npz", "a folder"]),
         ("truncated.npy", ["truncated.npy", "(24, 6, 5)"]),
         ("objects.npz", ["objects.npz", "pickled objects"]),
         ("keys.npz", ["keys.npz", "x_train", "images, labels"]),

@@ -121,9 +121,12 @@ def stand_in(folder, name):
 )
 def test_ctrl_c_and_sigterm_end_a_command_alike_at_any_moment(number, moment, out, err, tmp_path):
     process = stand_in(tmp_path, moment)
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(number)
-    assert process.communicate(timeout=15) == (out, err) and process.returncode == 130
+    try:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=15) == (out, err) and process.returncode == 130
+    finally:
+        process.kill()
 
 
 def test_a_package_that_is_missing_is_one_line(tmp_path):

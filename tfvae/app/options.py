@@ -21,6 +21,7 @@ from tfvae import datasets, likelihoods, networks, objectives, schedules
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Config
+from tfvae.datasets import sources
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.recipes import RECIPES, Recipe, arguments
@@ -291,4 +292,4 @@ def _word(name: str) -> str:
 
 
 def _absolute(source: str) -> str:
-    return str(Path(source).resolve()) if source.endswith((".npz", ".npy")) else source
+    return str(Path(source).resolve()) if sources.is_path(source) else source

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
-from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Source, read_arrays, read_file
+from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Source, is_path, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
 
@@ -60,7 +60,8 @@ def load(
 
     Args:
         source: `"digits"` (8x8 handwritten digits that come with scikit-learn); the name of a TensorFlow Datasets set,
-            `"name[/config][:version]"`; the path of an `.npz` or `.npy` file; or arrays: x, a tuple (x, y), a mapping.
+            `"name[/config][:version]"`; the path of an `.npz` or `.npy` file, which goes first where both are there;
+            or arrays: x, a tuple (x, y), a mapping.
             Files and mappings have the keys x_train, x_valid, x_test (y_train, ... beside them), or x and y.
         binarization: the name of a protocol.
         seed: of the split and of the draws, an integer.
@@ -115,7 +116,7 @@ def load(
 
 
 def _read(source: Given, data_dir: str | os.PathLike | None) -> Source:
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith((".npz", ".npy"))):
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and is_path(source)):
         return read_file(source)
     if not isinstance(source, str):
         return read_arrays(source)

@@ -6,6 +6,7 @@ x, (x, y), {x, y}              one set of examples, to be cut into train, valid 
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.core.types import ArrayLike
 
 SPLITS = ("train", "valid", "test")
+KINDS = (".npz", ".npy")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
 Arrays = ArrayLike | tuple[ArrayLike, ArrayLike] | Mapping[str, ArrayLike]  # x, (x, y), or a mapping
 LAYOUT = "x_train, x_valid, x_test (y_train, ... beside them), or x and y"
@@ -70,6 +72,12 @@ def read_digits() -> Source:
 EMBEDDED = {"digits": read_digits}
 
 
+def is_path(source: str) -> bool:
+    """Says whether a word means a path: what is there, and what no data set is called, as ./x, /x, ~/x, x.csv."""
+    like_one = source.lower().endswith(KINDS) or re.match(r"[./~]|[^/:]*\.", source)
+    return source not in EMBEDDED and bool(like_one or os.path.exists(source))
+
+
 def read_file(path: str | os.PathLike) -> Source:
     """Returns what an `.npz` or `.npy` file holds.
 
@@ -80,6 +88,12 @@ def read_file(path: str | os.PathLike) -> Source:
         InvalidInput: if it cannot be read, or holds other arrays than `read_arrays` wants.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() and path.name.lower().endswith(KINDS)):
+        received = "a file of another kind" if path.is_file() else "a folder" if path.is_dir() else "not a file"
+        remedy = f"Read it in Python, and write its numbers with numpy.savez({path.name + '.npz'!r}, x=...)."
+        if re.fullmatch(r"\w+", path.name):
+            remedy += f" If you mean the set of TensorFlow Datasets: '{path.name}:*.*.*'."
+        raise InvalidInput(f"an .npz or .npy file at {path}", received, remedy)
     try:
         with open(path, "rb") as file:
             content = np.load(file, allow_pickle=False)

@@ -157,7 +157,7 @@ def _unknown(name: str, data_dir: str, error: Exception) -> InvalidInput:
     return InvalidInput(
         f"{', '.join(map(repr, EMBEDDED))}, the name of a TensorFlow Datasets set, a path that ends in .npz or .npy,"
         " or arrays",
-        f"{name!r} ({_available(data_dir)}; {detail})",
+        f"{name!r}, which is not a path here ({_available(data_dir)}; {detail})",
         "Choose one of these (tensorflow_datasets.list_builders() lists every TFDS name), or pass the data_dir that"
         " has it.",
     )
