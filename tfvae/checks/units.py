@@ -5,6 +5,7 @@ narrow   0 < s_i < scale_i / 1000                           loc, scale: of p(x |
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,10 @@ def note_units(vae: "Model", x: Array) -> None:
         )
 
 
-def note_not_finite(vae: "Model", loss: Tensor | float, learning_rate: Tensor | float) -> None:
+def note_not_finite(vae: "Model", loss: Tensor | float, learning_rate: Callable[[], Tensor]) -> None:
     """Says once that the loss of a fit that nobody guards is not finite, and what fits the cause."""
     if not math.isfinite(float(loss)):
-        rate = f"lower the learning rate, now {float(learning_rate):g}, or give the optimizer clipnorm=1.0"
+        rate = f"lower the learning rate, now {float(learning_rate()):g}, or give the optimizer clipnorm=1.0"
         note_once(
             vae,
             "not finite",

@@ -290,7 +290,7 @@ class Trainer(keras.Model, Model):
             self.guard.inspect(carried, batch)
         self.violations.raise_if_any(carried.violations, self.support)
         if training and "loss" in carried.logs:
-            note_not_finite(self, carried.logs["loss"], self.optimizer.learning_rate)
+            note_not_finite(self, carried.logs["loss"], lambda: self.optimizer.learning_rate)
         return dict(carried.logs)
 
     @contextlib.contextmanager
