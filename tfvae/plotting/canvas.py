@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
 
 FIRST, SECOND, QUIET = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito: colour-blind readers tell them apart
 SCALE = "viridis"
 TILE, LINE = 0.8, 0.2  # inches: an image, a line of text
+MOVES = 1000  # of names that cover each other
 MAX_BARS = 30  # dimensions of x up to which each is a mark of its own
 
 
@@ -47,6 +49,27 @@ def png(figure: "Figure", dpi: int = 150) -> bytes:
 def whole_numbers(axis: "Axis") -> None:
     """Lets an axis have ticks at whole numbers only."""
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+
+
+def apart(axes: "Axes", notes: Sequence["Annotation"]) -> None:
+    """Moves boxed names, as little as it takes, until none covers another; a line leads to what each one names."""
+    axes.figure.draw_without_rendering()
+    boxes = [note.get_bbox_patch().get_window_extent() for note in notes]
+    sizes = np.array([(box.width, box.height) for box in boxes])
+    places = axes.transData.transform([note.xy for note in notes])
+    low, high = axes.bbox.min + sizes / 2, axes.bbox.max - sizes / 2
+    order = np.sign(np.arange(len(notes))[:, np.newaxis] - np.arange(len(notes)))[..., np.newaxis]
+    for _ in range(MOVES):
+        away = places[:, np.newaxis] - places
+        covered = (sizes[:, np.newaxis] + sizes) / 2 + 1 - np.abs(away)  # pixels, [name, other, axis]
+        hit = np.all(covered > 0, axis=-1, keepdims=True) & (order != 0)
+        if not hit.any():
+            break
+        shorter = covered == covered.min(axis=-1, keepdims=True)
+        push = np.where(away == 0, order, np.sign(away)) * covered / 3
+        places = np.clip(places + np.sum(np.where(hit & shorter, push, 0), axis=1), low, high)
+    for note, place in zip(notes, axes.transData.inverted().transform(places), strict=True):
+        note.set_position(place)
 
 
 def is_image(event_shape: tuple[int, ...]) -> bool:
@@ -97,7 +120,8 @@ def mosaic(
     canvas = np.pad(canvas, ((0, gap), (0, gap), (0, 0)), constant_values=1.0)
     inch = tile / max(height, width)
     margin = max((0.35 + 0.075 * len(line) for name in names for line in name.split("\n")), default=0.0)
-    margin, below = margin + LINE * bool(ylabel), 0.1 * bool(titles) + LINE * (bool(titles) + 1.3 * bool(xlabel))
+    lines = max((1 + title.count("\n") for title in titles), default=0)
+    margin, below = margin + LINE * bool(ylabel), 0.1 * bool(titles) + LINE * (lines + 1.3 * bool(xlabel))
     size = canvas.shape[1] * inch + margin, canvas.shape[0] * inch + below
     figure = empty_figure(*size, layout=None)
     area = (margin / size[0], below / size[1], 1 - margin / size[0], 1 - below / size[1])

@@ -58,6 +58,8 @@ def latent_plane(vae: VAE, x: ArrayLike, labels: ArrayLike | None = None) -> "Fi
     axes = figure.subplots()
     (_histogram if z.shape[1] == 1 else _scatter)(axes, z, labels)
     axes.set(title=title, xlabel=names[0], ylabel="number of examples" if len(names) == 1 else names[1])
+    if axes.texts:
+        canvas.apart(axes, axes.texts)
     return figure
 
 
@@ -137,8 +139,9 @@ def _scatter(axes: "Axes", z: np.ndarray, labels: np.ndarray | None) -> None:
     for name, color, rows in groups:
         axes.scatter(*z[rows].T, color=color, label=name, **style)
         box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": color, "alpha": 0.8}
-        placed = {"bbox": box, "horizontalalignment": "center", "fontsize": "small", "parse_math": False}
-        axes.text(*np.median(z[rows], axis=0), name, **placed)
+        placed = {"ha": "center", "va": "center", "fontsize": "small", "parse_math": False}
+        middle, line = np.median(z[rows], axis=0), {"arrowstyle": "-", "color": color}
+        axes.annotate(name, middle, middle, bbox=box, arrowprops=line, **placed)
     if groups:
         for handle in _legend(axes).legend_handles:
             handle.set(sizes=[30], alpha=1)

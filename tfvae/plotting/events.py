@@ -12,7 +12,7 @@ import numpy as np
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import ArrayLike, Seed
-from tfvae.plotting import canvas
+from tfvae.plotting import canvas, latents
 from tfvae.plotting.latents import examples
 from tfvae.vae import VAE
 
@@ -48,7 +48,8 @@ def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequ
         raise InvalidInput(f"{len(raw)} titles", f"{len(titles)}", "Pass one for each example that is drawn, or none.")
     x, mean = vae.known({"x": raw})["x"].numpy(), vae.reconstruct(raw).numpy()
     if not canvas.is_image(vae.event_shape):
-        return _profiles(x, mean, titles)
+        x, mean = (latents.one_scale(vae, events) for events in (x, mean))
+        return _profiles(x, mean, titles, latents.axis_of_values(vae))
     seen, changed = canvas.grey(x), not np.allclose(_stretched(raw), _stretched(x), atol=0.03)
     rows = {"original": canvas.grey(raw), "model's input": seen} if changed else {"original": seen}
     rows["reconstruction"] = canvas.grey(mean, like=x)
@@ -79,12 +80,13 @@ def samples(vae: VAE, num_samples: int = 64, seed: int | Seed | None = 0) -> "Fi
         return canvas.mosaic(canvas.grey(mean), columns=math.ceil(math.sqrt(len(mean))))
     figure = canvas.empty_figure(6.5, 4.5)
     axes = figure.subplots()
-    mean = mean.reshape(len(mean), -1)
+    mean = latents.one_scale(vae, mean).reshape(len(mean), -1)
     image = axes.imshow(mean, aspect="auto", cmap=canvas.SCALE, interpolation="nearest")
     axes.set(xlabel="dimension of x", ylabel="sample")
     for axis in (axes.xaxis, axes.yaxis):
         canvas.whole_numbers(axis)
-    figure.colorbar(image, ax=axes, label="mean of p(x | z)" if vae.likelihood.has_mean else "mode of p(x | z)")
+    kind = "mean" if vae.likelihood.has_mean else "mode"
+    figure.colorbar(image, ax=axes, label=f"{kind} of p({latents.axis_of_values(vae)} | z)")
     return figure
 
 
@@ -92,7 +94,7 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     return (values - values.min()) / (np.ptp(values) or 1.0)
 
 
-def _profiles(x: np.ndarray, mean: np.ndarray, titles: Sequence[str]) -> "Figure":
+def _profiles(x: np.ndarray, mean: np.ndarray, titles: Sequence[str], ylabel: str) -> "Figure":
     """Draws events that are not images, `[B, ...]`: one panel an example, x and its reconstruction over each other."""
     columns = min(len(x), 5)
     rows = math.ceil(len(x) / columns)
@@ -117,6 +119,7 @@ def _profiles(x: np.ndarray, mean: np.ndarray, titles: Sequence[str]) -> "Figure
         axes.tick_params(labelbottom=index + columns >= len(x))
         axes.grid(alpha=0.3)
     figure.supxlabel("dimension of x", fontsize="medium")
+    figure.supylabel(ylabel, fontsize="medium")
     words = ["original", "reconstruction"]
     figure.legend([first, second], words, loc="outside upper center", ncols=2, frameon=False)
     return figure

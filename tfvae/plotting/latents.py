@@ -15,6 +15,8 @@ from tfvae.core.sets import REAL
 from tfvae.core.types import Array, ArrayLike, Parameters
 from tfvae.evaluation import latents
 from tfvae.inference.rows import blocks, slices
+from tfvae.plotting import canvas
+from tfvae.scaling import Identity
 from tfvae.vae import VAE
 
 ROWS_PER_BLOCK = 1024
@@ -47,11 +49,30 @@ def prior_draws(vae: VAE, number: int, seed: int | None) -> np.ndarray:
 
 
 def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
-    """Returns the mean (of labels, the mode) of p(x | z), `[..., *event]`, for z `[..., *latent]`."""
+    """Returns the mean (of labels, the mode) of p(x | z) on one scale, `[..., *event]`, for z `[..., *latent]`."""
     latent = vae.posterior.latent_shape
     rows = z.reshape(-1, *latent)
     events = [vae.likelihood.point(vae.decode(rows[part])) for part in slices(len(rows), ROWS_PER_BLOCK)]
-    return np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape)
+    return one_scale(vae, np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape))
+
+
+def one_scale(vae: VAE, events: np.ndarray) -> np.ndarray:
+    """Returns events, `[..., *event]`, in the posterior's units, so that columns have one scale; images stay."""
+    if not _is_rescaled(vae):
+        return events
+    rows = events.reshape(-1, *vae.event_shape)
+    return np.asarray(vae.scaling(rows.astype(np.float32))).reshape(events.shape)
+
+
+def axis_of_values(vae: VAE) -> str:
+    """Returns the name of an axis of such values."""
+    return f"x ({type(vae.scaling).__name__})" if _is_rescaled(vae) else "x"
+
+
+def _is_rescaled(vae: VAE) -> bool:
+    """Says whether `one_scale` changes events: a map to one-hot vectors, for example, has other columns."""
+    kept = tuple(vae.scaling.scaled_shape(vae.event_shape)) == tuple(vae.event_shape)
+    return kept and not (canvas.is_image(vae.event_shape) or isinstance(vae.scaling, Identity))
 
 
 def activity(vae: VAE, x: ArrayLike) -> tuple[np.ndarray, list[str]]:

@@ -128,9 +128,10 @@ def pictures(
 
 def _extreme(vae: VAE, x: np.ndarray, log_prob: np.ndarray, rows: np.ndarray, title: str, look_for: str) -> Picture:
     values = [f"{log_prob[row]:.1f}" for row in rows]
+    titles = [f"row {row}\n{value}" for row, value in zip(rows, values, strict=True)]
     return Picture(
         title,
         f"{len(rows)} examples above their reconstructions, log p(x) from {values[0]} to {values[-1]} nats.",
-        f"{look_for} The number at each is its log p(x) in nats.",
-        lambda: plotting.reconstructions(vae, np.asarray(x)[rows], len(rows), titles=values),
+        f"{look_for} At each stand its row in this split, counted from 0, and its log p(x) in nats.",
+        lambda: plotting.reconstructions(vae, np.asarray(x)[rows], len(rows), titles=titles),
     )
