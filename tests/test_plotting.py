@@ -162,7 +162,7 @@ def test_samples_of_a_vector_are_a_heat_map():
     figure = plotting.samples(vae, num_samples=6)
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), vae.sample(6, seed=0), atol=2e-4)
     assert figure.axes[0].get_xlabel() == "dimension of x"
-    assert figure.axes[1].get_ylabel() == "mean of p(x | z)"  # the colour bar
+    assert figure.axes[1].get_ylabel() == "mean of p(x (Standardized) | z)"  # the colour bar
     assert png(figure)
 
 
