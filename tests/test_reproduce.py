@@ -147,3 +147,19 @@ def test_every_row_of_an_ordering_is_in_the_table():
     said, options = command.read(["all", "--seeds", "0", "1", "--budget", "2", "--threads", "1"])
     assert said.rows == list(rows.ROWS) and said.seeds == [0, 1]
     assert (options.budget, options.threads, options.smoke) == (2.0, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["vae"], "needs the folder benchmarks/results: stand in a checkout of tfvae, or pass --out."),
+        (["table"], "benchmarks/results: .*; the file README.md: stand in a checkout of tfvae, or pass --readme."),
+        (["table", "--out", "results"], "needs the file README.md"),
+        (["vae", "--out", "results"], "no mnist.npz in .*: pass --data FOLDER"),
+    ],
+)
+def test_outside_a_checkout_it_says_what_it_needs(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=said):
+        command.main([*words, "--data", "none"])
+    assert not list(tmp_path.iterdir())

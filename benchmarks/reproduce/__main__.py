@@ -44,6 +44,16 @@ def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
     return said, options
 
 
+def lacking(said: argparse.Namespace, options: Options) -> list[str]:
+    """Returns what a command needs and does not find, each with how to have it."""
+    found = []
+    if not options.smoke and not options.out.parent.is_dir():
+        found.append(f"the folder {options.out.parent}: stand in a checkout of tfvae, or pass --out")
+    if said.name == "table" and not said.readme.is_file():
+        found.append(f"the file {said.readme}: stand in a checkout of tfvae, or pass --readme")
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Trains rows, or makes the table."""
     from benchmarks.reproduce import table
@@ -51,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     words = sys.argv[1:] if arguments is None else arguments
     said, options = read(arguments)
+    missing = lacking(said, options)
+    if missing:
+        raise SystemExit(f"benchmarks.reproduce needs {'; '.join(missing)}.")
     if said.name == "table":
         return table.write(options.out, said.readme)
     if options.threads:
