@@ -93,7 +93,7 @@ def test_a_name_that_covers_none_stays():
 
 def test_the_plane_of_codes_moves_its_names():
     vae, x = table_vae()
-    figure = plotting.latent_plane(vae, x, np.arange(60) % 5)
+    figure = plotting.latent_plane(vae, x, [f"a class with a long name, {row % 5}" for row in range(60)])
     figure.draw_without_rendering()
     boxes = [note.get_bbox_patch().get_window_extent() for note in figure.axes[0].texts]
     assert len(boxes) == 5 and not [1 for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
