@@ -74,7 +74,9 @@ CLOSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize(
+    "name", [n if n in ("Normal", "Bernoulli") else pytest.param(n, marks=pytest.mark.slow) for n in CLOSED]
+)
 def test_independent_columns_are_those_of_the_closed_form(name):
     """Their mean over the rows they are fitted to, where an optimum is flat: a thousandth of a nat a column."""
     make, x, closed = CLOSED[name]
@@ -134,7 +136,7 @@ def test_a_full_covariance_is_fitted_to_enough_rows_of_reals(make, x, expected, 
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in ("Columns", "StudentT") else pytest.param(n, marks=pytest.mark.slow) for n in LIKELIHOODS]
+    "name", [n if n == "Columns" else pytest.param(n, marks=pytest.mark.slow) for n in LIKELIHOODS]
 )
 def test_every_likelihood_has_independent_columns_that_fit_no_worse_than_where_they_start(name):
     """Finite, and at least as good as what `adapt` makes of the model's own likelihood where z says nothing."""
@@ -193,6 +195,7 @@ def test_grey_values_are_binarised_as_they_are_scored():
     assert found["independent pixels"].mean() == pytest.approx(9 * math.log(0.5), abs=0.02)
 
 
+@pytest.mark.slow
 def test_streams_and_arrays_are_read_alike():
     x, y = TABLE[:300], TABLE[300:]
     vae = tiny_vae(likelihoods.Normal, 4, compiled=False)
@@ -202,7 +205,7 @@ def test_streams_and_arrays_are_read_alike():
         np.testing.assert_allclose(batched[name], whole[name], atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["array", "stream"])
+@pytest.mark.parametrize("form", ["array", pytest.param("stream", marks=pytest.mark.slow)])
 def test_of_many_rows_a_random_choice_is_fitted(form):
     """Sorted rows, more than are used: their first ones alone would be half of the data."""
     x = np.sort(RNG.normal(size=[2 * MOST_ROWS, 1]), axis=0).astype("float32")
@@ -251,6 +254,18 @@ def test_a_model_below_a_baseline_is_said_to_be_once():
 def test_a_scale_of_each_column_whatever_the_model_has(kind):
     part = likelihoods.Columns([likelihoods.Normal(3, scale=kind()), likelihoods.Bernoulli(2)], network=None)
     assert part.independent().head_shapes() == {"loc_0": (3,), "scale_0": (3,), "logits_1": (2,)}
+
+
+@pytest.mark.slow
+def test_what_is_read_in_parts_is_taken_by_rows():
+    import scipy.sparse
+
+    x = data("Poisson", (60, 4))
+    vae = tiny_vae(likelihoods.Poisson, 4, compiled=False)
+    whole, sparse = (
+        baselines(vae, given, x).log_prob["independent columns"] for given in (x, scipy.sparse.csr_matrix(x))
+    )
+    np.testing.assert_allclose(sparse, whole, rtol=1e-5)
 
 
 def test_empty_or_bad_training_data_are_refused():

@@ -44,7 +44,9 @@ def fitted(x, caplog, adapt=False, optimizer=1e-3, scale=scales.PerDimension, **
     return vae
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize(
+    "name", [n if n in ("1.7e15", "ratio", "1e-12") else pytest.param(n, marks=pytest.mark.slow) for n in COLUMNS]
+)
 def test_columns_in_other_units_are_named_before_training_and_adapt_is_the_cure(name, caplog):
     x, needed = table(name), COLUMNS[name][1]
     fitted(x, caplog)
@@ -72,7 +74,7 @@ def test_the_first_batch_of_a_stream_is_looked_at_and_a_trained_model_is_not(cap
     assert len(notes(caplog, "other units")) == 1
 
 
-@pytest.mark.parametrize("form", ["array", "stream", "eager"])
+@pytest.mark.parametrize("form", ["array", pytest.param("stream", marks=pytest.mark.slow), "eager"])
 def test_a_loss_that_is_not_finite_is_said_once_with_the_cure_of_units(form, caplog):
     x = table("1.7e15") * np.float32(1e6)  # its square overflows
     vae = tiny_vae(likelihoods.Normal, 4, run_eagerly=form == "eager")
