@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=[64, 4])
 COLUMNS = {  # name to column 2, and whether it needs a word
     "1.7e15": (1.7e15 + 3e14 * ROWS[:, 2], True),
-    "1e8": (1e8 * ROWS[:, 2], True),
+    "1e8": (1e8 * np.resize([1, -1], 64), True),
     "1e-12": (1e-12 * ROWS[:, 2], True),
     "nanoseconds": (np.int64(1.7e18) + np.arange(64, dtype=np.int64) * 10**15, True),
     "cents": (1e6 + 1e5 * ROWS[:, 2], True),
