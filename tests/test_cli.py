@@ -62,7 +62,8 @@ def test_run_folder_holds_every_file(trained):
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (trained / "pictures").iterdir())
     assert len(read_history(trained)) == 2
-    assert "log p(x)" in (trained / "card.md").read_text()
+    card = (trained / "card.md").read_text()
+    assert "log p(x)" in card and "A request may ask for at most 10000 samples" in card
 
 
 def test_the_page_of_the_run_and_the_last_line_read_the_table(trained, capsys):

@@ -2,6 +2,7 @@
 
 from tfvae.core.types import Config
 from tfvae.evaluation import Report
+from tfvae.export import MOST_SERVED
 
 
 def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
@@ -25,6 +26,8 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
         f"test: {report}",
         "```",
         "\nThe test split was scored once, after training; choices were made on the validation split.",
+        "## Serving",
+        f"A request may ask for at most {MOST_SERVED} samples; its memory is that of 100 examples and 50 samples.",
         "## Data",
         *[f"- {name}: {value}" for name, value in data.items()],
         "## Options",
