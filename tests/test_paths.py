@@ -48,7 +48,9 @@ def test_what_is_here_is_refused_with_a_way_that_works(name, spelt, here):
     assert datasets.load(written).event_shape == (2,)
 
 
-@pytest.mark.parametrize("word", ["none.csv", "./none", "/none/x", "../none", "~/x.npz", "none.npz", "NONE.NPY", "."])
+@pytest.mark.parametrize(
+    "word", ["none.csv", "./none", "/none/x", "../none", "~/x.npz", "none.npz", "a/none.npz", "a/NONE.NPY", "."]
+)
 def test_what_cannot_be_a_name_is_a_path_that_does_not_exist(word, here):
     with pytest.raises(
         tfvae.InvalidInput, match="an .npz or .npy file at .* (Received no such file.*working folder|Received a folder)"
