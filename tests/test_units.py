@@ -108,7 +108,9 @@ def test_a_healthy_fit_says_nothing_and_first_aid_speaks_for_itself(caplog):
     assert not notes(caplog, "not finite")
 
 
-@pytest.mark.parametrize("kind", [likelihoods.Bernoulli, likelihoods.Poisson, likelihoods.NegativeBinomial])
+@pytest.mark.parametrize(
+    "kind", [likelihoods.Bernoulli, likelihoods.NegativeBinomial, likelihoods.ZeroInflatedNegativeBinomial]
+)
 def test_data_whose_units_are_known_are_not_talked_about(kind, caplog):
     x = (ROWS > 0).astype("float32") * (1 if kind is likelihoods.Bernoulli else 20)
     tiny_vae(kind, 4).fit(x, verbose=0)
