@@ -69,7 +69,7 @@ class Likelihood(ConditionalDistribution):
         try:
             return distribution.stddev()
         except NotImplementedError:
-            return tf.fill(tf.shape(distribution.mode()), float("nan"))
+            return tf.fill(tf.shape(self.point(distribution)), float("nan"))
 
     def default_scaling(self) -> scaling.Scaling:
         """Returns the units in which a posterior had best see data of this kind: real numbers are standardised."""
