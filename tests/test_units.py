@@ -115,3 +115,10 @@ def test_data_whose_units_are_known_are_not_talked_about(kind, caplog):
     x = (ROWS > 0).astype("float32") * (1 if kind is likelihoods.Bernoulli else 20)
     tiny_vae(kind, 4).fit(x, verbose=0)
     assert not notes(caplog, "other units")
+
+
+def test_a_scale_without_a_finite_deviation_is_not_talked_about(caplog):
+    tiny_vae(lambda event, network: likelihoods.StudentT(event, network, df=1.5), 4).fit(
+        ROWS.astype("float32"), verbose=0
+    )
+    assert not caplog.records
