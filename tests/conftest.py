@@ -10,7 +10,7 @@ import pytest
 import traces
 from tiny import tiny_vae
 
-pytest.register_assert_rewrite("dataset_cases", "parts", "pictures")
+pytest.register_assert_rewrite("dataset_cases", "first_aid_cases", "parts", "pictures", "resident_cases")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,32 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import tiny_vae
+from resident_cases import WEIGHT, X, Y, assert_close, make, stream
 
 import tfvae
 from tfvae.callbacks import Checkpoint
-from tfvae.core import seeds
-from tfvae.training import device, program
+from tfvae.training import program
 from tfvae.training.call import watchers
 from tfvae.training.epochs import Epochs
 from tfvae.training.step import Carried
-
-X = (np.random.default_rng(0).random([70, 6]) < 0.4).astype(np.float32)
-Y = (np.random.default_rng(1).random([70, 6]) < 0.4).astype(np.float32)
-WEIGHT = np.linspace(0.1, 2, 70).astype(np.float32)
-
-
-def make(preprocessing=(), **options):
-    return tiny_vae(event=6, units=[8], initial=0, preprocessing=preprocessing, **{"optimizer": 0.01, **options})
-
-
-def stream(*parts):
-    return tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0]).batch(16)
-
-
-def assert_close(one, other):
-    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # the same operations, in another program
 
 
 class Batches(keras.callbacks.Callback):
@@ -391,96 +373,3 @@ def test_validation_split_takes_the_last_rows():
     assert split == given and one.num_data == 49
     with pytest.raises(tfvae.InvalidInput, match="leave rows on both sides"):
         one.fit(X[:3], validation_split=0.999, verbose=0)
-
-
-def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not():
-    mode, enough = device.mode_of, device.SMALL_XLA_FROM
-    assert mode(make(), enough) == "xla" and mode(make(), enough - 1) == "graph"
-    large = make(posterior=tfvae.posteriors.DiagonalNormal(2, tfvae.networks.mlp([400, 400])))
-    assert mode(large, device.XLA_FROM) == "xla" and mode(large, device.XLA_FROM - 1) == "graph"
-    assert mode(make(jit_compile=True), 1) == "xla" and mode(make(jit_compile=False), enough) == "graph"
-    assert mode(make(run_eagerly=True), enough) == "eager"
-    assert mode(make(posterior=convolutional()), enough) == "graph"
-    assert mode(make(posterior=convolutional(), jit_compile=True), 1) == "xla steps"
-
-
-def convolutional():
-    network = keras.Sequential([keras.layers.Reshape([6, 1]), keras.layers.Conv1D(2, 2), keras.layers.Flatten()])
-    return tfvae.posteriors.DiagonalNormal(2, network)
-
-
-def test_convolutions_go_through_xla_step_by_step():
-    one, other = (make(posterior=convolutional(), jit_compile=True) for _ in range(2))
-    other.set_weights(one.get_weights())
-    one.fit(X, batch_size=35, shuffle=False, epochs=2, verbose=0)
-    other.fit(tf.data.Dataset.from_tensor_slices(X).batch(35), epochs=2, verbose=0)
-    assert_close(one, other)  # the same noise: the stream's steps go through XLA as well
-
-
-class Refused(keras.layers.Layer):
-    """What XLA cannot compile."""
-
-    def call(self, x):
-        return x + tf.ensure_shape(tf.py_function(lambda: 0.0, [], tf.float32), [])
-
-
-def test_noise_comes_from_the_generator_that_is_fast_there(seed=(5, 6)):
-    """Threefry within all that XLA compiles, Philox elsewhere, where TensorFlow has a kernel of it alone."""
-    traced = []
-
-    def noise():
-        traced.append(seeds.algorithm())
-        return seeds.normal([20_000], seed), seeds.uniform([20_000], seed)
-
-    def nested():
-        step = tf.function(noise, jit_compile=True)
-        start = (0, tf.zeros([20_000]), tf.zeros([20_000]))
-        return tf.while_loop(lambda i, *_: i < 1, lambda i, *_: (i + 1, *step()), start)[1:]
-
-    drawn = [noise(), tf.function(noise)(), tf.function(noise, jit_compile=True)(), tf.function(nested)()]
-    assert traced == ["philox", "philox", "threefry", "threefry"]
-    for normal, uniform in drawn:
-        assert abs(np.mean(normal)) < 4 / 20_000**0.5 and abs(np.var(normal) - 1) < 4 * (2 / 20_000) ** 0.5
-        assert abs(np.mean(uniform) - 0.5) < 4 * (1 / 12 / 20_000) ** 0.5
-        assert np.min(uniform) >= 0 and np.max(uniform) < 1
-    for one, other in ((0, 1), (2, 3)):
-        np.testing.assert_array_equal(drawn[one][0], drawn[other][0])
-
-
-def test_arrays_and_streams_see_the_same_noise_under_xla():
-    arrays, batches = make(jit_compile=True), make(jit_compile=True)
-    arrays.fit(X[:64], batch_size=16, epochs=2, shuffle=False, verbose=0)  # a smaller last batch runs without XLA
-    batches.fit(stream(X[:64]), epochs=2, verbose=0)
-    assert_close(arrays, batches)
-
-
-def test_a_model_that_xla_refuses_trains_without_it_and_says_so(monkeypatch, caplog):
-    monkeypatch.setattr(device, "SMALL_XLA_FROM", 0)
-    plain, one = make(), make()
-    network = keras.Sequential([tfvae.networks.mlp([8]), Refused()])
-    vae = make(posterior=tfvae.posteriors.DiagonalNormal(2, network))
-    with caplog.at_level(logging.WARNING, "tfvae"):
-        vae.fit(X, batch_size=16, epochs=2, verbose=0)
-    assert caplog.text.count("XLA does not compile this model") == 1
-    assert int(vae.optimizer.iterations) == 10
-    one.fit(X, batch_size=16, verbose=0)
-    monkeypatch.undo()
-    plain.fit(X, batch_size=16, verbose=0)
-    assert not np.array_equal(plain.get_weights()[0], one.get_weights()[0])  # XLA did run: it draws other noise
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_values_of_arrays_are_checked_before_training_alone(jit_compile):
-    """The step leaves the checks out; what a user's own preprocessing makes of the data is still checked in it."""
-
-    class Shift(tfvae.preprocessing.RandomPreprocessing):
-        support = tfvae.core.sets.REAL
-
-        def call(self, x, seed=None, training=False):
-            return super().call(x, seed, training) if training else x
-
-        def transform(self, x, u):
-            return x + tf.where(u > 0.99, 2.0, 0.0)
-
-    with pytest.raises(tfvae.InvalidInput, match="outside"):
-        make([Shift()], jit_compile=jit_compile).fit(np.tile(X, [4, 1]), epochs=3, verbose=0)
