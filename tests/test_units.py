@@ -122,3 +122,21 @@ def test_a_scale_without_a_finite_deviation_is_not_talked_about(caplog):
         ROWS.astype("float32"), verbose=0
     )
     assert not caplog.records
+
+
+@pytest.mark.parametrize("word", ["normal", "laplace", "student-t"])
+def test_the_command_line_gives_columns_scales_of_their_own_and_images_one(word):
+    """With one for all, raw columns in several units are modelled worse than without z."""
+    from tfvae.app.options import Options
+
+    options = Options.of("digits", likelihood=word, hidden=(4,))
+    table, images = (options.build(shape, [], num_steps=10).likelihood for shape in ((3,), (4, 4, 1)))
+    assert isinstance(table.scale, tfvae.scales.PerDimension)
+    assert isinstance(images.scale, type(table).default_scale)
+
+
+def test_the_command_line_leaves_other_scales_alone():
+    from tfvae.app.options import Options
+
+    made = Options.of("digits", likelihood="discretized-logistic", hidden=(4,)).build((3,), [], num_steps=10).likelihood
+    assert isinstance(made.scale, tfvae.likelihoods.DiscretizedLogistic.default_scale)

@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from tfvae import datasets, likelihoods, networks, objectives, schedules
+from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Config
@@ -216,7 +216,7 @@ class Options:
         numbers = {name: getattr(self, name) for name in ("beta", "num_samples") if getattr(self, name) is not None}
         given = {
             **numbers,
-            "likelihood": self.likelihood and _likelihood(self.likelihood),
+            "likelihood": self.likelihood and _likelihood(self.likelihood, event_shape),
             "objective": self.objective and _objective(self.objective, numbers),
             "num_steps": num_steps,
             "latent_dim": self.latent_dim,
@@ -269,8 +269,11 @@ def _arguments(option: str, word: str) -> Config:
     return found
 
 
-def _likelihood(word: str) -> Callable[..., likelihoods.Likelihood]:
-    return functools.partial(PARTS["likelihood"][word], **STATED.get(word, {}))
+def _likelihood(word: str, event_shape: tuple[int, ...]) -> Callable[..., likelihoods.Likelihood]:
+    """Returns what makes a likelihood; columns of real numbers have units, and so scales, of their own."""
+    kind, stated = PARTS["likelihood"][word], STATED.get(word, {})
+    table = len(event_shape) == 1 and kind.support == sets.REAL and "scale" in inspect.signature(kind).parameters
+    return functools.partial(kind, **stated, **({"scale": scales.PerDimension()} if table else {}))
 
 
 def _objective(word: str, numbers: Config) -> Objective:
