@@ -20,7 +20,6 @@ import tensorflow as tf
 from tiny import tiny_vae
 
 import tfvae
-from tfvae import files
 from tfvae.app import run
 from tfvae.app.cli import main
 from tfvae.callbacks import Checkpoint, HistoryFile, read_history
@@ -218,7 +217,7 @@ def test_a_damaged_checkpoint_is_never_taken(damage, tmp_path, caplog):
     if damage == "missing":
         model.unlink()
     elif damage == "half written":
-        newest.rename(tmp_path / f"{files.PREFIX}1-{newest.name}")
+        newest.rename(tmp_path / f".tmp-1-{newest.name}")
     else:
         model.write_bytes(content[:-100] if damage == "truncated" else content[:-1] + b"x")
 
@@ -405,5 +404,14 @@ def test_a_run_killed_before_every_rename_ends_as_one_never_killed(whole_run, tm
                 break
             except Killed:
                 continue
-    assert {"run", "epoch-000001", "epoch-000012", "model.keras", "saved_model", "pictures", "card.md"} <= disk.names
+    assert {
+        "run",
+        "epoch-000001",
+        "epoch-000012",
+        "model.keras",
+        "1",
+        "samples.png",
+        "card.md",
+        "seal.json",
+    } <= disk.names
     check_equal(folder, whole_run)

@@ -18,11 +18,15 @@ import tfvae
 from tfvae import files
 from tfvae.app.options import Options
 from tfvae.core.errors import InvalidInput
+from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 
+ROOT = Path(__file__).resolve().parents[2]
 FORMAT = "tfvae run 1"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 PARTS = ("options", "data", "versions")
+KINDS = {"created": str, "command": str | None, "versions": dict[str, str], "git_revision": str | None}
+ADDED = ("examples", "labels")  # entries of a data protocol that runs of version 0.1 do not have
 
 
 def config(options: Options, protocol: Config, command: str | None) -> Config:
@@ -53,6 +57,8 @@ def read_config(folder: str) -> tuple[Config, Options]:
     Raises:
         InvalidInput: if it is not a run folder, or its `config.json` is unreadable, truncated or of something else.
     """
+    if "\0" in str(folder):
+        raise InvalidInput("the path of a run folder", repr(folder), "Name a folder that tfvae train made.")
     path = Path(folder, "config.json")
     if not path.exists():
         received = "a folder without config.json" if Path(folder).is_dir() else "no such folder"
@@ -64,7 +70,28 @@ def read_config(folder: str) -> tuple[Config, Options]:
     missing = [part for part in PARTS if not isinstance(found.get(part), dict)]
     if missing:
         raise InvalidInput(f"a whole {path}", f"one without {', '.join(missing)}", "Restore the file from a copy.")
-    return found, Options.from_config(found["options"])
+    odd = [name for name, kind in KINDS.items() if not fits(found.get(name), kind)]
+    if odd:
+        raise InvalidInput(f"a whole {path}", f"another {odd[0]} than a run has", "Restore the file from a copy.")
+    options = Options.from_config(found["options"])
+    return {**found, "options": plain(dataclasses.asdict(options))}, options
+
+
+def check_data(config: Config, protocol: Config) -> None:
+    """Compares data with those that a run was started with.
+
+    Args:
+        config: what `config.json` holds.
+        protocol: of the data.
+
+    Raises:
+        InvalidInput: naming what differs.
+    """
+    now = plain(protocol)
+    was = {name: now[name] for name in ADDED} | config["data"]
+    for name, then, value in changes(was, now):
+        remedy = "Restore those data, or score others in Python, with tfvae.evaluation.evaluate."
+        raise InvalidInput(f"data with {name} {then}, as at the start of this run", f"{value}", remedy)
 
 
 def changes(was: Config, now: Config) -> list[tuple[str, object, object]]:
@@ -83,14 +110,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "tfvae": tfvae.__version__, **installed}
 
 
-def git_revision() -> str | None:
+def git_revision(root: Path = ROOT) -> str | None:
     """Returns the commit of tfvae's source tree, with `+changes` if edited since; `None` for an installed package."""
-    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
         revision, edited = (
-            subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["git", "--no-optional-locks", "-C", root, *arguments], capture_output=True, text=True, check=True
+            ).stdout.strip()
             for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "tfvae"])
         )
     except (OSError, subprocess.CalledProcessError):  # no git, or a repository that it refuses

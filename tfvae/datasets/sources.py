@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfvae import files
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import ArrayLike
 
@@ -94,20 +95,7 @@ def read_file(path: str | os.PathLike) -> Source:
         if re.fullmatch(r"\w+", path.name):
             remedy += f" If you mean the set of TensorFlow Datasets: '{path.name}:*.*.*'."
         raise InvalidInput(f"an .npz or .npy file at {path}", received, remedy)
-    try:
-        with open(path, "rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if not isinstance(content, np.ndarray):
-                content = {name: content[name] if name in KEYS else None for name in content}
-    except FileNotFoundError as error:
-        remedy = f"Check the path; the working folder is {Path.cwd()}."
-        raise InvalidInput(f"an .npz or .npy file at {path}", "no such file", remedy) from error
-    except Exception as error:  # NumPy, zipfile and zlib have no common error for a damaged file
-        remedy = (
-            "It is damaged, foreign, or holds pickled objects: write it anew with numpy.savez(path, x_train=..., ...)."
-        )
-        raise InvalidInput(f"{path} to be a readable .npz or .npy file", _in_words(error), remedy) from error
-    return read_arrays(content, name=path.stem, origin=str(path))
+    return read_arrays(files.read_arrays(path, KEYS), name=path.stem, origin=str(path))
 
 
 def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") -> Source:
