@@ -9,6 +9,7 @@ A callback takes part through `get_state() -> dict` and `set_state(dict)`; Keras
 
 import json
 import logging
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,16 @@ import keras
 import numpy as np
 
 from tfvae import files
-from tfvae.core import keras_private
+from tfvae.checks.loaded import load_model
+from tfvae.core import keras_private, replicas
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.kinds import fits
 from tfvae.core.types import Config, Logs
 
 logger = logging.getLogger("tfvae")
 
 STATE = keras_private.CALLBACK_STATE  # what Keras' own callbacks carry from one epoch to the next
+KINDS = {"epoch": int, "stopped": bool, "history": dict[str, list[float]], "callbacks": dict[str, dict]}
 STATELESS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.History,
@@ -77,19 +81,33 @@ class Checkpoint(keras.callbacks.Callback):
         """Returns the model of the newest whole checkpoint, optimizer included, or `None` if the folder holds none.
 
         The next `fit` then gives the callbacks their states back, and goes on at `initial_epoch` up to its `epochs`.
+        A checkpoint that is damaged, or whose content cannot be read, is left out with a warning for an older one.
+        Of several workers (`docs/distribution.md`) each calls this within the strategy's scope.
+
+        Raises:
+            InvalidInput: if there are whole checkpoints and the content of none can be read, or if the
+                newest ones of several workers are not of one epoch; then all of them stay.
         """
-        saved = self._saved()
-        while saved and not files.is_whole(saved[-1]):
-            logger.warning("tfvae: the checkpoint %s is damaged and is left out.", saved[-1])
-            shutil.rmtree(saved.pop())
-        if not saved:
-            return None
-        newest = saved[-1]
-        with np.load(newest / "arrays.npz") as arrays:
-            state = _joined(json.loads((newest / "state.json").read_text()), arrays)
-        self.initial_epoch, self.history = state["epoch"], state["history"]
-        self._restored, self._restored_model = state, keras.saving.load_model(newest / "model.keras")
-        return self._restored_model
+        for path in self._saved():
+            if not files.is_whole(path):
+                logger.warning("tfvae: the checkpoint %s is damaged and is left out.", path)
+                shutil.rmtree(path)
+        _check_workers(_epoch(self._saved()[-1]) if self._saved() else 0)
+        refused = {}
+        for path in reversed(self._saved()):
+            try:
+                self._restored, self._restored_model = _read(path)
+            except InvalidInput as error:
+                refused[path] = error
+                continue
+            for bad, error in refused.items():
+                logger.warning("tfvae: the checkpoint %s is damaged and is left out: %s", bad, error)
+                shutil.rmtree(bad)
+            self.initial_epoch, self.history = self._restored["epoch"], self._restored["history"]
+            return self._restored_model
+        if refused:
+            raise next(iter(refused.values()))
+        return None
 
     def watch(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Learns which callbacks run beside this one; `VAE.fit` calls it before training.
@@ -120,6 +138,9 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Gives the callbacks back their states, and tells `fit` at which epoch to go on."""
         restored, self._restored = self._restored, None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        held = (*self.model.variables, *self.model.optimizer.variables)
+        files.check_space(self.directory, sum(map(_size, held)))
         newest = _epoch(self._saved()[-1]) if self._saved() else 0
         if restored is None and newest != self.initial_epoch:
             raise InvalidInput(
@@ -160,7 +181,6 @@ class Checkpoint(keras.callbacks.Callback):
         text = json.dumps(_split(state, arrays))
         path = self.directory / f"epoch-{self.initial_epoch:06d}"
         self.directory.mkdir(parents=True, exist_ok=True)
-        files.remove_leftovers(self.directory)
         with files.whole_folder(path) as folder:
             self.model.save(folder / "model.keras")
             np.savez(folder / "arrays.npz", **arrays)
@@ -187,6 +207,32 @@ class Checkpoint(keras.callbacks.Callback):
 def _epoch(path: Path) -> int:
     match = re.fullmatch(r"epoch-(\d+)", path.name)
     return int(match[1]) if match else 0
+
+
+def _read(path: Path) -> tuple[Config, keras.Model]:
+    """Returns the state and the model that a checkpoint holds; raises `InvalidInput` if it is not as it was written."""
+    remedy = f"Remove the folder {path.parent} to train from the start."
+    arrays, text = files.read_arrays(path / "arrays.npz"), files.read_json(path / "state.json")
+    try:
+        state = _joined(text, arrays)
+        odd = [name for name, kind in KINDS.items() if not fits(state[name], kind)]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InvalidInput(f"a checkpoint at {path}", f"another state ({error!r})", remedy) from error
+    if odd or state["epoch"] != _epoch(path):
+        raise InvalidInput(f"a checkpoint at {path}", f"another {odd[0] if odd else 'epoch'} in it", remedy)
+    return state, load_model(path / "model.keras")
+
+
+def _check_workers(epoch: int) -> None:
+    """Raises `InvalidInput` on all workers if they would go on at different epochs."""
+    epochs = replicas.of_workers(np.array(epoch)).tolist()
+    if len(set(epochs)) > 1:
+        remedy = f"Remove from each folder what is later than epoch {min(epochs)}, then restore again."
+        raise InvalidInput("checkpoints of one epoch on all workers", f"epochs {', '.join(map(str, epochs))}", remedy)
+
+
+def _size(variable: keras.Variable) -> int:
+    return math.prod(variable.shape) * np.dtype(keras.backend.standardize_dtype(variable.dtype)).itemsize
 
 
 def _get_state(callback: keras.callbacks.Callback) -> Config:

@@ -1,6 +1,8 @@
 """A history file without doubled or missing rows, one row an epoch, replaced whole after each."""
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import keras
@@ -29,7 +31,10 @@ class HistoryFile(keras.callbacks.Callback):
         self.path, self.rows = Path(path), []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Starts without rows; a `Checkpoint` then gives back those of a resumed run."""
+        """Starts without rows, where they can be written; a `Checkpoint` then gives back those of a resumed run."""
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
+        files.check_space(self.path.parent, 1)
         self.rows = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -70,5 +75,5 @@ def read_history(path: str) -> list[dict[str, float]]:
     try:
         with Path(path).open(newline="") as file:
             return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise InvalidInput(f"a history file at {path}", str(error), "Restore the file from a copy.") from error

@@ -61,6 +61,22 @@ def pooled(mean: np.ndarray, variance: np.ndarray, rows: int) -> tuple[np.ndarra
     return tuple(strategy.experimental_local_results(part)[0].numpy() for part in strategy.run(of_all))
 
 
+def has_workers() -> bool:
+    """Returns whether other processes hold replicas of the present scope."""
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    return replicas > 1 and replicas > len(strategy.extended.worker_devices)
+
+
+def of_workers(value: np.ndarray) -> np.ndarray:
+    """Returns the values of all replicas, `[R, ...]`, one process' value for each of its own; within a scope."""
+    if not has_workers():
+        return value[np.newaxis]
+    strategy = tf.distribute.get_strategy()
+    rows = strategy.run(lambda: gathered(tf.constant(value)[tf.newaxis]))
+    return strategy.experimental_local_results(rows)[0].numpy()
+
+
 def carried(logs: T) -> T:
     """Returns the logs of a step as Keras can carry them out: of several workers it takes the mean over axis 0."""
     context = _context()

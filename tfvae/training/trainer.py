@@ -33,6 +33,7 @@ from tfvae.training.guard import Guard, guard_of, introduce
 from tfvae.training.logs import Log, LogTable
 from tfvae.training.program import Present, Program
 from tfvae.training.step import Carried, OwnStep, Step, TestStep, TrainStep
+from tfvae.training.workers import check_same_start
 
 LOGS = ("loss", "objective", "elbo", "distortion", "rate")
 KEPT = 8  # programs, each for a step and a way to run it; the oldest goes when one more is made
@@ -159,6 +160,7 @@ class Trainer(keras.Model, Model):
         self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
         try:
             introduce(callbacks)
+            check_same_start(self)
             call, arrays = placed(self, call)
             with self._reading(*arrays):
                 return super().fit(**call.for_keras())
