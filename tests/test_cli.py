@@ -57,7 +57,7 @@ def read_history(folder):
 
 
 def test_run_folder_holds_every_file(trained):
-    assert {path.name for path in trained.iterdir()} == {artifact.name for artifact in ARTIFACTS}
+    assert {path.name for path in trained.iterdir()} == {files.SEAL, *(artifact.name for artifact in ARTIFACTS)}
     assert (trained / "saved_model" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (trained / "pictures").iterdir()} == PICTURES
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (trained / "pictures").iterdir())
@@ -150,6 +150,7 @@ def test_the_seed_of_an_evaluation_is_the_runs_unless_one_is_given(copy, monkeyp
     """Zero is one."""
     config = json.loads((copy / "config.json").read_text())
     config["options"]["seed"] = 3
+    config["data"] = provenance.plain(Options.from_config(config["options"]).load_data().protocol)
     (copy / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(run, "draw_page", lambda *_: None)
     for given, expected in ((None, 3), (0, 0), (1, 1)):
@@ -415,6 +416,7 @@ def damaged(run_folder, name, content):
 def foreign_model(run_folder, here):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.save(run_folder / "model.keras")
+    (run_folder / files.SEAL).unlink()
 
 
 def array(name, value):
@@ -635,7 +637,7 @@ def fill(disk, kilobytes, capsys):
     disk("remount,size=64m")
     assert main(["train", "--resume", str(place / "run")]) == 0
     made = {artifact.name for artifact in app_folder.ARTIFACTS}
-    assert {path.name for path in (place / "run").iterdir()} == made > left - {"checkpoints"}
+    assert {path.name for path in (place / "run").iterdir()} == made | {files.SEAL} > left - {"checkpoints"}
 
 
 @pytest.mark.parametrize("kilobytes", [8, 300])

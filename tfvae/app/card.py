@@ -20,7 +20,7 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
     lines = [
         f"# A variational autoencoder of {options['source']}",
         f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
-        f" {parts}, {num_weights} weights. Made with tfvae {written['versions']['tfvae']}.",
+        f" {parts}, {num_weights} weights. Made with tfvae {written['versions'].get('tfvae', 'of unknown version')}.",
         "## Figures",
         "```text",
         f"test: {report}",

@@ -105,7 +105,7 @@ def _how_to_go_on(arguments: argparse.Namespace) -> str:
 def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        text = ": ".join(str(part) for part in (error.strerror, error.filename) if part is not None)
+        text = ": ".join(str(part) for part in (error.strerror, error.filename) if part is not None) + "."
     return " ".join(text.split())
 
 

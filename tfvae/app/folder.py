@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import importlib.util
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,9 @@ from tfvae.app.card import card
 from tfvae.app.options import Options
 from tfvae.app.progress import Progress
 from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, read_history
+from tfvae.checks.loaded import load_model as read_model
 from tfvae.core.errors import InvalidInput
+from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets import Data
 from tfvae.evaluation import Report
@@ -55,8 +58,11 @@ class Run:
 
     @functools.cached_property
     def data(self) -> Data:
-        """The data, as the model gets them."""
-        return self.options.load_data()
+        """The data, as the model gets them; refused unless they are those that the run was started with."""
+        data = self.options.load_data()
+        if (self.folder / "config.json").exists():
+            provenance.check_data(self.config, data.protocol)
+        return data
 
     @functools.cached_property
     def untrained(self) -> VAE:
@@ -76,18 +82,33 @@ class Run:
 
     @functools.cached_property
     def report(self) -> Report:
-        """The report of the test split, as the folder holds it."""
-        report = Report.from_dict(files.read_json(self.folder / "metrics.json")["test"])
-        with np.load(self.folder / "scores.npz") as scores:
-            return dataclasses.replace(report, per_example=dict(scores))
+        """The report of the test split, as the folder holds it; refused where it cannot be what `score` wrote."""
+        found = files.read_json(self.folder / "metrics.json")
+        report = Report.from_dict(found["test"] if isinstance(found, dict) and "test" in found else {})
+        scores = files.read_arrays(self.folder / "scores.npz")
+        rows = {name: scores[name].shape[:1] for name in scores} if isinstance(scores, dict) else {}
+        if "log_prob" not in rows or set(rows.values()) != {(report.examples,)}:
+            received = f"arrays of {rows or 'another kind'}"
+            remedy = f"Run tfvae train --resume {self.folder} to score it again."
+            raise InvalidInput(f"scores of the {report.examples} examples in scores.npz", received, remedy)
+        return dataclasses.replace(report, per_example=scores)
 
     @property
     def history(self) -> dict[str, list[float]]:
         """The logs, a value an epoch."""
         rows = read_history(self.folder / "history.csv")
-        if not rows:
-            raise InvalidInput("a row an epoch in history.csv", "none", "Restore the file from a copy.")
+        if not rows or "elbo" not in rows[0]:
+            raise InvalidInput("a row an epoch in history.csv", "others or none", "Restore the file from a copy.")
         return {name: [row[name] for row in rows if name in row] for name in rows[0]}
+
+    @property
+    def alarms(self) -> list[str]:
+        """What the collapse alarm said, as the folder holds it; nothing where it does not."""
+        path = self.folder / "alarms.json"
+        found = files.read_json(path) if path.exists() else []
+        if not fits(found, list[str]):
+            raise InvalidInput(f"a list of sentences in {path}", "something else", "Restore the file from a copy.")
+        return found
 
     def shown(self, split: str) -> np.ndarray:
         """Returns the examples of a split as a person would look at them: the model binarises grey values."""
@@ -169,8 +190,7 @@ def score(run: Run) -> None:
 
 def serve(run: Run) -> None:
     """Exports the model."""
-    with files.whole_folder(run.folder / "saved_model") as temporary:
-        export(run.model, temporary / "1")
+    export(run.model, run.folder / SERVED)
 
 
 def write_page(run: Run) -> None:
@@ -184,15 +204,10 @@ def draw(run: Run) -> None:
         remedy = f"pip install tfvae[plots], then tfvae train --resume {run.folder}"
         logger.warning("tfvae: no pictures, since matplotlib is not installed: %s.", remedy)
         return
-    figures = {
-        "learning_curves": plotting.learning_curves(run.history),
-        "reconstructions": plotting.reconstructions(run.model, run.shown("test")),
-        "samples": plotting.samples(run.model),
-        "latent_plane": plotting.latent_plane(run.model, run.data.test.x, run.data.test.y),
-    }
-    with files.whole_folder(run.folder / "pictures") as temporary:
-        for name, figure in figures.items():
-            figure.savefig(temporary / f"{name}.png")
+    (run.folder / "pictures").mkdir(exist_ok=True)
+    for name, draw_one in PICTURES.items():
+        with files.whole_file(run.folder / "pictures" / f"{name}.png") as temporary:
+            draw_one(run).savefig(temporary)
 
 
 def write_card(run: Run) -> None:
@@ -211,20 +226,45 @@ def _is_scored(run: Run) -> bool:
     """Says whether there is a report that this version can read."""
     try:
         return run.report is not None
-    except (InvalidInput, OSError, ValueError, KeyError):
+    except InvalidInput:
         return False
 
 
+def _is_started(run: Run) -> bool:
+    """Says whether the run was started; refuses other data than those of its start."""
+    return (run.folder / "config.json").exists() and run.data is not None
+
+
+def _is_served(run: Run) -> bool:
+    return (run.folder / SERVED).exists()
+
+
+def _is_drawn(run: Run) -> bool:
+    return all((run.folder / "pictures" / f"{name}.png").exists() for name in PICTURES)
+
+
+PICTURES = {
+    "learning_curves": lambda run: plotting.learning_curves(run.history),
+    "reconstructions": lambda run: plotting.reconstructions(run.model, run.shown("test")),
+    "samples": lambda run: plotting.samples(run.model),
+    "latent_plane": lambda run: plotting.latent_plane(run.model, run.data.test.x, run.data.test.y),
+}
+SERVED = "saved_model/1"
 ARTIFACTS = (
-    Artifact("config.json", "options, data protocol, versions, git revision, command: enough to repeat the run", start),
+    Artifact(
+        "config.json",
+        "options, data protocol, versions, git revision, command: enough to repeat the run",
+        start,
+        _is_started,
+    ),  # fmt: skip
     Artifact("history.csv", "the logs of every epoch, nats an example", fit, _is_trained),
     Artifact("alarms.json", "what the collapse alarm said", fit, _is_trained),
     Artifact("model.keras", "weights, objective and optimizer", fit, _is_trained),
     Artifact("scores.npz", "log p(x) and more of each test example", score, _is_scored),
     Artifact("metrics.json", "the report of the test split, scored once at the end", score, _is_scored),
-    Artifact("saved_model", "the served signatures, in a version folder", serve),
+    Artifact("saved_model", "the served signatures, in a version folder", serve, _is_served),
     Artifact("report.html", "the report with pictures, for a person to open", write_page),
-    Artifact("pictures", "learning curves, reconstructions, samples, latent plane", draw),
+    Artifact("pictures", "learning curves, reconstructions, samples, latent plane", draw, _is_drawn),
     Artifact("card.md", "the model on one page", write_card),
 )
 
@@ -238,12 +278,43 @@ def complete(run: Run) -> Report:
         OSError: if the disk is full or read-only.
     """
     with files.sole_user(run.folder):
-        files.remove_leftovers(run.folder)
-        for artifact in ARTIFACTS:
-            if not artifact.is_in(run):
-                artifact.make(run)
+        for folder in (run.folder, *run.folder.glob("*/")):
+            files.remove_leftovers(folder)
+        _remove_damaged(run.folder)
+        made = [artifact.name for artifact in ARTIFACTS if _made(artifact, run)]
         shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
+        if (made or not files.is_sealed(run.folder)) and os.access(run.folder, os.W_OK):
+            files.seal(run.folder, [artifact.name for artifact in ARTIFACTS])
     return run.report
+
+
+def _made(artifact: Artifact, run: Run) -> bool:
+    """Makes what is missing in a run, and says whether it was; refuses what stands in its place."""
+    path = run.folder / artifact.name
+    if path.exists() and path.is_dir() == bool(path.suffix):
+        kinds = ("a folder", "a file") if path.suffix else ("a file", "a folder")
+        raise InvalidInput(f"{kinds[1]} at {path}, or nothing", kinds[0], "Move it elsewhere.")
+    if artifact.is_in(run):
+        return False
+    artifact.make(run)
+    return True
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Removes what is not as it was when the run ended and can be made again; names what cannot, and refuses it."""
+    bad = set(files.damaged(folder))
+    changed = [artifact for artifact in ARTIFACTS if bad & set(files.sealed(folder, [artifact.name]))]
+    lost = [artifact.name for artifact in changed if artifact.make is fit]
+    if lost:
+        expected = f"{', '.join(lost)} in {folder} as training left {'them' if len(lost) > 1 else 'it'}"
+        remedy = "Restore from a copy what was changed or lost, or train anew with another --out."
+        raise InvalidInput(expected, "another content, or none", remedy)
+    again = [artifact.name for artifact in changed if artifact.make is not start]
+    if len(again) < len(changed):
+        logger.warning("tfvae: config.json is not what it was when the run ended, and is taken as it is.")
+    if again:
+        logger.warning("tfvae: damaged since the run ended, and made again: %s.", ", ".join(again))
+        files.remove_sealed(folder, again)
 
 
 def load_model(folder: str | Path) -> VAE:
@@ -256,17 +327,15 @@ def load_model(folder: str | Path) -> VAE:
         InvalidInput: if it is not a run folder, its training has not ended, or its model cannot be read.
     """
     provenance.read_config(folder)
-    path = Path(folder, "model.keras")
+    path, remedy = Path(folder, "model.keras"), "Restore the file from a copy."
     if not path.exists():
-        remedy = f"Run tfvae train --resume {folder} first."
-        raise InvalidInput(f"a trained model at {path}", "a run that has not ended", remedy)
-    try:
-        vae = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many types for a damaged or foreign file
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise InvalidInput(f"a whole model at {path}", reason, "Restore the file from a copy.") from error
+        first = f"Run tfvae train --resume {folder} first."
+        raise InvalidInput(f"a trained model at {path}", "a run that has not ended", first)
+    if files.damaged(folder, [path.name]):
+        raise InvalidInput(f"the whole model that training left at {path}", "a file that was changed since", remedy)
+    vae = read_model(path)
     if not isinstance(vae, VAE):
-        raise InvalidInput(f"a tfvae.VAE at {path}", f"a {type(vae).__name__}", "Restore the file from a copy.")
+        raise InvalidInput(f"a tfvae.VAE at {path}", f"a {type(vae).__name__}", remedy)
     return vae
 
 
@@ -283,8 +352,8 @@ def draw_page(run: Run, path: Path, report: Report, split: str) -> None:
         InvalidInput: if the run has no history.
         OSError: if the disk is full or read-only.
     """
-    part, said = getattr(run.data, split), run.folder / "alarms.json"
+    part = getattr(run.data, split)
     report_page.write(
         path, run.model, report, part.x, labels=part.y, shown=run.shown(split), split=split, history=run.history,
-        config=run.config, alarms=files.read_json(said) if said.exists() else (),
+        config=run.config, alarms=run.alarms,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import re
+import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ import keras
 from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets import sources
 from tfvae.objectives.base import Objective
@@ -148,6 +150,9 @@ class Options:
         """
         given = {name: value for name, value in given.items() if value is not None}
         values = {field.name: field.metadata["default"] for field in dataclasses.fields(cls) if field.metadata} | given
+        for name, kind in typing.get_type_hints(cls).items():
+            if name in given and not fits(given[name], kind):
+                raise InvalidInput(f"{name} to be {kind}", f"{name}={given[name]!r:.60}", "Give a value of that kind.")
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"

@@ -4,8 +4,9 @@ A run folder holds
 
 {artifacts}
 
-and, while it trains, checkpoints/. Each appears whole or not at all, in this order, and depends on the options, the
-data and those before it alone: a run that was killed at any moment is completed by `resume` to the same result.
+at the end seal.json, size and SHA-256 of their files, and, while it trains, checkpoints/. Each appears whole or not at
+all, in this order, and depends on the options, the data and those before it alone: a run that was killed at any moment
+is completed by `resume` to the same result.
 """
 
 import logging
@@ -51,12 +52,18 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
     _refuse_occupied(run.folder)
     for split in SPLITS:
         inputs.check_arrays(run.untrained, getattr(run.data, split).x)
-    start(run)
+    try:
+        start(run)
+    except OSError:
+        _refuse_occupied(run.folder)  # by another process, since we looked
+        raise
     return complete(run)
 
 
 def resume(folder: str, given: Config | None = None, verbose: int = 2) -> Report:
     """Completes a run that was stopped at whatever moment; one that is complete stays as it is.
+
+    What was damaged since the run ended is made again; other files in the folder are left alone.
 
     Args:
         folder: the run folder.
@@ -67,7 +74,8 @@ def resume(folder: str, given: Config | None = None, verbose: int = 2) -> Report
         The evaluation of the test split, which `metrics.json` holds.
 
     Raises:
-        InvalidInput: if it is not a run folder, a given option differs, or the data are not what they were.
+        InvalidInput: if it is not a run folder, a given option differs, the data are not what they were, or a file
+            that only training can make was damaged or lost.
         Diverged: if the loss is not finite any more.
         OSError: if the disk is full or read-only.
     """
@@ -77,10 +85,7 @@ def resume(folder: str, given: Config | None = None, verbose: int = 2) -> Report
     if versions:
         changed = ", ".join(f"{name} {was} -> {now}" for name, was, now in versions)
         logger.warning("tfvae: other versions than at the start, results may differ: %s.", changed)
-    run = Run(Path(folder), options, verbose)
-    for name, was, now in provenance.changes(config["data"], provenance.plain(run.data.protocol)):
-        raise InvalidInput(f"data with {name} {was}, as at the start of this run", f"{now}", "Restore those data.")
-    return complete(run)
+    return complete(Run(Path(folder), options, verbose))
 
 
 def evaluate(
@@ -105,7 +110,8 @@ def evaluate(
         The report, and the page in the run folder; `None` with a warning if that cannot be written.
 
     Raises:
-        InvalidInput: if it is not a run folder with a model, or for a split or number of samples that cannot be.
+        InvalidInput: if it is not a run folder with a model, its data are not what they were, or for a split or number
+            of samples that cannot be.
     """
     _, options = provenance.read_config(folder)
     if split not in SPLITS:

@@ -109,10 +109,16 @@ def load(
         "binarization": binarization,
         "scale": scale,
         "seed": int(seed),
-        "crc32": {name: f"{zlib.crc32(np.ascontiguousarray(x)):08x}" for name, x in arrays.items()},
+        "examples": f"{arrays['train'].dtype} {arrays['train'].shape[1:]}",
+        "crc32": {name: _checksum(x) for name, x in arrays.items()},
+        "labels": {name: None if y is None else _checksum(y) for name, (_, y) in splits.items()},
     }
     parts = {name: Split(name, arrays[name], splits[name][1]) for name in SPLITS}
     return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol)
+
+
+def _checksum(array: np.ndarray) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
 def _read(source: Given, data_dir: str | os.PathLike | None) -> Source:

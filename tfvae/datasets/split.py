@@ -110,7 +110,8 @@ class Data:
         test: what is scored once.
         preprocessing: Keras layers for `VAE(preprocessing=...)`.
         name: of the data set.
-        protocol: how the data came about, for JSON: source, sizes, splits, binarization, scale, seed, crc32 of each x.
+        protocol: how the data came about, for JSON: source, sizes, splits, binarization, scale, seed, kind of the
+            examples, crc32 of each x and y.
     """
 
     train: Split

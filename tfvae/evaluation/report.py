@@ -11,6 +11,7 @@ import html
 import json
 import math
 import os
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import numpy as np
 
 from tfvae import files
 from tfvae.core.errors import InvalidInput
+from tfvae.core.kinds import misfit
 from tfvae.core.types import Config
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
 from tfvae.inference.trust import mean_and_error
@@ -279,7 +281,7 @@ class Report:
             values = {name: _read(value) for name, value in values.items()}
             estimates = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
             kl, gaps, per_example = values["kl_per_dimension"], values.get("gaps"), values["per_example"]
-            return cls(
+            report = cls(
                 **{
                     **values,
                     **{name: Estimate(**values[name]) for name in estimates},
@@ -292,7 +294,11 @@ class Report:
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
                 }
             )
-        except (KeyError, TypeError, AttributeError) as error:
+            odd = misfit(report, typing.get_type_hints(cls))
+            if odd:
+                raise TypeError(f"{odd} is {getattr(report, odd)!r:.60}")
+            return report
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             remedy = "Evaluate again with this version of tfvae."
             raise InvalidInput("the fields of an evaluation report", f"others ({error})", remedy) from error
 
