@@ -300,4 +300,6 @@ def _word(name: str) -> str:
 
 
 def _absolute(source: str) -> str:
+    if "\0" in source:
+        raise InvalidInput("source to be a name or a path", repr(source), "Name the data.")
     return str(Path(source).resolve()) if sources.is_path(source) else source
