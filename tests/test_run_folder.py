@@ -125,6 +125,7 @@ def test_what_people_add_is_no_damage(copy, caplog):
     assert contents(copy) == before and not caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", "gone"])
 def test_what_was_damaged_is_made_again_and_nothing_else(copy, how, caplog):
     before = contents(copy)
@@ -197,7 +198,9 @@ def test_a_run_of_the_version_before_gets_its_seal(copy, caplog):
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "metrics.json"])
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"{}", b"[1]", ...])
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04", *(pytest.param(c, marks=pytest.mark.slow) for c in (b"", b"{}", b"[1]", ...))]
+)
 def test_figures_that_cannot_be_read_are_scored_again_without_a_seal_too(copy, name, content, without_pictures):
     """... stands for the arrays, or the report, of another run."""
     (copy / files.SEAL).unlink()
@@ -301,7 +304,7 @@ def test_the_second_of_two_that_make_one_folder_is_refused(place, moment, tmp_pa
     assert not list(tmp_path.glob(".tmp-*"))
 
 
-@pytest.mark.parametrize("name", ["checkpoints", "history.csv", "alarms.json", "metrics.json", "saved_model"])
+@pytest.mark.parametrize("name", ["checkpoints", "history.csv", "alarms.json"])
 def test_what_stands_in_the_place_of_a_file_is_seen_before_an_epoch(stopped, name, capsys, monkeypatch):
     monkeypatch.setattr(folder, "_remove_damaged", lambda path: None)
     shutil.rmtree(stopped / name) if name == "checkpoints" else (stopped / name).unlink(missing_ok=True)

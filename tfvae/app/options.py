@@ -150,9 +150,10 @@ class Options:
         """
         given = {name: value for name, value in given.items() if value is not None}
         values = {field.name: field.metadata["default"] for field in dataclasses.fields(cls) if field.metadata} | given
-        for name, kind in typing.get_type_hints(cls).items():
-            if name in given and not fits(given[name], kind):
-                raise InvalidInput(f"{name} to be {kind}", f"{name}={given[name]!r:.60}", "Give a value of that kind.")
+        kinds = typing.get_type_hints(cls)
+        for name, value in {"source": source, **given}.items():
+            if not fits(value, kinds.get(name, object)):
+                raise InvalidInput(f"{name} to be {kinds[name]}", f"{name}={value!r:.60}", "Give one of that kind.")
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"

@@ -5,6 +5,7 @@ bytes of all variables <= max(256 MiB, 100 * bytes of the file)
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     """
     path = Path(path)
     try:
+        with zipfile.ZipFile(path) as archive:
+            files.check_expansion(path, archive)
         with variables_of_at_most(files.most_bytes(path)):
             return keras.saving.load_model(path)
     except Exception as error:  # Keras raises many types for a damaged or foreign file
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         raise InvalidInput(f"a whole model at {path}", reason, "Restore the file from a copy.") from error
 
 

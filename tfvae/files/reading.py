@@ -63,11 +63,11 @@ def read_arrays(path: str | os.PathLike, wanted: Collection[str] | None = None) 
             if not _is_archive(file):
                 return _array(file, path.stat().st_size)
             with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-                _check_expansion(path, sum(member.file_size for member in members))
+                check_expansion(path, archive)
+                named = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
                 return {
                     name: _member(archive, member) if wanted is None or name in wanted else None
-                    for name, member in ((member.filename.removesuffix(".npy"), member) for member in members)
+                    for name, member in named.items()
                 }
     except FileNotFoundError as error:
         remedy = f"Check the path; the working folder is {Path.cwd()}."
@@ -78,6 +78,15 @@ def read_arrays(path: str | os.PathLike, wanted: Collection[str] | None = None) 
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         received = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         raise InvalidInput(f"{path} to be a readable .npz or .npy file", received, REWRITE) from error
+
+
+def check_expansion(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raises `InvalidInput` if the members of an archive would be far bigger than the archive."""
+    declared = sum(member.file_size for member in archive.infolist())
+    if declared > most_bytes(path):
+        received = f"{declared} of them in {path.stat().st_size} bytes"
+        remedy = "If that is meant, write it uncompressed, with numpy.savez."
+        raise InvalidInput(f"{path} to unpack to at most {most_bytes(path)} bytes", received, remedy)
 
 
 def _is_archive(file: IO[bytes]) -> bool:
@@ -103,10 +112,3 @@ def _array(file: IO[bytes], size: int) -> np.ndarray:
         raise ValueError(f"The header declares {declared} bytes of numbers, and {left} follow it")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _check_expansion(path: Path, declared: int) -> None:
-    if declared > most_bytes(path):
-        received = f"{declared} of them in {path.stat().st_size} bytes"
-        remedy = "If that is meant, write it uncompressed, with numpy.savez."
-        raise InvalidInput(f"{path} to unpack to at most {most_bytes(path)} bytes", received, remedy)
