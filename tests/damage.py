@@ -143,10 +143,10 @@ class Hostile:
     def json(self, was):
         found = json.loads(was)
         yield from (("nested", b"[" * 10**6), ("digits", b'{"a": ' + b"9" * 10**5 + b"}"), ("bytes", b"\xff\xfe{}"))
-        yield from ((f"all {value!r:.9}", json.dumps(value).encode()) for value in WRONG)
+        yield from ((f"all {value!a:.9}", json.dumps(value).encode()) for value in WRONG)
         for path in paths(found):
             for value in (*WRONG, ...):
-                yield f"{'.'.join(map(str, path))} {value!r:.9}", json.dumps(changed(found, path, value)).encode()
+                yield f"{'.'.join(map(str, path))} {value!a:.9}", json.dumps(changed(found, path, value)).encode()
 
     def arrays(self, was):
         header, objects = npy_header((2**50,), "<f8"), io.BytesIO()
@@ -170,7 +170,7 @@ class Hostile:
             for path in paths(config):
                 text = json.dumps(changed(config, path, value), default=str)
                 if random.Random(repr((path, value))).random() < 0.02:
-                    yield f"{'.'.join(map(str, path[-3:]))} {str(value):.30}", zipped({**members, "config.json": text})
+                    yield f"{'.'.join(map(str, path[-3:]))} {ascii(value):.30}", zipped({**members, "config.json": text})
         huge = io.BytesIO()
         with h5py.File(huge, "w") as file:
             file.create_dataset("_layer_checkpoint_dependencies/a/vars/0", (2**40,), "f4", chunks=(2**20,))

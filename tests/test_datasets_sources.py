@@ -55,7 +55,7 @@ def bad_files(folder):
         ("missing.npz", ["missing.npz", "no such file"]),
         ("truncated.npz", ["truncated.npz", "not a zip file", "damaged"]),
         ("flipped.npz", ["flipped.npz", "Bad CRC"]),
-        ("empty.npz", ["empty.npz", "EOFError"]),
+        ("empty.npz", ["empty.npz", "EOF"]),
         ("foreign.npz", ["foreign.npz", "foreign"]),
         ("folder.npz", ["folder.npz", "a folder"]),
         ("truncated.npy", ["truncated.npy", "(24, 6, 5)"]),
