@@ -170,7 +170,10 @@ class Hostile:
             for path in paths(config):
                 text = json.dumps(changed(config, path, value), default=str)
                 if random.Random(repr((path, value))).random() < 0.02:
-                    yield f"{'.'.join(map(str, path[-3:]))} {ascii(value):.30}", zipped({**members, "config.json": text})
+                    yield (
+                        f"{'.'.join(map(str, path[-3:]))} {ascii(value):.30}",
+                        zipped({**members, "config.json": text}),
+                    )
         huge = io.BytesIO()
         with h5py.File(huge, "w") as file:
             file.create_dataset("_layer_checkpoint_dependencies/a/vars/0", (2**40,), "f4", chunks=(2**20,))

@@ -39,6 +39,14 @@ def stopped(place, tmp_path):
 
 
 @pytest.fixture
+def unfinished(stopped, monkeypatch):
+    """A run that has an epoch left, which must not be reached."""
+    shutil.rmtree(stopped / "checkpoints" / "epoch-000002")
+    monkeypatch.setattr(HistoryFile, "on_epoch_end", lambda *_: pytest.fail("an epoch was trained"))
+    return stopped
+
+
+@pytest.fixture
 def without_pictures(monkeypatch):
     """Runs of this process end with their figures."""
     names = [artifact.name for artifact in ARTIFACTS]
@@ -305,24 +313,22 @@ def test_the_second_of_two_that_make_one_folder_is_refused(place, moment, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "history.csv", "alarms.json"])
-def test_what_stands_in_the_place_of_a_file_is_seen_before_an_epoch(stopped, name, capsys, monkeypatch):
-    monkeypatch.setattr(folder, "_remove_damaged", lambda path: None)
-    shutil.rmtree(stopped / name) if name == "checkpoints" else (stopped / name).unlink(missing_ok=True)
-    (stopped / name).mkdir() if "." in name else (stopped / name).touch()
-    monkeypatch.setattr(HistoryFile, "on_epoch_end", lambda *_: pytest.fail("an epoch was trained"))
-    assert main(["train", "--resume", str(stopped)]) == 2
-    assert str(stopped / name) in capsys.readouterr().err
+def test_what_stands_in_the_place_of_a_file_is_seen_before_an_epoch(unfinished, name, capsys):
+    shutil.rmtree(unfinished / name) if name == "checkpoints" else (unfinished / name).unlink(missing_ok=True)
+    (unfinished / name).mkdir() if "." in name else (unfinished / name).touch()
+    assert main(["train", "--resume", str(unfinished)]) == 2
+    assert str(unfinished / name) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["remount,ro", "full"])
-def test_a_disk_that_cannot_be_written_is_seen_before_an_epoch(stopped, where, tmp_path, capsys, monkeypatch):
+def test_a_disk_that_cannot_be_written_is_seen_before_an_epoch(unfinished, where, tmp_path, capsys, monkeypatch):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True)
     if mounted.returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        shutil.copytree(stopped, disk / "run")
+        shutil.copytree(unfinished, disk / "run")
         if where == "full":
             (disk / "ballast").write_bytes(
                 bytes(2**20 - 4096 * 4 - sum(map(len, contents(disk).values())) // 4096 * 4096 - 2**16)
@@ -330,8 +336,7 @@ def test_a_disk_that_cannot_be_written_is_seen_before_an_epoch(stopped, where, t
             monkeypatch.setattr("tfvae.callbacks.checkpoint._size", lambda variable: 2**20)
         else:
             subprocess.run(["mount", "-o", where, str(disk)], check=True)
-        monkeypatch.setattr(HistoryFile, "on_epoch_end", lambda *_: pytest.fail("an epoch was trained"))
-        assert main(["train", "--resume", str(disk / "run")]) == 1
+            assert main(["train", "--resume", str(disk / "run")]) == 1
         said = capsys.readouterr().err
         text = "No space left on device" if where == "full" else "Read-only file system"
         assert re.search(
