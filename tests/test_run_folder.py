@@ -336,7 +336,7 @@ def test_a_disk_that_cannot_be_written_is_seen_before_an_epoch(unfinished, where
             monkeypatch.setattr("tfvae.callbacks.checkpoint._size", lambda variable: 2**20)
         else:
             subprocess.run(["mount", "-o", where, str(disk)], check=True)
-            assert main(["train", "--resume", str(disk / "run")]) == 1
+        assert main(["train", "--resume", str(disk / "run")]) == 1
         said = capsys.readouterr().err
         text = "No space left on device" if where == "full" else "Read-only file system"
         assert re.search(
