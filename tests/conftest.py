@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: a clean Keras for each test, tiny data, and the builder of tiny VAEs."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import traces
+from run_folder import SMALL
 from tiny import tiny_vae
 
 pytest.register_assert_rewrite("dataset_cases", "first_aid_cases", "parts", "pictures", "resident_cases")
@@ -53,3 +55,19 @@ def without_pages(monkeypatch):
 
     names = [artifact.name for artifact in folder.ARTIFACTS]
     monkeypatch.setattr(folder, "ARTIFACTS", folder.ARTIFACTS[: names.index("metrics.json") + 1])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A complete run, which a test leaves as it is."""
+    from tfvae.app.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "digits", "--out", str(folder), *SMALL]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A run folder that a test may damage."""
+    return shutil.copytree(trained, tmp_path / "run")
