@@ -40,6 +40,7 @@ setup(
         "numpy",
         "scikit-learn",  # the embedded handwritten digits, the classifiers of the evaluation
         "scipy",  # distances and tests of the evaluation
+        "threadpoolctl",  # scikit-learn's own; holds its boosted trees to one thread
     ],
     extras_require={
         "plots": PLOTS,

@@ -25,7 +25,7 @@ def test_export_of_keras_writes_what_tfvae_exports(binary, tmp_path):
 
 @pytest.mark.parametrize("form", ["onnx", "litert", "openvino"])
 def test_other_forms_of_export_are_refused_with_the_way_there(form, tmp_path):
-    with pytest.raises(tfvae.InvalidInput, match="convert its encode, decode or reconstruct signature"):
+    with pytest.raises(tfvae.InvalidInput, match=f"encode, decode and reconstruct .*{form} cannot hold"):
         tiny_vae().export(tmp_path / "one", format=form)
     assert not list(tmp_path.iterdir())
 

@@ -72,7 +72,7 @@ def test_a_model_learns_is_saved_and_serves(encoder, decoder, tmp_path, monkeypa
     vae.save(tmp_path / "model.keras")
     assert np.array_equal(keras.saving.load_model(tmp_path / "model.keras").reconstruct(x), expected)
     reconstruct = {"reconstruct": exporting.endpoints(vae)["reconstruct"]}
-    monkeypatch.setattr(exporting, "endpoints", lambda vae: reconstruct)
+    monkeypatch.setattr(exporting, "endpoints", lambda vae, max_samples: reconstruct)
     served = tf.saved_model.load(exporting.export(vae, tmp_path / "1")).signatures["reconstruct"]
     np.testing.assert_allclose(served(x=x)["mean"], expected, rtol=1e-5, atol=1e-6)
 

@@ -380,6 +380,7 @@ def test_the_walk_of_x_is_the_one_in_the_design_notes():
     leaves = {
         "core/observed.py",
         "checks/containers.py",
+        "checks/units.py",
         "core/reading.py",
         "checks/streams.py",
         "core/sets.py",

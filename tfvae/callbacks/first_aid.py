@@ -238,7 +238,8 @@ class FirstAid(keras.callbacks.Callback):
 
     def _cure(self, diagnosis: Diagnosis | None) -> str:
         """Returns the most likely cause and what to do about it, one sentence."""
-        if units.KEY in self.model.notes:
+        outlying = diagnosis and _are_far(self._batch["x"], diagnosis.rows)
+        if units.KEY in self.model.notes and not outlying:
             return f"Columns are in other units than the likelihood starts in: {units.REMEDY}."
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         kept = [(v, was) for v, was in self._good or () if v.trainable]
@@ -255,7 +256,7 @@ class FirstAid(keras.callbacks.Callback):
             exploded = f"{found}: {remedy}."
         if len(grown) > len(sizes) / 2:
             return exploded
-        if diagnosis and _are_far(self._batch["x"], diagnosis.rows):
+        if outlying:
             return "Their values lie far outside those of the other examples: check, clip or rescale them."
         if diagnosis and diagnosis.vanished:
             name, lowest = min(diagnosis.vanished.items(), key=lambda item: item[1])

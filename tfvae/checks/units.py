@@ -49,12 +49,13 @@ def note_units(vae: "Model", x: Array) -> None:
 def note_not_finite(vae: "Model", loss: Tensor | float, learning_rate: Callable[[], Tensor]) -> None:
     """Says once that the loss of a fit that nobody guards is not finite, and what fits the cause."""
     if not math.isfinite(float(loss)):
-        rate = f"lower the learning rate, now {float(learning_rate()):g}, or give the optimizer clipnorm=1.0"
+        rate = float(tf.convert_to_tensor(learning_rate()))  # of several replicas a variable that is not a number
+        lower = f"lower the learning rate, now {rate:g}, or give the optimizer clipnorm=1.0"
         note_once(
             vae,
             "not finite",
             "the loss is not finite any more, and the weights are of no use: make the model again and"
-            f" {REMEDY if KEY in vae.notes else rate}. callbacks=[tfvae.callbacks.FirstAid()] stops at the first such"
+            f" {REMEDY if KEY in vae.notes else lower}. callbacks=[tfvae.callbacks.FirstAid()] stops at the first such"
             " step, says why and keeps the last good weights.",
         )
 

@@ -107,8 +107,10 @@ def drawn(vae: Model, num_samples: Tensor, seed: Seed) -> Tensor:
 
 
 def _checked(vae: Model, x: Tensor, *more: Tensor, function: Callable, of_data: bool, **settings: Any) -> tuple:
-    """Returns the answer, and whether all values of x are such that it holds."""
-    return function(vae, vae.known({"x": x}), *more, **settings), inside(vae, x, _domain(vae, of_data))
+    """Returns the answer, and whether all values of x are such that it holds; kernels raise at some that are not."""
+    support, known = _domain(vae, of_data), vae.known({"x": x})
+    known["target"] = tf.where(support.contains(known["target"]), known["target"], support.inner)
+    return function(vae, known, *more, **settings), inside(vae, x, support)
 
 
 def _domain(vae: Model, of_data: bool) -> ValueSet:
