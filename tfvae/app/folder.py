@@ -280,6 +280,7 @@ def complete(run: Run) -> Report:
     with files.sole_user(run.folder):
         for folder in (run.folder, *run.folder.glob("*/")):
             files.remove_leftovers(folder)
+        _check_places(run.folder)
         _remove_damaged(run.folder)
         made = [artifact.name for artifact in ARTIFACTS if _made(artifact, run)]
         shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
@@ -289,15 +290,19 @@ def complete(run: Run) -> Report:
 
 
 def _made(artifact: Artifact, run: Run) -> bool:
-    """Makes what is missing in a run, and says whether it was; refuses what stands in its place."""
-    path = run.folder / artifact.name
-    if path.exists() and path.is_dir() == bool(path.suffix):
-        kinds = ("a folder", "a file") if path.suffix else ("a file", "a folder")
-        raise InvalidInput(f"{kinds[1]} at {path}, or nothing", kinds[0], "Move it elsewhere.")
+    """Makes what is missing in a run, and says whether it was."""
     if artifact.is_in(run):
         return False
     artifact.make(run)
     return True
+
+
+def _check_places(folder: Path) -> None:
+    """Refuses a folder where a file is to be, or a file where a folder is to be, before anything is made."""
+    for path in (folder / artifact.name for artifact in ARTIFACTS):
+        if path.exists() and path.is_dir() == bool(path.suffix):
+            kinds = ("a folder", "a file") if path.suffix else ("a file", "a folder")
+            raise InvalidInput(f"{kinds[1]} at {path}, or nothing", kinds[0], "Move it elsewhere.")
 
 
 def _remove_damaged(folder: Path) -> None:
