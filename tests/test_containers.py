@@ -245,3 +245,53 @@ def test_the_note_on_integers_is_true(largest, said, caplog):
     tiny_vae(tfvae.likelihoods.Poisson).evaluate(counts, verbose=0)
     assert said in caplog.text
     assert (int(tf.cast(largest, tf.float32)) == largest) == ("unchanged" in said)
+
+
+# What stands beside data that are read in parts.
+
+SPARSE = scipy.sparse.csr_matrix(X)
+WEIGHT = np.arange(40, dtype="float32") ** 2
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda x: {"sample_weight": WEIGHT},
+        lambda x: {"sample_weight": WEIGHT.tolist()},
+        lambda x: {"y": tf.constant(X), "sample_weight": WEIGHT},
+    ],
+    ids=["weights", "a list of weights", "a tensor as target"],
+)
+def test_what_stands_beside_a_sparse_matrix_counts(given):
+    vae = tiny_vae(tfvae.likelihoods.Normal)
+    expected = vae.evaluate(X, **given(X), verbose=0)
+    np.testing.assert_allclose(vae.evaluate(SPARSE, **given(SPARSE), verbose=0), expected, rtol=1e-4)
+    assert abs(vae.evaluate(X, verbose=0)[0] - expected[0]) > 1
+
+
+def test_validation_data_may_be_a_sparse_matrix_with_weights_or_without():
+    vae = tiny_vae(tfvae.likelihoods.Normal)
+    alone = vae.fit(SPARSE, validation_data=SPARSE, verbose=0).history["val_loss"]
+    assert np.isfinite(alone).all()
+    weighted = vae.fit(X, validation_data=(SPARSE, None, np.zeros(40, "float32")), verbose=0).history["val_loss"]
+    assert weighted == [0.0]
+
+
+@pytest.mark.parametrize("rows", [39, 41])
+def test_another_number_of_rows_beside_a_sparse_matrix_is_refused(vae, rows):
+    with pytest.raises(tfvae.InvalidInput, match="40 rows of all, as x has"):
+        vae.evaluate(SPARSE, sample_weight=np.ones(rows), verbose=0)
+
+
+def test_a_validation_split_of_a_sparse_matrix_says_what_to_pass(vae):
+    with pytest.raises(tfvae.InvalidInput, match="data that are read in parts. Pass validation_data"):
+        vae.fit(SPARSE, validation_split=0.5, verbose=0)
+
+
+def test_a_pass_begins_at_the_first_batch_after_the_last_and_not_where_keras_looks_ahead():
+    batches = reading.RowBatches((X,), 16, lambda rows, before: np.roll(np.arange(rows), before))
+    first = [batches[0][0], batches[0][0], batches[1][0], batches[2][0]]
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(np.concatenate(first[1:]), X)
+    np.testing.assert_array_equal(batches[0][0], X[np.sort(np.roll(np.arange(40), 3)[:16])])

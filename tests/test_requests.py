@@ -220,3 +220,48 @@ def test_a_value_that_no_kernel_takes_is_refused_by_name():
     for ask in (vae.elbo, lambda x: vae.log_prob(x, 2), lambda x: vae.joint_log_prob(x, Z[:1])):
         with pytest.raises(tfvae.InvalidInput, match=r"7 at x\[0, 2\]"):
             ask(np.float32([[0, 1, 7, 2, 0]]))
+
+
+def test_a_preprocessing_layer_that_is_adapted_again_is_seen():
+    """Keras keeps the statistics as tensors, which a graph would keep."""
+    scale = keras.layers.Normalization()
+    scale.adapt(X)
+    vae = tiny_vae(tfvae.likelihoods.Normal, preprocessing=[scale])
+    vae.scaling.adapted.assign(1.0)
+    before = vae.encode(X[:3]).mean()
+    scale.adapt(5 * X + 3)
+    after = vae.encode(X[:3]).mean()
+    assert np.abs(after - before).max() > 1e-2
+    np.testing.assert_allclose(after, vae.posterior(vae.context(vae.known({"x": X[:3]}))).mean(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_seed_set_anew_is_seen():
+    vae = tiny_vae(preprocessing=[tfvae.preprocessing.StochasticBinarization(seed=0)])
+    grey = np.full([3, 5], 0.5, "float32")
+    before = vae.reconstruct(grey)
+    vae.preprocessing[0].seed = 7
+    assert np.abs(vae.reconstruct(grey) - before).max() > 1e-4
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_elbo_is_differentiated_in_a_step_of_ones_own(jit_compile):
+    vae = tiny_vae()
+
+    @tf.function(jit_compile=jit_compile)
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(vae.elbo(x, 2, seed=1))
+        return tape.gradient(loss, vae.trainable_variables)
+
+    assert all(np.isfinite(gradient).all() for gradient in step(tf.constant(X[:4])))
+
+
+@pytest.mark.parametrize("samples", [tf.constant(3), tf.constant(3, tf.int64)])
+def test_a_number_of_samples_may_be_a_tensor(samples):
+    vae = tiny_vae()
+    np.testing.assert_array_equal(vae.elbo(X[:4], samples, seed=1), vae.elbo(X[:4], 3, seed=1))
+
+
+def test_a_tensor_of_no_samples_is_refused():
+    with pytest.raises(tfvae.InvalidInput, match="num_samples"):
+        tiny_vae().elbo(X[:4], tf.constant(0))

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tiny import tiny_vae
 
 import tfvae
@@ -140,3 +141,19 @@ def test_the_command_line_leaves_other_scales_alone():
 
     made = Options.of("digits", likelihood="discretized-logistic", hidden=(4,)).build((3,), [], num_steps=10).likelihood
     assert isinstance(made.scale, tfvae.likelihoods.DiscretizedLogistic.default_scale)
+
+
+class Riddle(tfvae.likelihoods.Likelihood):
+    """A distribution of which neither mean nor mode is known."""
+
+    def head_shapes(self):
+        return {"loc": self.event_shape}
+
+    def distribution(self, loc):
+        bent = tfp.bijectors.SinhArcsinh(skewness=0.5)
+        return tfp.distributions.Independent(bent(tfp.distributions.Normal(loc, 1.0)), 1)
+
+
+def test_a_note_never_ends_a_fit():
+    vae = tiny_vae(Riddle, run_eagerly=True)
+    assert np.isfinite(vae.fit(RNG.normal(size=[8, 5]), verbose=0).history["loss"]).all()

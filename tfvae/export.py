@@ -8,7 +8,7 @@ A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `cent
 
 x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Every endpoint checks its input, since
 the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer. What a
-request may ask for is bounded: `num_samples` by a number fixed at export, memory by blocks of examples and of samples.
+request may ask for is bounded: `num_samples` by a number fixed at export, and `elbo` and `log_prob` go by blocks.
 """
 
 import contextlib

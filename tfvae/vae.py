@@ -186,7 +186,8 @@ class VAE(Trainer):
     ) -> tf.Tensor:
         """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
         refuse_reserved(condition, mask)
-        num_samples = num_samples if tf.is_tensor(num_samples) else sample_count(num_samples)
+        if not tf.is_tensor(num_samples) or tf.executing_eagerly():
+            num_samples = sample_count(int(num_samples) if tf.is_tensor(num_samples) else num_samples)
         return elbo_rows(self, x, num_samples, seeds.as_seed(seed))
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, condition: None = None) -> tf.Tensor:
@@ -210,7 +211,7 @@ class VAE(Trainer):
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`; one batch as `reconstruct`."""
         plain = type(self).call is VAE.call and type(self).predict_step is Trainer.predict_step and not self.run_eagerly
         if plain and not args and kwargs in ({}, {"verbose": 0}, {"verbose": "auto"}) and is_one_batch(x):
-            return np.asarray(self.reconstruct(x))
+            return np.asarray(answer(self, reconstructed, x))
         return super().predict(x, *args, **kwargs)
 
     def __call__(self, x: ArrayLike | Observed, *args: Any, **kwargs: Any) -> tf.Tensor:

@@ -27,7 +27,7 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
         "```",
         "\nThe test split was scored once, after training; choices were made on the validation split.",
         "## Serving",
-        f"A request may ask for at most {MOST_SERVED} samples; its memory is that of 100 examples and 50 samples.",
+        f"A request may ask for at most {MOST_SERVED} samples; elbo and log_prob take 100 examples and 50 at a time.",
         "## Data",
         *[f"- {name}: {value}" for name, value in data.items()],
         "## Options",

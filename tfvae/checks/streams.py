@@ -4,7 +4,7 @@ A stream is a `tf.data.Dataset`, a `keras.utils.PyDataset`, a generator, or anyt
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed, num_rows, of_keras, pack
-from tfvae.core.reading import RowBatches, is_read_in_parts
+from tfvae.core.reading import Order, RowBatches, is_read_in_parts, is_sparse
 from tfvae.core.types import Given
 
 
 def is_stream(x: Given) -> bool:
     """Tells whether x brings batches, and is not an array."""
     return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)) or not (
-        hasattr(x, "__array__") or tf.is_tensor(x) or isinstance(x, (list, tuple, dict))
+        hasattr(x, "__array__") or tf.is_tensor(x) or is_sparse(x) or isinstance(x, (list, tuple, dict))
     )
 
 
@@ -46,7 +46,7 @@ def peek(stream: Given) -> tuple[Given, Given]:
 
 
 def in_batches(
-    x: Given, y: Given, sample_weight: Given, batch_size: int | None, order: Callable[[int], np.ndarray] | None = None
+    x: Given, y: Given, sample_weight: Given, batch_size: int | None, order: Order | None = None
 ) -> tuple[Given, Given, Given]:
     """Returns x, y and sample_weight, or in the place of x a stream of all, if one of them is to be read in parts.
 
@@ -58,9 +58,19 @@ def in_batches(
         order: of the rows in each epoch.
     """
     given = pack(x, target=y, weight=sample_weight)
-    if not any(map(is_read_in_parts, given.values())):
+    beside = isinstance(x, Mapping) and (y is not None or sample_weight is not None)  # which is refused later
+    if beside or not any(map(is_read_in_parts, given.values())):
         return x, y, sample_weight
-    data = (x,) if isinstance(x, Mapping) else tuple(given.values())
+    parts = {key: part if is_read_in_parts(part) else np.asarray(part) for key, part in given.items()}
+    rows = parts["x"].shape[0] if "x" in parts else 0
+    unlike = [key for key, part in parts.items() if part.shape[:1] != (rows,)]
+    if unlike:
+        received = f"{unlike[0]} of shape {parts[unlike[0]].shape}"
+        raise InvalidInput(f"{rows} rows of all, as x has", received, "Pass one row for each example.")
+    if isinstance(x, Mapping):
+        return RowBatches((parts,), batch_size or 32, order), None, None
+    target = parts.get("target", parts["x"])  # Keras drops weights of x alone
+    data = (parts["x"], target, parts["weight"]) if "weight" in parts else tuple(parts.values())
     return RowBatches(data, batch_size or 32, order), None, None
 
 
@@ -91,7 +101,8 @@ def split(data: Given, share: float) -> tuple[Observed, Observed]:
     """
     remedy = "Pass validation_data."
     if not isinstance(data, Mapping):
-        raise InvalidInput("arrays, to split off validation data", f"a {type(data).__name__}", remedy)
+        kind = "data that are read in parts" if isinstance(data, RowBatches) else f"a {type(data).__name__}"
+        raise InvalidInput("arrays, to split off validation data", kind, remedy)
     total = num_rows(data)
     rows = int(total * (1.0 - share))
     if not 0 < rows < total:

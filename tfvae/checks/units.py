@@ -28,7 +28,11 @@ def note_units(vae: "Model", x: Array) -> None:
     if len(vae.event_shape) != 1 or vae.support.bounded:
         return
     p = vae.likelihood(tf.zeros([1, *vae.posterior.latent_shape]))
-    loc, scale = (np.asarray(value, np.float64)[0] for value in (vae.likelihood.point(p), vae.likelihood.deviation(p)))
+    try:
+        found = vae.likelihood.point(p), vae.likelihood.deviation(p)
+    except NotImplementedError:  # of a distribution with neither mean nor mode nothing can be said
+        return
+    loc, scale = (np.asarray(value, np.float64)[0] for value in found)
     scale = np.where(np.isfinite(scale), scale, np.nan)  # none, or that of a Student t of two degrees or fewer
     x = np.asarray(vae.preprocess(x[:: -(-len(x) // MOST_ROWS)]), np.float64)
     mean, spread, constant = x.mean(axis=0), x.std(axis=0), np.all(x == x[0], axis=0)

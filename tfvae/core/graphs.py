@@ -25,6 +25,21 @@ def compiled(function: Callable, **options: Any) -> Callable:
     return keras_private.called_seldom(tf.function(function, **options))
 
 
+class Same:
+    """An object that equals another one only if it is the same."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        """Tells whether both are of one object."""
+        return isinstance(other, Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        """Returns the hash of the object's identity."""
+        return id(self.value)
+
+
 class Graphs:
     """The graphs that were made for one model, as long as it holds what they were made with.
 
@@ -54,7 +69,8 @@ class Graphs:
 def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool = False, **settings: Any) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
 
-    A graph keeps the numbers that `model.constants` names: where one of them is another, the graphs are made again.
+    A graph keeps the numbers that `model.constants` names, and what preprocessing layers hold beside their weights
+    (such as the mean of a `Normalization`): where one of them is another, the graphs are made again.
 
     Args:
         model: whose weights the function reads; where a part of it is replaced, the graph is made anew.
@@ -64,5 +80,12 @@ def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool =
     """
     bound = functools.partial(function, model, **settings)
     make = functools.partial(compiled, bound, reduce_retracing=reduce_retracing, autograph=False)
-    held = (keras_private.layers_now(model), model.constants)
+    layers = [layer for outer in model.preprocessing for layer in keras_private.all_layers(outer)]
+    kept = tuple(Same(value) for layer in layers for name, value in vars(layer).items() if not _is_of_keras(name))
+    held = (keras_private.layers_now(model), model.constants, kept)
     return model.graphs.get((function, *settings.items()), held, make)
+
+
+def _is_of_keras(name: str) -> bool:
+    """Tells whether an attribute of a layer changes when it is first called, which makes no other layer of it."""
+    return name.startswith("_") or name == "built"

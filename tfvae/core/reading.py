@@ -6,8 +6,8 @@ Large memory maps, HDF5 data sets and Zarr arrays have rows to slice; a sparse m
 them is ever whole in memory.
 """
 
-import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from tfvae.core.types import Array, Given
 
 LARGE = 2**28  # bytes, from which on what lies on a disk is not read whole
 SOME = 10_000  # rows are enough for a mean
+Order: TypeAlias = Callable[[int, int], np.ndarray]
 
 
 def is_sparse(x: Given) -> bool:
@@ -29,10 +30,10 @@ def is_read_in_parts(x: Given) -> bool:
     if is_sparse(x):
         return True
     in_memory = (isinstance(x, np.ndarray) and not isinstance(x, np.memmap)) or tf.is_tensor(x)
-    has_rows = all(hasattr(x, name) for name in ("shape", "dtype", "__getitem__")) and not hasattr(x, "iloc")
+    has_rows = all(hasattr(x, name) for name in ("shape", "nbytes", "__getitem__")) and not hasattr(x, "iloc")
     if in_memory or not has_rows or isinstance(x, (tf.Variable, keras.Variable, keras.KerasTensor)):
         return False
-    return math.prod(x.shape) * np.dtype(x.dtype).itemsize > LARGE
+    return int(x.nbytes) > LARGE
 
 
 def read(x: Given, rows: slice | np.ndarray) -> Array:
@@ -51,15 +52,17 @@ class RowBatches(keras.utils.PyDataset):
     Args:
         data: x, (x, y), (x, y, weight) or a dict; containers of N rows.
         batch_size: B.
-        order: gives the order of the rows in the next epoch, `[N]`, or `None` for the one that they have.
+        order: gives the order of the rows, `[N]`, in a pass that starts so many batches after the first one, or
+            `None` for the order that they have.
     """
 
-    def __init__(self, data: Given, batch_size: int, order: Callable[[int], np.ndarray] | None = None) -> None:
+    def __init__(self, data: Given, batch_size: int, order: Order | None = None) -> None:
         super().__init__()
         self.data = tf.nest.map_structure(lambda part: part.tocsr() if is_sparse(part) else part, data)
         self.rows = tf.nest.flatten(data)[0].shape[0]
         self.batch_size, self.order = batch_size, order
-        self.on_epoch_begin()
+        self.batches_before, self.ended = 0, False
+        self.places = self._drawn()
 
     @property
     def num_batches(self) -> int:
@@ -70,11 +73,14 @@ class RowBatches(keras.utils.PyDataset):
         """Returns some thousand examples, evenly spaced."""
         return tf.nest.map_structure(some_rows, self.data)
 
-    def on_epoch_begin(self) -> None:
-        """Draws the order of the epoch."""
-        self.places = np.arange(self.rows) if self.order is None else self.order(self.rows)
+    def _drawn(self) -> np.ndarray:
+        return np.arange(self.rows) if self.order is None else self.order(self.rows, self.batches_before)
 
     def __getitem__(self, index: int) -> Given:
-        """Returns a batch."""
+        """Returns a batch; the first one after the last begins another pass, whenever Keras asks for it."""
+        if index == 0 and self.ended:
+            self.batches_before += self.num_batches
+            self.places = self._drawn()
+        self.ended = index == self.num_batches - 1
         rows = np.sort(self.places[index * self.batch_size : (index + 1) * self.batch_size])
         return tf.nest.map_structure(lambda part: read(part, rows), self.data)

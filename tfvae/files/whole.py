@@ -150,14 +150,17 @@ def _temporary(path: Path) -> Iterator[Path]:
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
 
 
-def _held(path: Path) -> tuple[Path, int]:
+def _held(path: Path) -> tuple[Path, int | None]:
     """Makes a temporary folder beside `path`; returns it and what holds it."""
     while True:
         temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:12]}-{path.name}")
         temporary.mkdir()
+        if not fcntl:
+            return temporary, None
         descriptor = os.open(temporary, os.O_RDONLY)
         with contextlib.suppress(OSError):  # a disk without locks, from which nobody removes leftovers
             _lock(descriptor)
@@ -179,6 +182,9 @@ def _about(path: Path, error: OSError) -> OSError:
 @contextlib.contextmanager
 def _alone(folder: str | os.PathLike) -> Iterator[None]:
     """Holds a folder for the length of the block; raises `BlockingIOError` if another process does."""
+    if not fcntl:
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor)
@@ -189,8 +195,7 @@ def _alone(folder: str | os.PathLike) -> Iterator[None]:
 
 def _lock(descriptor: int) -> None:
     """Holds a folder until its descriptor is closed; raises `BlockingIOError` if another process does."""
-    if fcntl:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _children(folder: str | os.PathLike) -> list[Path]:
@@ -201,6 +206,8 @@ def _children(folder: str | os.PathLike) -> list[Path]:
 
 
 def _sync(path: Path) -> None:
+    if not fcntl:  # Windows opens neither folders nor, for this, files that are read
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -33,7 +33,11 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
         InvalidInput: if x has a wrong shape or wrong values.
     """
     if not tf.executing_eagerly():
-        return elbo_in_graph(vae, vae.known({"x": event_batch(x, vae.event_shape)}), num_samples, seed)
+        x = event_batch(x, vae.event_shape)
+        known, rows = vae.known({"x": x}), x.shape[0] or ROWS_PER_BLOCK + 1
+        if isinstance(num_samples, int) and num_samples <= chunk_size(num_samples) and rows <= ROWS_PER_BLOCK:
+            return vae.evidence(known, num_samples, seed).elbo  # without loops, which XLA does not take
+        return elbo_in_graph(vae, known, num_samples, seed)
     numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
     bounds = [
         answer(

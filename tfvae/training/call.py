@@ -66,9 +66,10 @@ class FitCall:
 
     def in_parts(self, model: "Trainer") -> "FitCall":
         """Returns the record with streams in the place of data that are to be read a few rows at a time."""
+        start = int(model.step_count) if model.compiled else 0
 
-        def order(rows: int) -> np.ndarray:
-            seed = seeds.fold(seeds.as_seed(model.seed), seeds.SHUFFLE, model.step_count)
+        def order(rows: int, batches_before: int) -> np.ndarray:
+            seed = seeds.fold(seeds.as_seed(model.seed), seeds.SHUFFLE, start + batches_before)
             return np.random.default_rng(seed.numpy().view(np.uint32)).permutation(rows)
 
         drawn = order if self.shuffle else None
