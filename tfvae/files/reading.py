@@ -109,6 +109,6 @@ def _array(file: IO[bytes], size: int) -> np.ndarray:
         raise ValueError("Object arrays cannot be loaded, since they may run code")
     declared, left = math.prod(shape) * dtype.itemsize, size - file.tell()
     if declared != left:
-        raise ValueError(f"The header declares {declared} bytes of numbers, and {left} follow it")
+        raise ValueError(f"The header declares shape {shape}, {declared} bytes, and {left} follow it")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
