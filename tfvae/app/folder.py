@@ -280,8 +280,8 @@ def complete(run: Run) -> Report:
     with files.sole_user(run.folder):
         for folder in (run.folder, *run.folder.glob("*/")):
             files.remove_leftovers(folder)
-        _check_places(run.folder)
         _remove_damaged(run.folder)
+        _check_places(run.folder)
         made = [artifact.name for artifact in ARTIFACTS if _made(artifact, run)]
         shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
         if (made or not files.is_sealed(run.folder)) and os.access(run.folder, os.W_OK):

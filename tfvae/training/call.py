@@ -69,7 +69,8 @@ class FitCall:
         start = int(model.step_count) if model.compiled else 0
 
         def order(rows: int, batches_before: int) -> np.ndarray:
-            seed = seeds.fold(seeds.as_seed(model.seed), seeds.SHUFFLE, start + batches_before)
+            step = start + batches_before
+            seed = seeds.fold(seeds.as_seed(model.seed), seeds.SHUFFLE, step)
             return np.random.default_rng(seed.numpy().view(np.uint32)).permutation(rows)
 
         drawn = order if self.shuffle else None
