@@ -23,7 +23,9 @@ def refuse_lossy(x: Given, name: str = "x") -> None:
     """
     if np.ma.is_masked(x):
         share = np.ma.getmaskarray(x).mean()
-        remedy = f"Models have no masks yet: fill the cells ({name}.filled(value)), or drop their rows or columns."
+        remedy = f"Fill the cells, {name}.filled(value); masks belong to x: mask=..."
+        if name == "x":
+            remedy = "Pass a dict: {'x': x.data, 'mask': ~x.mask}."
         raise InvalidInput(f"{name} without masked cells", f"a masked array, {share:.1%} of it masked", remedy)
     if is_sparse(x):
         remedy = f"Pass {name}.toarray(), or some of its rows: {name}[:100].toarray()."

@@ -9,8 +9,8 @@ counted inside the step (`checks.counted`) and raised at the end of the block of
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from tfvae.checks import streams
 from tfvae.checks.containers import refuse_lossy, shape_remedy
+from tfvae.checks.known import is_condition, shown, told
+from tfvae.checks.values import check_all_values
 from tfvae.core import observed as of
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
@@ -33,7 +35,7 @@ ROWS_PER_SCAN = 4096
 KERAS_BATCH = 32
 LARGEST_EXACT = 2**24  # up to it float32 holds every whole number
 STACK = "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x."
-NAMES = {"x": "x", "target": "y", "weight": "sample_weight"}  # what a user of Keras calls the keys of an `Observed`
+NAMES = {"x": "x", "mask": "mask", "condition": "condition", "target": "y", "weight": "sample_weight"}  # as Keras says
 
 
 def checked(
@@ -63,23 +65,25 @@ def checked(
     if x is None:
         raise InvalidInput("data", "x=None", "Pass an array, a tf.data.Dataset or a keras.utils.PyDataset.")
     sample_weight = np.asarray(sample_weight) if isinstance(sample_weight, list | tuple) else sample_weight
-    for key, part in of.pack(x, target=y, weight=sample_weight).items():
-        refuse_lossy(part, NAMES.get(key, key))
-    given = {key: as_array(part) for key, part in of.pack(x, target=y, weight=sample_weight).items()}
-    if "x" in given and streams.is_stream(given["x"]):
-        if len(given) > 1:
-            beside = " and ".join(NAMES.get(key, key) for key in given if key != "x")
+    packed = of.pack(x, target=y, weight=sample_weight)
+    for key, part in packed.items():
+        if not isinstance(part, Mapping) and not (key == "x" and is_masked(part)):
+            refuse_lossy(part, NAMES.get(key, key))
+    found = {key: as_array(part) for key, part in packed.items()}
+    if "x" in found and streams.is_stream(found["x"]):
+        if len(found) > 1:
+            beside = " and ".join(NAMES.get(key, key) for key in found if key != "x")
             remedy = "Put them into its batches: (x, y), (x, y, weight) or one dict."
             raise InvalidInput("a stream that brings all there is", f"{beside} beside it", remedy)
-        first, stream = streams.peek(given["x"])
+        first, stream = streams.peek(found["x"])
         _check_classes(vae, first, class_weight)
         check_arrays(vae, element(vae, first), support)
         return stream
-    found = element(vae, given)
-    _check_rows(found["x"], given)
+    made = element(vae, found)
+    _check_rows(made["x"], {**found, **made})
     _check_classes(vae, x if isinstance(x, Mapping) else (x, y, sample_weight), class_weight)
-    check_arrays(vae, found, support)
-    return found
+    check_arrays(vae, made, support)
+    return made
 
 
 def as_array(part: Given) -> Given:
@@ -90,7 +94,8 @@ def as_array(part: Given) -> Given:
 def element(vae: "Model", data: Given) -> Observed:
     """Returns what Keras carried of a batch, or a user gave, as an `Observed` of the model's shape.
 
-    A target that is x itself is left out, and so are labels, with one note.
+    A target that is x itself is left out. A y of another shape is the condition, if the model has one that it fits and
+    that is not there; other labels are left out, with one note.
 
     Raises:
         InvalidInput: for a form that Keras does not carry, an unknown key, or a wrong type or shape.
@@ -98,13 +103,54 @@ def element(vae: "Model", data: Given) -> Observed:
     _check_form(data)
     found = of.of_keras(data)
     check_keys(vae, found)
-    x, target = found["x"], found.get("target")
-    labels = target is not None and target is not x and not is_target(target, vae.event_shape)
-    if labels:
-        note_dropped_labels(vae)
-    if labels or target is x:
+    target = found.get("target")
+    if target is None:
+        return whole(vae, found)
+    if target is found["x"]:
         del found["target"]
-    return {**found, "x": event_batch(x, vae.event_shape)}
+    elif "condition" not in found and is_condition(vae, target):
+        found["condition"] = found.pop("target")
+    elif not is_target(target, vae.event_shape):
+        note_dropped_labels(vae)
+        del found["target"]
+    return whole(vae, found)
+
+
+def given(vae: "Model", x: Given, **more: Given) -> Observed:
+    """Returns what a method was given of B examples as an `Observed` of the model's shape.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[B, ...]`, or an `Observed` with all that is known of them.
+        **more: condition and mask; `None` for what is not known.
+
+    Raises:
+        InvalidInput: for an unknown key, weights, or a wrong type or shape.
+    """
+    found = of.pack(x, **more) if not isinstance(x, Mapping) or "x" in x else of.pack({"x": x}, **more)
+    check_keys(vae, found)
+    if "weight" in found:
+        remedy = "Leave them out: this gives one number for each example, or averages over examples."
+        raise InvalidInput("data without sample weights", "a dict with weight", remedy)
+    return whole(vae, found)
+
+
+def whole(vae: "Model", found: Observed) -> Observed:
+    """Returns what is known with arrays of the model's shapes, the mask as large as x, the conditions by name."""
+    x, masks = found["x"], {} if "mask" not in found else {"mask": found["mask"]}
+    if is_masked(x):
+        seen = ~np.ma.getmaskarray(x)
+        x, masks = x.data, {"mask": seen & np.asarray(masks["mask"], bool) if masks else seen}
+    x = event_batch(x, vae.event_shape)
+    masks = {key: shown(vae, mask, x) for key, mask in masks.items()}
+    conditions = told(vae, found.get("condition"), x)
+    targets = {"target": event_batch(found["target"], vae.event_shape, "y")} if "target" in found else {}
+    return {**found, "x": x, **targets, **masks, **({"condition": conditions} if conditions else {})}
+
+
+def is_masked(x: Given) -> bool:
+    """Tells whether x is a masked array of NumPy's, of which something is masked."""
+    return isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x)
 
 
 def check_arrays(vae: "Model", observed: Given, support: sets.ValueSet | None = None) -> None:
@@ -118,20 +164,18 @@ def check_arrays(vae: "Model", observed: Given, support: sets.ValueSet | None = 
     Raises:
         InvalidInput: for an empty data set, a wrong shape, or values that are not finite or outside the support.
     """
-    given = of.pack(observed)
-    x, target = event_batch(given["x"], vae.event_shape), given.get("target")
+    found = of.pack(observed)
+    found = {**found, "x": event_batch(found["x"], vae.event_shape)}
+    x = found["x"]
     if len(x) == 0:
         raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
-    _check_rows(x, given)
-    if "weight" in given:
-        _check_weights(np.asarray(given["weight"]), len(x))
+    _check_rows(x, found)
+    if "weight" in found:
+        _check_weights(np.asarray(found["weight"]), len(x))
     _note_integers(vae, x)
-    support = vae.support if support is None else support
     for start in range(0, len(x), ROWS_PER_SCAN):
         rows = slice(start, start + ROWS_PER_SCAN)
-        check_values(vae, x[rows], "x", start, support if target is None else sets.REAL)
-        if target is not None:
-            check_values(vae, event_batch(target, vae.event_shape, "y")[rows], "y", start, support)
+        check_all_values(vae, tf.nest.map_structure(lambda part, rows=rows: part[rows], found), start, support)
 
 
 def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Array:
@@ -165,24 +209,29 @@ def event_batch(x: Given, event_shape: tuple[int, ...], name: str = "x") -> Arra
     return tf.ensure_shape(x, (None, *event_shape)) if None in x.shape[1:] else x
 
 
-def some_examples(data: Given, event_shape: Shape) -> Array:
-    """Returns x of data that fit into memory, whole; of others, which come in batches, some thousand rows."""
-    x = data["x"] if isinstance(data, Mapping) and "x" in data else data
-    if is_read_in_parts(x):
-        x = some_rows(x)
-    if not streams.is_stream(x):
-        return event_batch(x, event_shape)
-    taken: list[np.ndarray] = []
-    for batch in streams.peek(x)[1]:
-        taken.append(np.asarray(event_batch(of.of_keras(batch)["x"], event_shape)))
-        if sum(map(len, taken)) >= SOME:
+def some_examples(vae: "Model", data: Given) -> Observed:
+    """Returns what is known of data that fit into memory, whole; of others, which come in batches, of some thousand."""
+    if any(is_read_in_parts(part) for part in tf.nest.flatten(data)):
+        data = tf.nest.map_structure(some_rows, data)
+    if not streams.is_stream(data):
+        return _unweighted(element(vae, data))
+    taken: list[Observed] = []
+    for batch in streams.peek(data)[1]:
+        taken.append(tf.nest.map_structure(np.asarray, _unweighted(element(vae, batch))))
+        if sum(map(of.num_rows, taken)) >= SOME:
             break
-    return np.concatenate(taken)
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *taken)
+
+
+def _unweighted(observed: Observed) -> Observed:
+    return {key: part for key, part in observed.items() if key in ("x", "mask", "condition")}
 
 
 def is_one_batch(x: Given) -> bool:
-    """Tells whether x is an array that Keras would take in one batch of its usual size."""
-    return isinstance(x, (np.ndarray, tf.Tensor)) and (1,) <= tuple(x.shape[:1]) <= (KERAS_BATCH,)
+    """Tells whether x, an array or an `Observed` of some, is what Keras would take in one batch of its usual size."""
+    x = x.get("x") if isinstance(x, dict) else x
+    plain = isinstance(x, (np.ndarray, tf.Tensor)) and not isinstance(x, np.ma.MaskedArray)
+    return plain and (1,) <= tuple(x.shape[:1]) <= (KERAS_BATCH,)
 
 
 def codes(z: ArrayLike, latent_shape: Shape) -> tf.Tensor:
@@ -221,45 +270,6 @@ def _may_be_one_hot(y: Array) -> bool:
     return symbolic or bool(tf.reduce_all(sets.ONE_HOT.contains(tf.cast(y, tf.float32))))
 
 
-def check_values(vae: "Model", x: Array, name: str, first_row: int, support: sets.ValueSet) -> None:
-    """Checks x, `[B, ...]`, at each layer of the model's preprocessing and then against `support`.
-
-    Raises:
-        InvalidInput: naming the value, its row, the set it should lie in, and what to do.
-    """
-    for stage in _stages(vae, x, support):
-        fine = stage.support.contains(stage.x)
-        if not tf.reduce_all(fine):
-            raise _refusal(x, fine, name, first_row, stage)
-
-
-def inside(vae: "Model", x: Array, support: sets.ValueSet) -> Tensor:
-    """Returns whether `check_values` would pass x, `[B, ...]`, as a tensor: for graphs."""
-    return tf.reduce_all([tf.reduce_all(stage.support.contains(stage.x)) for stage in _stages(vae, x, support)])
-
-
-class _Stage(NamedTuple):
-    """x at one of the places where its values must lie in a set, what is wrong if they do not, and what to do."""
-
-    x: Tensor
-    support: sets.ValueSet
-    expected: str
-    remedy: Callable[[Tensor], str]
-
-
-def _stages(vae: "Model", x: Array, support: sets.ValueSet) -> Iterator[_Stage]:
-    x = tf.cast(x, tf.float32)
-    fill = "Remove or fill the missing values first."
-    yield _Stage(x, sets.REAL, "values that are finite as float32", lambda x: fill)
-    for layer in vae.preprocessing:
-        if hasattr(layer, "support"):
-            where = f"values in {layer.support.description}, the input of {type(layer).__name__}"
-            yield _Stage(x, layer.support, where, lambda x: "Rescale the data in a layer before it.")
-        x = layer(x)
-    where = f"values in {support.description}, the support of {type(vae.likelihood).__name__}"
-    yield _Stage(x, support, where, vae.likelihood.remedy)
-
-
 def note_dropped_labels(vae: "Model") -> None:
     """Says once for a model that the labels of its stream are not used."""
     note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")
@@ -290,7 +300,7 @@ def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
     if "x" in given and given.keys() <= NAMES.keys():
         return
     raise InvalidInput(
-        f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps target and weight",
+        f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps {', '.join(list(NAMES)[1:])}",
         f"a dict with keys {sorted(map(str, given))}",
         STACK,
     )
@@ -298,10 +308,11 @@ def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
 
 def _check_rows(x: Array, given: Mapping[str, Given]) -> None:
     for key, part in given.items():
-        shape = tuple(np.shape(part))
-        if shape[:1] != (len(x),):
-            expected = f"{NAMES[key]} with {len(x)} rows, as x has"
-            raise InvalidInput(expected, f"{shape[0]}" if shape else f"{part!r}", "Pass one for each example.")
+        for array in tf.nest.flatten(part):
+            shape = tuple(np.shape(array))
+            if shape[:1] != (len(x),):
+                expected = f"{NAMES[key]} with {len(x)} rows, as x has"
+                raise InvalidInput(expected, f"{shape[0]}" if shape else f"{array!r}", "Pass one for each example.")
 
 
 def _check_classes(vae: "Model", data: Given, class_weight: dict | None) -> None:
@@ -330,20 +341,6 @@ def _check_weights(weight: np.ndarray, rows: int) -> None:
     if not np.all(np.isfinite(weight)) or np.any(weight < 0):
         bad = weight[~(np.isfinite(weight) & (weight >= 0))][0]
         raise InvalidInput("sample_weight to be finite and not negative", f"{bad}", "Give left-out examples weight 0.")
-
-
-def _refusal(raw: Array, fine: Tensor, name: str, first_row: int, stage: _Stage) -> InvalidInput:
-    """Returns the error that names the first value that is not fine."""
-    raw = tf.cast(raw, tf.float64)
-    at = tuple(int(i) for i in tf.where(~fine)[0])
-    finite = tf.boolean_mask(raw, tf.math.is_finite(raw))
-    between = f"from {float(tf.reduce_min(finite)):g} to {float(tf.reduce_max(finite)):g}" if len(finite) else "nowhere"
-    row = (first_row + at[0], *at[1:])
-    return InvalidInput(
-        f"{name} with {stage.expected}",
-        f"{float(raw[at]):g} at {name}[{', '.join(map(str, row))}] (finite values in these rows range {between})",
-        stage.remedy(stage.x),
-    )
 
 
 def _numpy_dtype(x: Array) -> np.dtype:

@@ -5,7 +5,8 @@
     part(context)           = distribution(**parameters(context))      rebuilt at each call
 
 A part is a Keras layer that owns ordinary Keras weights, so they are tracked, saved and moved, and it makes a fresh TFP
-distribution from tensors at each call. Posterior: the context is x. Likelihood: z. Prior: nothing.
+distribution from tensors at each call. It names what it is given: a posterior x, a likelihood z, a prior nothing, and
+each of them whatever else `given` says.
 """
 
 import abc
@@ -19,9 +20,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import serial
+from tfvae.core.context import Context, merged, names
 from tfvae.core.errors import InvalidInput
-from tfvae.core.head import Head
-from tfvae.core.types import ArrayLike, Config, Parameters
+from tfvae.core.head import Head, Named
+from tfvae.core.network import answered, answered_zeros, checked_network
+from tfvae.core.types import BatchShape, Config, Given, Parameters, Shape
 
 SCALE_FLOOR = 1e-5  # smallest standard deviation a part can produce: its square and its inverse square fit float32
 
@@ -40,11 +43,19 @@ def positive_inverse(value: float | np.ndarray) -> float | np.ndarray:
 class ConditionalDistribution(keras.layers.Layer, abc.ABC):
     """A Keras layer whose call returns a TFP distribution.
 
-    A subclass says which distribution its parameters make (`distribution`), and either which raw numbers it wants from
-    the network (`head_shapes`, then `constrain`) or, if it has no context, overrides `parameters`.
+    A subclass says which distribution its parameters make (`distribution`), and either which raw numbers it wants
+    (`head_shapes`, then `constrain`) or overrides `parameters`. Raw numbers come from the network and a head, or, of a
+    part that is given nothing, are weights of its own.
+
+    Args:
+        network: a Keras model from what the part is given to features; of several names it gets a dict. `None` takes
+            the values themselves, side by side.
+        given: the name or names of what the part is given; by default those of its class.
+        head: whether a dense layer maps features to raw numbers; else the network returns these itself, a dict by the
+            names of `head_shapes`, or one tensor if there is one.
 
     Attributes:
-        network: a Keras model from context to features, or `None`.
+        default_given: the names that parts of the class are given.
         reparameterized: samples carry gradients to the parameters.
         jit_sample: sampling compiles under XLA.
         has_mean: the distribution has a mean.
@@ -52,7 +63,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         scale_names: the parameters that are scales: positive numbers that the density divides by.
 
     Raises:
-        InvalidInput: if `network` is not a Keras layer or model.
+        InvalidInput: if `network` is not a Keras layer or model, or belongs to a part that is given nothing.
     """
 
     reparameterized = True
@@ -60,56 +71,75 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
     has_mean = True
     min_dim = 1
     scale_names: tuple[str, ...] = ("scale",)
+    default_given: tuple[str, ...] = ()
 
-    def __init__(self, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        network: keras.layers.Layer | None = None,
+        given: str | Sequence[str] | None = None,
+        head: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})  # densities are float32 whatever the policy
-        if network is not None and not isinstance(network, keras.layers.Layer):
-            raise InvalidInput(
-                "network to be a Keras model", f"{network!r}", "Pass for example tfvae.networks.mlp([200, 200])."
-            )
-        self.network = network
+        self.network = checked_network(network)
+        self.given = self.default_given if given is None else names(given)
+        self.has_head, self.own = head, {}
+        if network is not None and not self.given:
+            remedy = 'Say what it reads, for example given="condition", or leave the network out.'
+            raise InvalidInput(f"a network of {type(self).__name__} that is given something", "given=()", remedy)
 
     @abc.abstractmethod
     def distribution(self, **parameters: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the distribution that the constrained parameters make."""
 
     def head_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Returns name and shape of each group of numbers that the network's features are mapped to."""
+        """Returns name and shape of each group of raw numbers."""
+        return {}
+
+    def initializers(self) -> Mapping[str, keras.initializers.Initializer]:
+        """Returns where groups start that are weights of the part's own; those that are not named start at zero."""
         return {}
 
     def constrain(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the distribution's parameters from the head's unconstrained outputs."""
         return raw
 
-    def build(self, context_shape: Sequence[int | None]) -> None:
-        """Creates the weights for contexts of shape `context_shape` (batch dimension first); idempotent."""
+    def build(self, context_shape: BatchShape | Mapping[str, Shape]) -> None:
+        """Creates the weights; idempotent.
+
+        Args:
+            context_shape: name to shape of one value, for all names that the part is given (and perhaps others); of one
+                name also the shape of a batch of it, `(None, *shape)`.
+        """
         if self.built:
             return
-        self.context_rank = len(context_shape) - 1
-        if self.head_shapes():
-            context = tf.zeros((1, *context_shape[1:]))
-            try:
-                features = context if self.network is None else self.network(context)
-            except (ValueError, tf.errors.InvalidArgumentError) as error:
-                reason = str(error).split("\x1b[1m")[-1].split("\x1b[0m")[0]  # what Keras prints in bold
-                raise InvalidInput(
-                    f"the network of {type(self).__name__} to take inputs of shape {(None, *context_shape[1:])}",
-                    f"{self.network!r}, which answered: {reason.splitlines()[0]}",
-                    "Give it that input shape, or let it be built by the part.",
-                ) from error
-            if not tf.is_tensor(features):
-                number = f"{len(features)} outputs" if hasattr(features, "__len__") else f"{type(features).__name__}"
-                wanted = ", ".join(self.head_shapes())
-                remedy = f"Return the layer before them: {type(self).__name__} makes its own outputs ({wanted})."
-                raise InvalidInput(f"the network of {type(self).__name__} to return one tensor", number, remedy)
-            self.head = Head(self.head_shapes())
-            self.head.build((None, *features.shape[1:]))
+        by_name = isinstance(context_shape, Mapping)
+        shapes = context_shape if by_name else dict.fromkeys(self.given, tuple(context_shape[1:]))
+        self.shapes = {name: tuple(shapes[name]) for name in self.given}
+        groups = self.head_shapes()
+        if groups and self.given:
+            features = answered_zeros(self, self.network, self.shapes)
+            self.head = Head(groups) if self.has_head else Named(self, groups)
+            self.head.build(self._one_tensor(features) if self.has_head else features)
+        elif groups:
+            for name, shape in groups.items():
+                start = self.initializers().get(name, "zeros")
+                self.own[name] = self.add_weight(shape=shape, initializer=start, name=name)
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> dict[str, tf.Tensor]:
+    def _one_tensor(self, features: Given) -> BatchShape:
+        if not tf.is_tensor(features):
+            number = f"{len(features)} outputs" if hasattr(features, "__len__") else f"{type(features).__name__}"
+            wanted, name = ", ".join(self.head_shapes()), type(self).__name__
+            remedy = f"Return the layer before them: {name} makes its own outputs ({wanted}); or say head=False."
+            raise InvalidInput(f"the network of {name} to return one tensor", number, remedy)
+        return (None, *features.shape[1:])
+
+    def parameters(self, context: Given = None, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the distribution's parameters as plain tensors (what ONNX and other tensor-only exports need).
 
         Args:
-            context: `[..., *context]` with any number of leading batch dimensions, or `None` for a part without one.
+            context: a `Context` or a mapping with the names that the part is given, each `[..., *shape]` with any
+                leading batch dimensions; of one name also its value; of a part that is given nothing `None`.
             training: whether layers such as dropout behave as in training.
 
         Returns:
@@ -136,29 +166,19 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         del step
         return parameters
 
-    def raw_parameters(self, context: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns the head's unconstrained outputs for `context`, `[..., *context]`: name to `[..., *shape]`."""
-        context = tf.convert_to_tensor(context)
-        inner = context.shape[context.shape.rank - self.context_rank :]
-        lead = tf.shape(context)[: context.shape.rank - self.context_rank]
-        several = context.shape.rank - self.context_rank != 1
-        features = tf.reshape(context, [-1, *inner]) if several else context
-        if self.network is not None:
-            features = self.network(features, training=training)
-        raw = self.head(features)
-        if several:
-            static = context.shape[: context.shape.rank - self.context_rank]
-            raw = {
-                name: tf.ensure_shape(tf.reshape(v, tf.concat([lead, v.shape[1:]], 0)), [*static, *v.shape[1:]])
-                for name, v in raw.items()
-            }
-        return raw
+    def raw_parameters(self, context: Given, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the unconstrained numbers for `context`: name to `[..., *shape]`; of a part given nothing its own."""
+        if not self.given:
+            return {name: tf.convert_to_tensor(weight) for name, weight in self.own.items()}
+        found = merged(context, self.shapes)
+        raw = self.head(answered(self.network, found.inputs, training))
+        return {name: found.restored(value) for name, value in raw.items()}
 
-    def call(self, context: tf.Tensor, training: bool = False) -> tfp.distributions.Distribution:
-        """Returns the distribution given `context`, `[..., *context]`."""
+    def call(self, context: Given, training: bool = False) -> tfp.distributions.Distribution:
+        """Returns the distribution given `context`: a tensor `[..., *shape]`, or a mapping by name."""
         return self.distribution(**self.parameters(context, training=training))
 
-    def __call__(self, context: ArrayLike | None, *args: Any, **kwargs: Any) -> tfp.distributions.Distribution:
+    def __call__(self, context: Given = None, *args: Any, **kwargs: Any) -> tfp.distributions.Distribution:
         """Calls the layer; a symbolic `keras.Input` is refused, since a distribution is not a tensor."""
         if isinstance(context, keras.KerasTensor):
             raise InvalidInput(
@@ -166,6 +186,10 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
                 "a symbolic keras.Input, on which no TFP distribution can be made",
                 "Call the part inside a layer's or model's call method, or use the VAE itself, which is a Keras model.",
             )
+        if isinstance(context, Mapping) and not self.built:
+            self.build({name: tuple(np.shape(context[name])[1:]) for name in self.given})
+        if isinstance(context, Context) or not self.given:
+            return self.call(context, *args, **kwargs)
         return super().__call__(context, *args, **kwargs)
 
     def get_config(self) -> Config:
@@ -174,6 +198,8 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         Keras objects are returned as they are: Keras serialises them itself, and so sees that two parts share one.
         """
         config = {**super().get_config(), "network": self.network}
+        config |= {} if self.given == self.default_given else {"given": list(self.given)}
+        config |= {} if self.has_head else {"head": False}
         config.pop("dtype")
         return config
 

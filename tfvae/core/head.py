@@ -1,6 +1,7 @@
 """The last layer of every part: from features to the named groups of raw numbers that the part asked for.
 
-groups = split(W features + b)         after a convolution channel by channel, else of the flattened features
+Head    groups = split(W features + b)     after a convolution channel by channel, else of the flattened features
+Named   groups = what the network gives    of a part with head=False
 """
 
 import math
@@ -11,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.core.types import BatchShape
+from tfvae.core.errors import InvalidInput
+from tfvae.core.types import BatchShape, Shape
 
 
 class Head(keras.layers.Layer):
@@ -81,3 +83,54 @@ class Head(keras.layers.Layer):
                 ones = (1,) * len(self.space) + shape[len(self.space) :]
                 parts[index] = np.broadcast_to(values[name], ones).reshape(-1)
         return np.concatenate(parts)
+
+
+class Named:
+    """In the place of a head where the network itself gives the groups: a dict of them, or one tensor if there is one.
+
+    Args:
+        owner: the part, for messages.
+        shapes: name to shape of each group.
+    """
+
+    space: Shape = ()
+
+    def __init__(self, owner: object, shapes: Mapping[str, Shape]) -> None:
+        self.owner, self.shapes = type(owner).__name__, dict(shapes)
+
+    def build(self, outputs: Any) -> None:
+        """Checks what the network gave of one example.
+
+        Raises:
+            InvalidInput: if names or shapes are not those of the groups.
+        """
+        received = {name: tuple(v.shape[1:]) for name, v in self._by_name(outputs).items()}
+        if received != self.shapes:
+            remedy = f"Return {{{', '.join(f'{name!r}: ...' for name in self.shapes)}}}, or leave head=False out."
+            expected = f"the network of {self.owner} with head=False to return {_described(self.shapes)}"
+            raise InvalidInput(expected, _described(received), remedy)
+
+    def __call__(self, outputs: Any) -> dict[str, tf.Tensor]:
+        """Returns the groups, name to `[N, *shape]`, float32."""
+        return {name: tf.cast(value, tf.float32) for name, value in self._by_name(outputs).items()}
+
+    def set_biases(self, biases: Mapping[str, np.ndarray]) -> None:
+        """Refuses: a network that ends in the groups has no head that could be set.
+
+        Raises:
+            InvalidInput: always.
+        """
+        remedy = "Leave head=False out, or start the network's last layer yourself."
+        raise InvalidInput(f"a {self.owner} with a head, which adapt sets", "head=False", remedy)
+
+    set_reach = set_biases
+
+    def _by_name(self, outputs: Any) -> dict[str, Any]:
+        if isinstance(outputs, Mapping):
+            return dict(outputs)
+        names = list(self.shapes) if len(self.shapes) == 1 else ["one tensor"]
+        return dict(zip(names, [outputs], strict=True))
+
+
+def _described(shapes: Mapping[str, Shape]) -> str:
+    return ", ".join(f"{name} of shape {('N', *shape)}" for name, shape in shapes.items())

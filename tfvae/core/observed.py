@@ -1,13 +1,14 @@
 """What is known of B examples: one plain dict, in which whatever is not known is absent.
 
-    observed = {"x": [B, ...], "target": [B, ...], "weight": [B]}        x is the one required key
-    known    = vae.known(observed)                                       the same preprocessed, with every key there
+    observed = {"x": [B, ...], "mask": [B, ...], "condition": [B, ...], "target": [B, ...], "weight": [B]}
+    known    = vae.known(observed)            the same as the parts see it; x is the one required key
 
 Keras, tf.data and tf.function hand on a plain dict unchanged, but not NamedTuples or a None inside. Rows are gathered,
 split and copied by `tf.nest.map_structure` alone, so that another key needs no other code.
 """
 
-from typing import TypedDict, cast
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict, cast
 
 import keras
 import tensorflow as tf
@@ -20,33 +21,46 @@ class Observed(TypedDict, total=False):
 
     Attributes:
         x: raw examples, `[B, ...]`.
+        mask: bool or 0 and 1, broadcasts to `[B, ...]`; true where x is observed, and where it is not x may be NaN.
+        condition: what is known beside x, `[B, ...]`, or name to it where a model has several conditions.
         target: what p(x | z) explains, raw, `[B, ...]`; by default x.
         weight: of each example, `[B]`; by default 1.
     """
 
     x: Array
+    mask: Array
+    condition: Array | Mapping[str, Array]
     target: Array
     weight: Array
 
 
 class Known(TypedDict):
-    """The normal form: what is known of B examples as the parts see it; every key is there.
+    """The normal form: what is known of B examples as the parts see it.
 
     Attributes:
-        x: preprocessed, what the posterior sees, `[B, ...]`.
-        target: preprocessed, what the likelihood explains, `[B, ...]`.
+        x: preprocessed, what the posterior sees, `[B, ...]`; zero where it is not observed.
+        target: preprocessed, what the likelihood explains, `[B, ...]`; zero likewise.
+        condition: name to the condition as parts see it, `[B, ...]`; empty if the model has none.
         weight: of each example, `[B]`.
+        mask: bool, `[B, ...]`, true where x and target are observed; absent where all are.
     """
 
     x: tf.Tensor
     target: tf.Tensor
+    condition: dict[str, tf.Tensor]
     weight: tf.Tensor
+    mask: NotRequired[tf.Tensor]
 
 
 def pack(x: Given, **given: Given) -> Observed:
     """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has."""
     found = x if isinstance(x, dict) else {"x": x}
     return cast(Observed, found | {key: value for key, value in given.items() if value is not None})
+
+
+def with_known(x: Given, **given: Given) -> Given:
+    """Returns x as it is if nothing else is known, else an `Observed` with those things that are not None."""
+    return pack(x, **given) if any(value is not None for value in given.values()) else x
 
 
 def of_keras(data: Given) -> Observed:

@@ -197,15 +197,17 @@ def _prior_variance(vae: VAE) -> tf.Tensor:
 
 
 def _dimension_kl(vae: VAE, known: Known) -> tf.Tensor | None:
-    return dimension_kl(vae.posterior(vae.context(known)), vae.prior())
+    context = vae.context(known)
+    return dimension_kl(vae.posterior(context), vae.prior(context))
 
 
 def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
-    parameters = vae.posterior.parameters(vae.context(known))
+    context = vae.context(known)
+    parameters = vae.posterior.parameters(context)
     z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
     log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
-    draws = (z, log_q, vae.prior().log_prob(z))
+    draws = (z, log_q, vae.prior(context).log_prob(z))
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
 
 

@@ -175,7 +175,8 @@ def _score(
     vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, chunk: int, groups: tuple[int, ...], largest: int
 ) -> Scores:
     """Returns the scores of examples in normal form; as in `log_prob`, only the densities go through XLA."""
-    target, parameters = Target(vae, known, jit_compile=True), vae.posterior.parameters(vae.context(known))
+    target = Target(vae, known, jit_compile=True)
+    parameters = target.q()
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))
@@ -183,7 +184,7 @@ def _score(
 
     kept = [Marginal(), Largest(largest), Mean(), *map(GroupBound, groups)]
     results = accumulate(draw, kept, tf.shape(known["x"])[0], num_samples, chunk, seed)
-    q, p = vae.posterior.distribution(**parameters), vae.prior()
+    q, p = vae.posterior.distribution(**parameters), vae.prior.distribution(**target.prior)
     return Scores(*results[:3], results[3:], closed_form_kl(q, p), dimension_kl(q, p))
 
 

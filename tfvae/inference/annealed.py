@@ -14,7 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae.core import seeds
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.types import ArrayLike
@@ -79,7 +79,7 @@ def annealed_log_prob(
 
     Args:
         vae: the model, with real vectors as latents.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of arrays.
         num_temperatures: steps T from p_0 to p(x, z); cost is proportional to it, and the gap falls about as 1 / T.
         num_chains: chains C for each example.
         seed: an integer for repeatable noise; `None` draws afresh.
@@ -162,6 +162,9 @@ def bidirectional(
         >>> sandwich.gap.shape
         TensorShape([10])
     """
+    if vae.conditions:
+        remedy = "Use annealed_log_prob on data that bring their conditions."
+        raise InvalidInput("a model without a condition, to simulate data from it", "one with a condition", remedy)
     annealing = Annealing(vae, num_temperatures, num_chains, step_size, num_leapfrog, from_posterior)
     num_examples, seed = positive_integer("num_examples", num_examples), seeds.as_seed(seed)
     size, results = min(ROWS_PER_BLOCK, num_examples), []
@@ -170,7 +173,7 @@ def bidirectional(
         stream = seeds.fold(seed, index)
         z, likelihood, noise = vae.sample_likelihood(size, seeds.fold(stream, seeds.SIMULATION))
         x = tf.cast(likelihood.sample(seed=noise), tf.float32)
-        known: Known = {"x": x, "target": x, "weight": tf.ones([size])}
+        known: Known = {"x": x, "target": x, "condition": {}, "weight": tf.ones([size])}
         steps = annealing.tuned(known, stream)
         up, down = annealing.forward(known, steps, stream), annealing.backward(known, z, steps, stream)
         results.append(Sandwich(x, up.log_prob, -down.log_prob, up.standard_error, down.standard_error))

@@ -114,7 +114,8 @@ class Annealing:
         stream = seeds.fold(seed, seeds.ANNEALING_START)
         if self.from_posterior:
             return self.vae.posterior(self.vae.context(known)).sample(chains, seed=stream)
-        return self.vae.prior().sample([chains, len(known["x"])], seed=stream)
+        p = self.vae.prior(self.vae.context(known))
+        return p.sample([chains] if self.vae.prior.given else [chains, len(known["x"])], seed=stream)
 
     def run(
         self, known: Known, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: float, seed: tf.Tensor
@@ -148,7 +149,7 @@ class Annealing:
             Log-weights `[C, B]`, step sizes used `[T - 1, B]` and acceptance rate `[B]`.
         """
         target = Target(self.vae, known)
-        q = self.vae.posterior(self.vae.context(known)) if self.from_posterior else None
+        q = self.vae.posterior(target.context) if self.from_posterior else None
 
         def densities(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
             if q is None:

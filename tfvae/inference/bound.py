@@ -9,7 +9,7 @@ what fits into one of each has the noise of `vae.evidence`.
 
 import tensorflow as tf
 
-from tfvae.checks.data import event_batch
+from tfvae.checks.data import given
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import fold
@@ -25,7 +25,7 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`, or a stream of batches of them.
+        x: raw examples, `[B, ...]`, an `Observed` of arrays, or a stream of batches of either.
         num_samples: number of samples S, at least 1.
         seed: int32 pair.
 
@@ -33,16 +33,17 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
         InvalidInput: if x has a wrong shape or wrong values.
     """
     if not tf.executing_eagerly():
-        x = event_batch(x, vae.event_shape)
-        known, rows = vae.known({"x": x}), x.shape[0] or ROWS_PER_BLOCK + 1
+        observed = given(vae, x)
+        known, rows = vae.known(observed), observed["x"].shape[0] or ROWS_PER_BLOCK + 1
         if isinstance(num_samples, int) and num_samples <= chunk_size(num_samples) and rows <= ROWS_PER_BLOCK:
             return vae.evidence(known, num_samples, seed).elbo  # without loops, which XLA does not take
         return elbo_in_graph(vae, known, num_samples, seed)
     numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
     bounds = [
         answer(
-            vae, block_elbo, piece.x, *numbers, piece_seed(seed, piece.index), of_data=True, first_row=piece.first_row
-        )
+            vae, block_elbo, piece.observed, *numbers, piece_seed(seed, piece.index),
+            of_data=True, first_row=piece.first_row,
+        )  # fmt: skip
         for piece in pieces(vae, x, ROWS_PER_BLOCK, streams=True)
     ]
     return tf.concat([tf.zeros([0]), *bounds], axis=0)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfvae.checks.data import event_batch
+from tfvae.checks.data import given
 from tfvae.core.model import Model
-from tfvae.core.observed import Known
+from tfvae.core.observed import Known, num_rows
 from tfvae.core.seeds import POSTERIOR, fold
 from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
@@ -77,7 +77,8 @@ def block_estimate(
         seed: int32 pair.
         jit_compile: compile the densities with XLA.
     """
-    target, q = Target(vae, known, anew=True, jit_compile=jit_compile), vae.posterior.parameters(vae.context(known))
+    target = Target(vae, known, anew=True, jit_compile=jit_compile)
+    q = target.q()
 
     def log_weight(size: int | tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
         return target.draw(q, size, fold(stream, POSTERIOR)).log_weight
@@ -95,7 +96,7 @@ def estimate_rows(
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`, or a stream of batches of them.
+        x: raw examples, `[B, ...]`, an `Observed` of arrays, or a stream of batches of either.
         num_samples: number of samples k, at least 1.
         seed: int32 pair; block i uses `fold(seed, i)`.
         verbose: show a progress bar over the blocks of examples.
@@ -104,12 +105,12 @@ def estimate_rows(
         InvalidInput: if x has a wrong shape or wrong values.
     """
     if not tf.executing_eagerly():
-        return estimate_in_graph(vae, vae.known({"x": event_batch(x, vae.event_shape)}), num_samples, seed)
+        return estimate_in_graph(vae, vae.known(given(vae, x)), num_samples, seed)
     numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
     results = [
         answer(
-            vae, block_estimate, piece.x, *numbers, fold(seed, piece.index),
-            of_data=True, first_row=piece.first_row, jit_compile=len(piece.x) == ROWS_PER_BLOCK,
+            vae, block_estimate, piece.observed, *numbers, fold(seed, piece.index),
+            of_data=True, first_row=piece.first_row, jit_compile=num_rows(piece.observed) == ROWS_PER_BLOCK,
         )
         for piece in pieces(vae, x, ROWS_PER_BLOCK, streams=True, verbose=verbose)
     ]  # fmt: skip

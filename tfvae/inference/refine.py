@@ -144,7 +144,7 @@ def refine(
 
     Args:
         vae: the model; none of its weights changes.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of arrays.
         steps: Adam steps of each example.
         learning_rate: of Adam: about how far a raw output can move in one step.
         num_samples: samples S of z in each step.
@@ -175,7 +175,8 @@ def refine(
     seed, raws, bounds, history = seeds.as_seed(seed), [], [], np.zeros(steps)
 
     def refined(known: Known, seed: tf.Tensor) -> tuple:
-        target, start = Target(vae, known), vae.posterior.raw_parameters(vae.context(known))
+        target = Target(vae, known)
+        start = vae.posterior.raw_parameters(target.context)
         found, path = _climb(target, start, steps, rate, num_samples, seeds.fold(seed, seeds.CLIMB))
         means, _ = _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.CHOICE))
         found = {name: tf.where(_like(means[2] > 0, found[name]), found[name], start[name]) for name in start}

@@ -6,20 +6,22 @@ Memory is that of a block. With `same_size` the last block is filled up by repea
 compiled is compiled once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import check_values, event_batch
+from tfvae.checks.data import element, given
+from tfvae.checks.streams import in_batches
+from tfvae.checks.values import check_all_values
 from tfvae.core.errors import InvalidInput
 from tfvae.core.model import Model
-from tfvae.core.observed import Known, of_keras
-from tfvae.core.reading import RowBatches, is_read_in_parts
+from tfvae.core.observed import Known, Observed, num_rows
+from tfvae.core.reading import RowBatches
 from tfvae.core.sets import ValueSet
-from tfvae.core.types import Array, Given
+from tfvae.core.types import Given
 
 T = TypeVar("T")
 
@@ -30,13 +32,13 @@ class Piece(NamedTuple):
     Attributes:
         index: which block, from 0.
         first_row: place of its first example in the data.
-        x: the examples, `[R, ...]`.
+        observed: what is known of the examples, `[R, ...]` each.
         size: most rows of any block of these data.
     """
 
     index: int  # type: ignore[assignment]  # the method of tuples that it hides is not used
     first_row: int
-    x: Array
+    observed: Observed
     size: int
 
 
@@ -46,14 +48,14 @@ class Block(NamedTuple):
     Attributes:
         index: which block, from 0.
         first_row: place of its first example in the data.
-        x: raw examples, those that count, `[rows, ...]`.
+        observed: what is known of those that count, raw, `[rows, ...]` each.
         known: the same in normal form, `[R, ...]`.
         rows: how many of them count, from 1 to R; the others repeat the last one.
     """
 
     index: int  # type: ignore[assignment]  # the method of tuples that it hides is not used
     first_row: int
-    x: Array
+    observed: Observed
     known: Known
     rows: int
 
@@ -81,7 +83,7 @@ def blocks(
 
     Args:
         vae: the model.
-        data: raw examples, `[B, ...]`.
+        data: raw examples, `[B, ...]`, or an `Observed` of arrays.
         size: most rows of a block.
         support: the set that preprocessed x must lie in; by default the likelihood's.
         same_size: fill the last block up, so that all have `min(size, B)` rows.
@@ -94,26 +96,29 @@ def blocks(
             endless or brings weights.
     """
     support = vae.support if support is None else support
-    for piece in pieces(vae, data, size, streams, refuse_empty, verbose):
-        check_values(vae, piece.x, "x", piece.first_row, support)
-        filled = tf.gather(piece.x, _places(len(piece.x), piece.size)) if same_size else piece.x
-        yield Block(piece.index, piece.first_row, piece.x, vae.known({"x": filled}), len(piece.x))
+    for index, first_row, observed, most in pieces(vae, data, size, streams, refuse_empty, verbose):
+        check_all_values(vae, observed, first_row, support)
+        rows, filled = num_rows(observed), observed
+        if same_size:
+            places = _places(rows, most)
+            filled = tf.nest.map_structure(lambda part, places=places: tf.gather(part, places), observed)
+        yield Block(index, first_row, observed, vae.known(filled), rows)
 
 
 def pieces(
     vae: Model, data: Given, size: int, streams: bool = False, refuse_empty: bool = False, verbose: bool = False
 ) -> Iterator[Piece]:
     """Yields data in blocks of at most `size` rows, neither checked nor preprocessed; arguments as for `blocks`."""
-    data = RowBatches(data, size) if is_read_in_parts(data) else data
+    data = in_batches(data, None, None, size)[0]
     whole = not isinstance(data, RowBatches) and (not streams or is_array(data))
-    array = event_batch(data, vae.event_shape) if whole else None
-    batches = _batches(data, vae.event_shape) if array is None else [array]
-    rows = None if array is None else len(array)
+    arrays = given(vae, data) if whole else None
+    batches = _batches(vae, data) if arrays is None else [arrays]
+    rows = None if arrays is None else num_rows(arrays)
     size = size if rows is None else max(min(size, rows), 1)
     first_row, index = 0, -1
-    for index, x in enumerate(progress(_cut(batches, size), None if rows is None else -(-rows // size), verbose)):
-        yield Piece(index, first_row, x, size)
-        first_row += len(x)
+    for index, some in enumerate(progress(_cut(batches, size), None if rows is None else -(-rows // size), verbose)):
+        yield Piece(index, first_row, some, size)
+        first_row += num_rows(some)
     if refuse_empty and index < 0:
         received = "an empty x" if whole else "empty data"
         raise InvalidInput("at least one example", received, "Pass data with one row or more.")
@@ -153,30 +158,34 @@ def is_array(data: Given) -> bool:
     return hasattr(data, "__array__") or not hasattr(data, "__iter__") or isinstance(data, (list, tuple, dict))
 
 
-def _cut(batches: Iterable[Array], size: int) -> Iterator[Array]:
-    """Yields what batches of any size hold, `[R, ...]`, R as in one array."""
+def _cut(batches: Iterable[Observed], size: int) -> Iterator[Observed]:
+    """Yields what batches of any size hold, R rows at a time, R as in one array."""
     rest = None
     for batch in batches:
-        x = batch if rest is None else np.concatenate([rest, batch])
-        whole = len(x) - len(x) % size
-        yield from (x[rows] for rows in slices(whole, size))
-        rest = x[whole:]
-    if rest is not None and len(rest):
+        some = batch if rest is None else tf.nest.map_structure(lambda *parts: np.concatenate(parts), rest, batch)
+        rows = num_rows(some)
+        whole = rows - rows % size
+        yield from (_part(some, part) for part in slices(whole, size))
+        rest = _part(some, slice(whole, None))
+    if rest is not None and num_rows(rest):
         yield rest
 
 
-def _batches(data: Given, event_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Yields the x of each batch of a stream."""
+def _part(observed: Observed, rows: slice) -> Observed:
+    return tf.nest.map_structure(lambda part: part[rows], observed)
+
+
+def _batches(vae: Model, data: Given) -> Iterator[Observed]:
+    """Yields what each batch of a stream brings."""
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise InvalidInput("data with an end", "an endless tf.data.Dataset", "Pass data.take(number_of_batches).")
     if isinstance(data, keras.utils.PyDataset):  # which has no end of its own
         data = map(data.__getitem__, range(data.num_batches))
     for batch in data:
-        observed = of_keras(batch)
-        if "weight" in observed:
-            remedy = "Pass batches of x or of (x, y): averages here are over examples."
-            raise InvalidInput("data without sample weights", "batches of (x, y, sample_weight)", remedy)
-        yield np.asarray(event_batch(observed.get("x", batch), event_shape))
+        observed = element(vae, batch)
+        if not isinstance(batch, Mapping):
+            observed.pop("target", None)  # a y that is no condition is for training alone
+        yield tf.nest.map_structure(np.asarray, given(vae, observed))
 
 
 def _places(rows: int, size: int) -> np.ndarray:

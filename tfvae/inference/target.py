@@ -41,6 +41,10 @@ class Draws(NamedTuple):
 class Target:
     """p(x, z) of B examples; the prior's parameters are computed once.
 
+    Attributes:
+        context: what parts are given of the examples.
+        prior: the parameters of p(z).
+
     Args:
         vae: the model.
         known: of the examples, in normal form.
@@ -49,19 +53,24 @@ class Target:
     """
 
     def __init__(self, vae: Model, known: Known, anew: bool = False, jit_compile: bool = False) -> None:
-        self.vae, self.known = vae, known
-        self._parameters = vae.prior.parameters()
-        made = None if anew or jit_compile else vae.prior.distribution(**self._parameters)
+        self.vae, self.known, self.context = vae, known, vae.context(known)
+        self.prior = vae.prior.parameters(self.context)
+        made = None if anew or jit_compile else vae.prior.distribution(**self.prior)
 
         def densities(target: tf.Tensor, z: tf.Tensor, prior: Parameters) -> tuple[tf.Tensor, tf.Tensor]:
             p = vae.prior.distribution(**prior) if made is None else made
-            return vae.likelihood(z).log_prob(target), p.log_prob(z)
+            explained = vae.likelihood.parameters(self.context.with_(z=z))
+            return vae.likelihood.log_prob(explained, target, known.get("mask")), p.log_prob(z)
 
         self._densities = tf.function(densities, jit_compile=True) if jit_compile else densities
 
+    def q(self) -> Parameters:
+        """Returns the parameters of q(z | x), from the encoder."""
+        return self.vae.posterior.parameters(self.context)
+
     def log_densities(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns log p(x | z) and log p(z), each `[S, B]`, of z `[S, B, ...]`."""
-        return self._densities(self.known["target"], z, self._parameters)
+        return self._densities(self.known["target"], z, self.prior)
 
     def log_joint(self, z: tf.Tensor) -> tf.Tensor:
         """Returns log p(x, z), `[S, B]`, of z `[S, B, ...]`, or of `[S, 1, ...]` for all examples alike."""

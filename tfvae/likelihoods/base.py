@@ -5,7 +5,7 @@ adapt(x):   head bias and scale  <-  data, so that E[x | z] = mean(x) where the 
 
 import abc
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -17,7 +17,7 @@ from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import ArrayLike, BatchShape, Config
+from tfvae.core.types import ArrayLike, BatchShape, Config, Shape
 
 tfd = tfp.distributions
 
@@ -37,6 +37,7 @@ class Likelihood(ConditionalDistribution):
     """
 
     support: sets.ValueSet = sets.REAL
+    default_given = ("z",)
 
     def __init__(
         self, event_shape: int | tuple[int, ...], network: keras.layers.Layer | None = None, **kwargs: Any
@@ -47,8 +48,8 @@ class Likelihood(ConditionalDistribution):
             raise InvalidInput("event_shape with at least one dimension", "()", "Use (1,) for scalar data.")
         self.event_shape = tuple(positive_integer("event_shape", size) for size in shape)
 
-    def build(self, context_shape: Sequence[int | None]) -> None:
-        """Creates the weights for contexts of shape `context_shape`; idempotent."""
+    def build(self, context_shape: BatchShape | Mapping[str, Shape]) -> None:
+        """Creates the weights, as every part does; idempotent."""
         if not self.built:
             self.build_own()
             super().build(context_shape)

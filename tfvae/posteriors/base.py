@@ -9,40 +9,27 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfvae.core import sets
-from tfvae.core.conditional import ConditionalDistribution
-from tfvae.core.types import BatchShape, Config, Parameters
+from tfvae.core.latent import Latent
+from tfvae.core.types import Parameters
 
 
-class Posterior(ConditionalDistribution):
+class Posterior(Latent):
     """A conditional distribution over z, by default `[D]`.
 
     Args:
         latent_dim: number of latent dimensions D.
         network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
-
-    Attributes:
-        space: where z lives; the prior's must be the same.
+        **kwargs: `given`, names beside or in the place of x; `head`; see `ConditionalDistribution`.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
     """
 
-    space: sets.ValueSet = sets.REAL
+    default_given = ("x",)
 
     def __init__(self, latent_dim: int, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
-        super().__init__(network=network, **kwargs)
+        super().__init__(latent_dim, network=network, **kwargs)
         self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
-        self.latent_dim = sets.latent_dim(self, latent_dim)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one z."""
-        return (self.latent_dim,)
-
-    def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
-        """Returns the shape of z, which `model.summary()` shows."""
-        return (None, *self.latent_shape)
 
     def sample_and_log_prob(
         self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
@@ -68,10 +55,6 @@ class Posterior(ConditionalDistribution):
     def center(self, parameters: Parameters) -> tf.Tensor:
         """Returns the one z that stands for q in a reconstruction, `[B, ...]`: the mean, if the mean is a latent."""
         return self.distribution(**parameters).mean()
-
-    def get_config(self) -> Config:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "latent_dim": self.latent_dim}
 
 
 def stopped(parameters: Parameters) -> Parameters:

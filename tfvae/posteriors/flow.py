@@ -4,7 +4,7 @@ z = f_K( ... f_1(z_0; c(x)) ... ; c(x)),   z_0 ~ base(z_0 | x)
 log q(z | x) = log base(z_0 | x) - sum_k log |det df_k|
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import BatchShape, Config, Parameters, Shape
 from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 from tfvae.posteriors.normal import DiagonalNormal
 
@@ -81,7 +81,7 @@ class Flow(Posterior):
         if base.network is not None:
             raise InvalidInput("base without a network", f"{base.network!r}", "Give the network to the Flow.")
 
-    def build(self, context_shape: Sequence[int | None]) -> None:
+    def build(self, context_shape: BatchShape | Mapping[str, Shape]) -> None:
         """Creates the weights of network, head and transforms; idempotent."""
         self.chain.build((self.latent_dim, self.context_dim))
         super().build(context_shape)

@@ -1,4 +1,4 @@
-"""Priors p(z): a distribution over the latent z, without a context.
+"""Priors p(z): a distribution over the latent z; some may be given a condition, p(z | c).
 
 Prior                   what all of them are, and what one of your own extends
 StandardNormal          real vectors: N(0, I)
@@ -7,19 +7,21 @@ MixtureOfNormals        real vectors: K of them with learned weights
 Flow                    real vectors: a simple prior moved by invertible maps
 HypersphericalUniform   unit vectors: all equally likely
 UniformCategorical      one-hot vectors: all equally likely
+Categorical             one-hot vectors: with learned weights
 RelaxedCategorical      vectors inside the simplex, for the posterior of that name
 VampPrior               where the posterior lives: the posterior itself at learned pseudo-inputs
 Interval                a Keras constraint for the pseudo-inputs
 """
 
 from tfvae.priors.base import Prior
-from tfvae.priors.categorical import RelaxedCategorical, UniformCategorical
+from tfvae.priors.categorical import Categorical, RelaxedCategorical, UniformCategorical
 from tfvae.priors.flow import Flow
 from tfvae.priors.normal import DiagonalNormal, MixtureOfNormals, StandardNormal
 from tfvae.priors.spherical import HypersphericalUniform
 from tfvae.priors.vamp import Interval, VampPrior
 
 __all__ = [
+    "Categorical",
     "DiagonalNormal",
     "Flow",
     "HypersphericalUniform",

@@ -1,53 +1,48 @@
-"""What every prior is: a distribution over z that owns its parameters.
+"""What every prior is: a distribution over z that owns its parameters, or is given what is known beside x.
 
-parameters()  plain tensors                prior() = distribution(**parameters())  = p(z)
+parameters()         plain tensors               prior() = distribution(**parameters())                 = p(z)
+parameters(context)  given a condition c         prior(context) = distribution(**parameters(context))   = p(z | c)
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-import tensorflow as tf
+import keras
 import tensorflow_probability as tfp
 
-from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import BatchShape, Config
-
-if TYPE_CHECKING:
-    from tfvae.posteriors import Posterior
+from tfvae.core.latent import Latent
+from tfvae.core.types import Config
 
 
-class Prior(ConditionalDistribution):
+class Prior(Latent):
     """A distribution over z, by default `[D]`; subclasses give its parameters and the distribution they make.
 
     Args:
         latent_dim: number of latent dimensions D.
-
-    Attributes:
-        space: where z lives; the posterior's must be the same.
+        network: of a conditional prior, a Keras model from what it is given to features.
+        given: what it is given: names of conditions; by default nothing.
 
     Raises:
-        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`, or a network is given.
+        InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`, or the prior is given something and
+            is not one of those that take it.
     """
 
-    space: sets.ValueSet = sets.REAL
-
-    def __init__(self, latent_dim: int, **kwargs: Any) -> None:
-        if kwargs.get("network") is not None:
-            expected = f"{type(self).__name__} without a network: a prior has no context that one could read"
-            remedy = "Give the network to the posterior or the likelihood; a prior that learns more is priors.Flow."
-            raise InvalidInput(expected, f"network={kwargs['network']!r}", remedy)
-        super().__init__(**kwargs)
-        self.latent_dim = sets.latent_dim(self, latent_dim)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one z."""
-        return (self.latent_dim,)
-
-    def __call__(self, context: None = None, training: bool = False) -> tfp.distributions.Distribution:
-        """Returns p(z); the context of a prior is `None`."""
-        return self.distribution(**self.parameters(context, training=training))
+    def __init__(
+        self,
+        latent_dim: int,
+        network: keras.layers.Layer | None = None,
+        given: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        told = given is not None and len(given) > 0
+        if (told or network is not None) and type(self).head_shapes is ConditionalDistribution.head_shapes:
+            expected = f"{type(self).__name__} without a network: its parameters are its own"
+            received = f"given={given!r}" if told else f"network={network!r}"
+            remedy = 'A prior that is told something is priors.DiagonalNormal(D, network, given="condition").'
+            raise InvalidInput(expected, received, remedy)
+        super().__init__(latent_dim, network=network, given=given, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         """Says where the methods of p(z) are: in version 0.1 `vae.prior` was the distribution itself."""
@@ -56,20 +51,7 @@ class Prior(ConditionalDistribution):
         expected, received = f"vae.prior().{name}, of the distribution p(z)", f"vae.prior.{name}, of the part"
         raise AttributeError(InvalidInput(expected, received, f"Call the prior first: vae.prior().{name}."))
 
-    def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
-        """Returns the shape of z, which `model.summary()` shows."""
-        return (None, *self.latent_shape)
-
-    def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
-        """Tells the prior which posterior and data it belongs to; the VAE calls it once, before `build`."""
-        del posterior, event_shape
-
-    def adapt(self, x: tf.Tensor, seed: int | None = None) -> None:
-        """Starts what the prior takes from scaled data, `[N, ...]`; most priors take nothing from them."""
-        del x, seed
-
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
-        config = {**super().get_config(), "latent_dim": self.latent_dim}
-        config.pop("network")
-        return config
+        config = super().get_config()
+        return {name: value for name, value in config.items() if (name, value) != ("network", None)}

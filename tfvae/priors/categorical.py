@@ -1,6 +1,7 @@
 """Priors of D one-hot vectors of K categories, hard and relaxed.
 
 UniformCategorical    p(z) = K^-D                                                      z one-hot
+Categorical           p(z) = prod_d softmax(logits_d) . z_d                            learned, or given a condition
 RelaxedCategorical    z_d = softmax(Gumbel / temperature)                              Maddison et al. 2017
 """
 
@@ -12,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import Config, Given, Parameters
 from tfvae.distributions import simplex
 from tfvae.priors.base import Prior
 
@@ -20,7 +21,7 @@ tfd = tfp.distributions
 
 
 class _OneHot(Prior):
-    """A prior of D vectors of K equally likely categories."""
+    """A prior of D vectors of K categories."""
 
     def __init__(self, latent_dim: int, num_categories: int, **kwargs: Any) -> None:
         super().__init__(latent_dim, **kwargs)
@@ -31,18 +32,22 @@ class _OneHot(Prior):
         """Shape of one z, `(D, K)`."""
         return (self.latent_dim, self.num_categories)
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
-        """Returns zero logits, `[D, K]`."""
-        del context, training
-        return {"logits": tf.zeros(self.latent_shape)}
-
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_categories": self.num_categories}
 
 
+class _Equal(_OneHot):
+    """One of which all categories are equally likely."""
+
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
+        """Returns zero logits, `[D, K]`."""
+        del context, training
+        return {"logits": tf.zeros(self.latent_shape)}
+
+
 @keras.saving.register_keras_serializable(package="tfvae", name="UniformCategoricalPrior")
-class UniformCategorical(_OneHot):
+class UniformCategorical(_Equal):
     """Independent one-hot vectors, all categories equally likely; for `posteriors.Categorical`, KL in closed form.
 
         p(z) = K^-D
@@ -67,8 +72,41 @@ class UniformCategorical(_OneHot):
         return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
 
 
+@keras.saving.register_keras_serializable(package="tfvae", name="CategoricalPrior")
+class Categorical(_OneHot):
+    """Independent one-hot vectors with learned weights, equal at first; for `posteriors.Categorical`.
+
+        p(z) = prod_d sum_k z_dk softmax(logits_d)_k
+
+    Args:
+        latent_dim: number of one-hot vectors D.
+        num_categories: number of categories K of each, at least 2.
+        **kwargs: `network` and `given` of a conditional prior, as for `DiagonalNormal`.
+
+    Raises:
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `num_categories` of at least 2.
+
+    Example:
+        >>> prior = Categorical(4, num_categories=10)
+        >>> prior.build((None,))
+        >>> prior().sample(5, seed=[0, 1]).shape
+        TensorShape([5, 4, 10])
+    """
+
+    space = sets.ONE_HOT
+    reparameterized = False
+
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of the logits."""
+        return {"logits": self.latent_shape}
+
+    def distribution(self, logits: tf.Tensor) -> tfd.Independent:
+        """Returns the distribution of the D one-hot vectors; logits `[..., D, K]`."""
+        return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
+
+
 @keras.saving.register_keras_serializable(package="tfvae", name="RelaxedCategoricalPrior")
-class RelaxedCategorical(_OneHot):
+class RelaxedCategorical(_Equal):
     """Independent relaxed one-hot vectors, all categories equally likely; for `posteriors.RelaxedCategorical`.
 
         z_d = softmax(g_d / temperature),    g_dk Gumbel
@@ -102,7 +140,7 @@ class RelaxedCategorical(_OneHot):
         super().__init__(latent_dim, num_categories, **kwargs)
         self.temperature = temperature
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns zero logits, `[D, K]`, and temperature `[]`."""
         return self.at_step(super().parameters(context, training), None)
 

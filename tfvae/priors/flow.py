@@ -3,7 +3,7 @@
 z = f_K( ... f_1(z_0)),  z_0 ~ base        log p(z) = log base(z_0) - sum_k log |det df_k|
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,7 +11,7 @@ import keras
 from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import BatchShape, Config, Given, Parameters, Shape
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
 
@@ -33,7 +33,7 @@ class Flow(Prior):
     Args:
         latent_dim: number of latent dimensions D.
         transform: a `tfvae.flows` transform or a list of them; by default four masked autoregressive ones.
-        base: a prior of real vectors; by default `StandardNormal(latent_dim)`.
+        base: a prior of real vectors, perhaps one that is given a condition; by default `StandardNormal(latent_dim)`.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least 1, a transform needs more dimensions (a
@@ -70,18 +70,18 @@ class Flow(Prior):
             raise InvalidInput("base to be a prior of real vectors, other than a Flow", f"{base!r}", remedy)
         if self.base.latent_dim != self.latent_dim:
             raise InvalidInput(f"base with latent_dim={latent_dim}", f"{self.base.latent_dim}", remedy)
-        self.reparameterized = self.base.reparameterized
+        self.given, self.reparameterized = self.base.given, self.base.reparameterized
 
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
         """Hands the posterior on to the base."""
         self.base.bind(posterior, event_shape)
 
-    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
+    def build(self, context_shape: BatchShape | Mapping[str, Shape]) -> None:
         """Creates the weights of base and transforms; idempotent."""
         self.base.build(context_shape)
         self.chain.build((self.latent_dim, 0))
 
-    def parameters(self, context: "tf.Tensor | None" = None, training: bool = False) -> Parameters:
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns the base's parameters and the transforms' weights."""
         return {"base": self.base.parameters(context, training), "weights": self.chain.tensors()}
 
@@ -100,4 +100,6 @@ class Flow(Prior):
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
-        return {**super().get_config(), "transform": self.chain, "base": self.base}
+        config = super().get_config()
+        config.pop("given", None)  # the base's
+        return {**config, "transform": self.chain, "base": self.base}

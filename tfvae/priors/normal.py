@@ -1,11 +1,10 @@
 """Normal priors: fixed, learned, and mixtures of learned ones.
 
 StandardNormal      p(z) = N(z; 0, I)                                       Kingma and Welling 2014
-DiagonalNormal      p(z) = N(z; loc, diag(scale)^2)                         both learned
+DiagonalNormal      p(z) = N(z; loc, diag(scale)^2)                         both learned, or given a condition
 MixtureOfNormals    p(z) = sum_k w_k N(z; loc_k, diag(scale_k)^2)           all learned; Dilokthanakul et al. 2016
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core.conditional import positive
 from tfvae.core.errors import positive_integer
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import Config, Given, Parameters
 from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.priors.base import Prior
 
@@ -41,7 +40,7 @@ class StandardNormal(Prior):
         TensorShape([5, 2])
     """
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns zero location and unit scale, both `[D]`."""
         del context, training
         return {"loc": tf.zeros([self.latent_dim]), "scale": tf.ones([self.latent_dim])}
@@ -55,10 +54,12 @@ class StandardNormal(Prior):
 class DiagonalNormal(Prior):
     """A normal distribution with learned location and scale of each dimension; the standard normal at first.
 
-        p(z) = N(z; loc, diag(scale)^2)
+        p(z) = N(z; loc, diag(scale)^2)                 p(z | c) = N(z; loc(c), diag(scale(c))^2)
 
     Args:
         latent_dim: number of latent dimensions D.
+        network: of a conditional prior, a Keras model from what it is given to features; `None` takes that itself.
+        given: the names of what it is given, for example "condition"; by default nothing.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least 1.
@@ -70,17 +71,13 @@ class DiagonalNormal(Prior):
         array([1., 1.], dtype=float32)
     """
 
-    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
-        """Creates location and raw scale; idempotent."""
-        del context_shape
-        if not self.built:
-            self.loc = self.add_weight(shape=self.latent_shape, initializer="zeros", name="loc")
-            self.raw_scale = self.add_weight(shape=self.latent_shape, initializer="zeros", name="raw_scale")
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shapes of location and raw scale."""
+        return {"loc": self.latent_shape, "raw_scale": self.latent_shape}
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
-        """Returns location and positive scale, both `[D]`."""
-        del context, training
-        return {"loc": tf.convert_to_tensor(self.loc), "scale": positive(tf.convert_to_tensor(self.raw_scale))}
+    def constrain(self, loc: tf.Tensor, raw_scale: tf.Tensor) -> Parameters:
+        """Returns location and positive scale, both `[..., D]`."""
+        return {"loc": loc, "scale": positive(raw_scale)}
 
     def distribution(self, loc: tf.Tensor, scale: tf.Tensor) -> MultivariateNormalDiag:
         """Returns the `tfd.MultivariateNormalDiag` with these moments."""
@@ -99,6 +96,7 @@ class MixtureOfNormals(Prior):
     Args:
         latent_dim: number of latent dimensions D.
         num_components: number of components K.
+        **kwargs: `network` and `given` of a conditional mixture, as for `DiagonalNormal`.
 
     Raises:
         InvalidInput: if `latent_dim` or `num_components` is not a whole number of at least 1.
@@ -120,19 +118,17 @@ class MixtureOfNormals(Prior):
         super().__init__(latent_dim, **kwargs)
         self.num_components = positive_integer("num_components", num_components)
 
-    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
-        """Creates logits, locations and raw scales; idempotent."""
-        del context_shape
-        if not self.built:
-            shape, spread = (self.num_components, self.latent_dim), keras.initializers.RandomNormal(stddev=1.0)
-            self.logits = self.add_weight(shape=shape[:1], initializer="zeros", name="logits")
-            self.loc = self.add_weight(shape=shape, initializer=spread, name="loc")
-            self.raw_scale = self.add_weight(shape=shape, initializer="zeros", name="raw_scale")
+    def head_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shapes of logits, locations and raw scales."""
+        shape = (self.num_components, self.latent_dim)
+        return {"logits": shape[:1], "loc": shape, "raw_scale": shape}
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
-        """Returns logits `[K]`, locations and positive scales, both `[K, D]`."""
-        del context, training
-        logits, loc, raw_scale = (tf.convert_to_tensor(v) for v in (self.logits, self.loc, self.raw_scale))
+    def initializers(self) -> dict[str, keras.initializers.Initializer]:
+        """Returns the standard normal for the locations of an unconditional mixture."""
+        return {"loc": keras.initializers.RandomNormal(stddev=1.0)}
+
+    def constrain(self, logits: tf.Tensor, loc: tf.Tensor, raw_scale: tf.Tensor) -> Parameters:
+        """Returns logits `[..., K]`, locations and positive scales, both `[..., K, D]`."""
         return {"logits": logits, "loc": loc, "scale": positive(raw_scale)}
 
     def distribution(self, logits: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor) -> tfd.MixtureSameFamily:

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import sets
-from tfvae.core.types import Parameters
+from tfvae.core.types import Given, Parameters
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -37,7 +37,7 @@ class HypersphericalUniform(Prior):
     space = sets.SPHERE
     min_dim = 2
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns an empty dict: the distribution does not take parameters."""
         del context, training
         return {}

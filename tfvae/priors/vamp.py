@@ -6,7 +6,7 @@ The optimal prior for the ELBO is the aggregate posterior, the mean of q(z | x) 
 inputs u_k instead. The encoder is part of p as well: its weights get gradients from log p(z).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Config, Parameters
+from tfvae.core.types import BatchShape, Config, Given, Parameters, Shape
 from tfvae.priors.base import Prior
 
 if TYPE_CHECKING:
@@ -78,7 +78,15 @@ class VampPrior(Prior):
         self._binding: Callable[[], tuple] | None = None  # not the posterior itself: Keras would save its weights twice
 
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
-        """Takes the components from `posterior`, for data of shape `event_shape`."""
+        """Takes the components from `posterior`, for data of shape `event_shape`.
+
+        Raises:
+            InvalidInput: if the posterior is given more than x and the mask: there are no pseudo-conditions.
+        """
+        others = [name for name in posterior.given if name not in ("x", "mask")]
+        if others:
+            remedy = f'Use priors.MixtureOfNormals({self.latent_dim}, {self.num_components}, given="{others[0]}").'
+            raise InvalidInput("a posterior that is given x alone, for a VampPrior", f"given {others[0]!r}", remedy)
         self._binding = lambda: (posterior, tuple(event_shape))
 
     def _bound(self) -> "tuple[Posterior, tuple[int, ...]]":
@@ -112,7 +120,7 @@ class VampPrior(Prior):
         """Whether sampling compiles under XLA: if the posterior's does."""
         return self.posterior.jit_sample
 
-    def build(self, context_shape: Sequence[int | None] | None = None) -> None:
+    def build(self, context_shape: BatchShape | Mapping[str, Shape] | None = None) -> None:
         """Creates the pseudo-inputs, `[K, ...]`; idempotent."""
         del context_shape
         if not self.built:
@@ -144,10 +152,13 @@ class VampPrior(Prior):
         chosen = tf.concat([tf.gather(tf.cast(x, tf.float32), rows), self.pseudo_inputs[len(rows) :]], axis=0)
         self.pseudo_inputs.assign(chosen if self.constraint is None else self.constraint(chosen))
 
-    def parameters(self, context: tf.Tensor | None = None, training: bool = False) -> Parameters:
+    def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns the posterior's parameters at the pseudo-inputs; its network runs as in inference."""
         del context, training
-        return {"components": self.posterior.parameters(tf.convert_to_tensor(self.pseudo_inputs))}
+        posterior, inputs = self.posterior, {"x": tf.convert_to_tensor(self.pseudo_inputs)}
+        if "mask" in posterior.given:
+            inputs["mask"] = tf.ones([self.num_components, *posterior.shapes["mask"]])
+        return {"components": posterior.parameters(inputs)}
 
     def at_step(self, parameters: Parameters, step: tf.Tensor | None) -> Parameters:
         """Returns the parameters in a training step, as the posterior has them."""

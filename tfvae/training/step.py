@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfvae.checks.counted import Violations
 from tfvae.checks.data import element
+from tfvae.checks.known import good_rows
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
@@ -108,7 +109,10 @@ class Step(abc.ABC):
     def known(self, observed: Observed, seed: tf.Tensor, training: bool) -> Known:
         """Returns a batch in normal form; examples with refused values are counted and get weight zero."""
         known = self.model.known(observed, seeds.fold(seed, seeds.PREPROCESSING), training)
-        return known if self.checked else self.violations.checked(self.model.support, observed, known)
+        if self.checked:
+            return known
+        told = good_rows(self.model, observed.get("condition", {}))
+        return self.violations.checked(self.model.support, observed, known, told)
 
     def log(self, evidence: Evidence, bound: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> None:
         """Updates the logs: means over examples by weight, the loss as Keras has it."""

@@ -1,0 +1,267 @@
+"""A model composed of parts: what each of them is given, what is known of examples, and the evidence for it.
+
+    known   = model.known(observed)        what was observed of B examples in normal form
+    context = model.context(known)         x as parts see it, the mask, conditions, features: by name
+    log w   = log p(x | z, c) + log p(z | c) - log q(z | x, c)           of S samples: model.evidence(known, S)
+
+What a user asks of it is in `tfvae.vae`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import conditions
+from tfvae.checks.given import check_given, features_of, shapes_of
+from tfvae.checks.known import observed_only
+from tfvae.checks.parts import check_kind, check_latents
+from tfvae.core import frozen, seeds
+from tfvae.core.context import Context, Made
+from tfvae.core.evidence import Evidence, Gate
+from tfvae.core.feature import Feature
+from tfvae.core.latent import Latent
+from tfvae.core.observed import Known, Observed
+from tfvae.core.sets import ValueSet
+from tfvae.core.types import Array, ArrayLike, Config
+from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
+from tfvae.estimators import Estimator, Pathwise
+from tfvae.likelihoods import Likelihood
+from tfvae.objectives import Objective
+from tfvae.posteriors import Posterior
+from tfvae.preprocessing import preprocessed
+from tfvae.priors import StandardNormal
+from tfvae.scaling import Identity, Scaling
+from tfvae.training.trainer import Trainer
+
+PARTS = ("posterior", "likelihood", "prior", "preprocessing", "scaling", "condition", "features")
+
+
+class Composed(Trainer):
+    """A model of posterior, likelihood and prior, with the arguments of `tfvae.VAE`."""
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        likelihood: Likelihood,
+        prior: Latent | None = None,
+        preprocessing: Sequence[keras.layers.Layer] = (),
+        scaling: Scaling | None = None,
+        condition: conditions.Declared = None,
+        features: Mapping[str, Feature] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
+            check_kind(name, part, kind)
+        prior = StandardNormal(posterior.latent_dim) if prior is None else prior
+        check_kind("prior", prior, Latent)
+        scaling = likelihood.default_scaling() if scaling is None else scaling
+        check_kind("scaling", scaling, Scaling)
+        self.conditions = conditions.declared(condition)
+        features = features_of(features, self.conditions)
+        check_given(posterior, likelihood, prior, self.conditions, features)
+        scaled_shape = scaling.scaled_shape(likelihood.event_shape)
+        prior.bind(posterior, scaled_shape)  # first: a VampPrior lives where its posterior does
+        check_latents(posterior, prior)
+        self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
+        self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
+        for layer in self.preprocessing:
+            check_kind("preprocessing", layer, keras.layers.Layer)
+        self.scaling = scaling
+        self.scaling.build((None, *self.event_shape))
+        self.features = features
+        shapes = {"x": scaled_shape, "mask": self.event_shape, "z": posterior.latent_shape}
+        shapes |= {name: part.shape for name, part in self.conditions.items()}
+        shapes = shapes_of(features, shapes)
+        for part in (self.posterior, self.likelihood, self.prior):
+            part.build(shapes)
+        frozen.spread(self)
+        self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
+
+    def build(self, input_shape: object = None) -> None:
+        """Does nothing: the parts know their sizes, and their weights exist from the start."""
+
+    @property
+    def prior_part(self) -> Latent:
+        """The prior under its name of version 0.1, under which Keras finds its weights in files of that version."""
+        return self.prior
+
+    # What is known of B examples, and the evidence of S samples for them.
+
+    def known(self, observed: Observed, seed: tf.Tensor | None = None, training: bool = False) -> Known:
+        """Returns what was observed of B examples in normal form: preprocessed, zero where it was not observed.
+
+        Args:
+            observed: raw x, and whatever else is known, of the model's shapes.
+            seed: int32 pair of random preprocessing; by default a hash of the values.
+            training: whether random preprocessing behaves as in training.
+        """
+        mask = tf.cast(observed["mask"], tf.bool) if "mask" in observed else None
+
+        def seen(raw: Array) -> tf.Tensor:
+            return observed_only(self.preprocess(observed_only(raw, mask), seed, training), mask)
+
+        x = seen(observed["x"])
+        target = seen(observed["target"]) if "target" in observed else x
+        rows = tf.shape(x)[:1]
+        weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
+        told = self.encoded_conditions(observed.get("condition", {}))
+        known: Known = {"x": x, "target": target, "condition": told, "weight": weight}
+        return known if mask is None else {**known, "mask": mask}
+
+    def seen(self, observed: Observed) -> tf.Tensor:
+        """Returns preprocessed x with NaN where it is not observed: what a scaling takes its numbers from."""
+        known = self.known(observed)
+        return known["x"] if "mask" not in known else tf.where(known["mask"], known["x"], float("nan"))
+
+    def encoded_conditions(self, told: Mapping[str, Array]) -> dict[str, tf.Tensor]:
+        """Returns raw conditions, name to `[B, ...]`, as parts see them."""
+        return {name: self.conditions[name].encode(tf.cast(value, tf.float32)) for name, value in told.items()}
+
+    def context(self, known: Mapping[str, Any], training: bool = False) -> Context:
+        """Returns what parts are given by name: x scaled and zero where it is not observed, the mask, conditions.
+
+        Args:
+            known: of the examples, in normal form; without x what is known before there is one, `{"condition": ...}`.
+            training: whether layers of features behave as in training.
+        """
+        made = {n: Made(f.given, partial(f.value, training=training)) for n, f in self.features.items()}
+        if "x" in known:
+            shown = self.scaling.shown(known["mask"]) if "mask" in known else None
+            made["x"] = Made((), lambda _: observed_only(self.scaling(known["x"]), shown))
+            made["mask"] = Made((), lambda _: tf.cast(known.get("mask", tf.ones_like(known["x"])), tf.float32))
+        return Context(known["condition"], made)
+
+    def preprocess(self, x: ArrayLike, seed: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Returns raw x, `[B, ...]` of any number type, as the float32 data that posterior and likelihood see."""
+        return preprocessed(self.preprocessing, x, seed, training)
+
+    def evidence(
+        self,
+        known: Known,
+        num_samples: int | tf.Tensor,
+        seed: tf.Tensor,
+        training: bool = False,
+        estimator: Estimator | None = None,
+        step: tf.Tensor | None = None,
+        num_data: int | None = None,
+    ) -> Evidence:
+        """Returns the evidence of `num_samples` samples for each of B examples.
+
+        Args:
+            known: of the examples, in normal form.
+            num_samples: S.
+            seed: int32 pair.
+            training: whether layers such as dropout behave as in training.
+            estimator: which gradient paths to open; by default all of them.
+            step: the training step, or `None` in evaluation.
+            num_data: number of examples N in the data set, or `None` where it is unknown.
+        """
+        estimator, gate, context = estimator or Pathwise(), Gate(), self.context(known, training)
+        parameters = self.posterior.at_step(self.posterior.parameters(context, training), step)
+        q = self.posterior.distribution(**parameters)
+        p = self.prior.distribution(**self.prior.at_step(self.prior.parameters(context, training), step))
+        z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
+        per_dimension = kl_per_dimension(q, p)
+        explained = self.likelihood.parameters(context.with_(z=z), training)
+        log_likelihood = self.likelihood.log_prob(explained, known["target"], known.get("mask"))
+        shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
+        return Evidence(
+            log_likelihood=tf.ensure_shape(log_likelihood, shape),
+            log_prior=tf.ensure_shape(p.log_prob(z), shape),
+            log_posterior=tf.ensure_shape(log_q, shape),
+            kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
+            kl_per_dimension=per_dimension,
+            z=z,
+            posterior=q,
+            prior=p,
+            seed=seed,
+            gate=gate,
+            weight=known["weight"],
+            step=step,
+            num_data=num_data,
+        )
+
+    def sample_likelihood(
+        self, num_samples: int | tf.Tensor, seed: tf.Tensor, told: Mapping[str, tf.Tensor] | None = None
+    ) -> tuple[tf.Tensor, tfp.distributions.Distribution, tf.Tensor]:
+        """Returns z ~ p(z | c), `[n, D]` or with conditions `[n, B, D]`, p(x | z, c), and the seed for a draw of x.
+
+        Args:
+            num_samples: n.
+            seed: int32 pair.
+            told: conditions as parts see them, name to `[B, ...]`.
+        """
+        told = told or {}
+        context, rows = self.context({"condition": told}), [tf.shape(next(iter(told.values())))[0]] if told else []
+        p = self.prior(context)
+        z = p.sample([num_samples] if self.prior.given else [num_samples, *rows], seed=seeds.fold(seed, seeds.PRIOR))
+        parameters = self.likelihood.parameters(context.with_(z=z))
+        return z, self.likelihood.distribution(**parameters), seeds.fold(seed, seeds.LIKELIHOOD)
+
+    def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
+        """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
+        estimator.check(objective, self.posterior.reparameterized)
+        objective.build(self.posterior.latent_shape)
+        x = tf.broadcast_to(self.support.inner, [2, *self.event_shape])
+        told = {name: tf.zeros([2, *part.shape]) for name, part in self.conditions.items()}
+        known: Known = {"x": x, "target": x, "condition": told, "weight": tf.ones([2])}
+        evidence = self.evidence(known, objective.num_samples, seeds.as_seed(0), estimator=estimator, num_data=2)
+        estimator.surrogate(objective, evidence, objective(evidence))
+        objective.terms(evidence)
+
+    # Saving.
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        within = frozen.paths(self)
+        return {
+            **super().get_config(),
+            "posterior": serialize(self.posterior),
+            "likelihood": serialize(self.likelihood),
+            "prior": serialize(self.prior),
+            "preprocessing": [serialize(layer) for layer in self.preprocessing],
+            "scaling": serialize(self.scaling),
+            "seed": self.seed,
+            **({"condition": {k: serialize(part) for k, part in self.conditions.items()}} if self.conditions else {}),
+            **({"features": {k: serialize(feature) for k, feature in self.features.items()}} if self.features else {}),
+            **({"frozen": within} if within else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: dict[str, type] | None = None) -> "Composed":
+        """Returns the model that `get_config` described."""
+        with keras.saving.CustomObjectScope(custom_objects or {}):
+            made = {k: keras.saving.deserialize_keras_object(config[k]) for k in PARTS if k in config}
+        made.setdefault("scaling", Identity())  # version 0.1 had none
+        vae = cls(**{k: v for k, v in config.items() if k not in (*PARTS, "frozen")}, **made)
+        frozen.freeze(vae, config.get("frozen", ()))
+        return vae
+
+    # Sizes.
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.likelihood.event_shape
+
+    @property
+    def support(self) -> ValueSet:
+        """The set that preprocessed data must lie in: the likelihood's."""
+        return self.likelihood.support
+
+    @property
+    def constants(self) -> tuple:
+        """The numbers and schedules of the parts that a graph keeps as they were when it was traced."""
+        return (*self.posterior.constants, *self.likelihood.constants, *self.prior.constants)
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent dimensions D."""
+        return self.posterior.latent_dim
