@@ -17,7 +17,7 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae.core.conditional import SCALE_FLOOR
-from tfvae.distributions.binary import IndependentBernoulli
+from tfvae.distributions.binary import Bernoulli
 from tfvae.distributions.normal import MultivariateNormalDiag
 
 
@@ -251,7 +251,7 @@ def test_fused_distributions_are_tfp_s():
     empty = tf.function(lambda m: MultivariateNormalDiag(m, tf.ones_like(m)).sample(seed=[1, 2]))
     assert empty(tf.zeros([0, 4])).shape == (0, 4)
     logits = tf.random.stateless_normal([5, 3, 4, 2], [1, 2]) * 5
-    ours = IndependentBernoulli(tfd.Bernoulli(logits, dtype=tf.float32), 2)
+    ours = tfd.Independent(Bernoulli(logits=logits, dtype=tf.float32), 2)
     x = tf.cast(tf.random.stateless_uniform([3, 4, 2], [3, 4]) < 0.5, tf.float32)
     np.testing.assert_allclose(ours.log_prob(x), tfd.Independent(tfd.Bernoulli(logits), 2).log_prob(x), rtol=1e-5)
     assert ours.log_prob(x).shape == (5, 3) and ours.sample(7, seed=[0, 1]).shape == (7, 5, 3, 4, 2)

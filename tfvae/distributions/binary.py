@@ -1,6 +1,6 @@
 """Bernoulli distributions with one softplus where TFP has two, and their continuous relative, where it has three.
 
-IndependentBernoulli     log p(x) = sum (x l - log(1 + exp l))        over the event, l the logits
+Bernoulli                log p(x) = x l - log(1 + exp l)              l the logits
 ContinuousBernoulli      log p(x) = x l - log((exp l - 1) / l)
 """
 
@@ -10,13 +10,11 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-class IndependentBernoulli(tfd.Independent):
-    """`tfd.Independent(tfd.Bernoulli(logits))` with a fused mass function."""
+class Bernoulli(tfd.Bernoulli):
+    """`tfd.Bernoulli(logits)` with a fused mass function."""
 
     def _log_prob(self, x: tf.Tensor):
-        logits = self.distribution.logits
-        axes = list(range(-int(self.parameters["reinterpreted_batch_ndims"]), 0))
-        return tf.reduce_sum(x * logits - tf.math.softplus(logits), axis=axes)
+        return x * self.logits - tf.math.softplus(self.logits)
 
 
 class ContinuousBernoulli(tfd.ContinuousBernoulli):

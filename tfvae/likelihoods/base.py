@@ -17,7 +17,7 @@ from tfvae import scales, scaling
 from tfvae.core import sets
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import ArrayLike, BatchShape, Config, Shape
+from tfvae.core.types import ArrayLike, BatchShape, Config, Parameters, Shape
 
 tfd = tfp.distributions
 
@@ -31,6 +31,7 @@ class Likelihood(ConditionalDistribution):
 
     Attributes:
         support: the set that x must lie in; of the class, the set for its default arguments.
+        maskable: whether `log_prob` takes a mask of the cells that were observed.
 
     Raises:
         InvalidInput: if `event_shape` is not one or more whole numbers of at least 1.
@@ -38,6 +39,7 @@ class Likelihood(ConditionalDistribution):
 
     support: sets.ValueSet = sets.REAL
     default_given = ("z",)
+    maskable = False
 
     def __init__(
         self, event_shape: int | tuple[int, ...], network: keras.layers.Layer | None = None, **kwargs: Any
@@ -60,6 +62,28 @@ class Likelihood(ConditionalDistribution):
     def compute_output_shape(self, context_shape: BatchShape) -> BatchShape:
         """Returns the shape of x, which `model.summary()` shows."""
         return (None, *self.event_shape)
+
+    def log_prob(self, parameters: Parameters, target: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns log p(x | z) of the observed cells of x, `[*lead]` in nats: the others are integrated out.
+
+        A likelihood whose elements depend on each other overrides it with its own marginal, and sets `maskable`.
+
+        Args:
+            parameters: what `likelihood.parameters(z)` returned, of lead `[B]` or `[S, B]`.
+            target: x, `[B, *event]`, in the support where it was observed.
+            mask: bool, `[B, *event]`, true where x was observed; `None` if all of it was.
+
+        Raises:
+            InvalidInput: if there is a mask, and the likelihood is not `maskable`.
+        """
+        if mask is None:
+            return self.distribution(**parameters).log_prob(target)
+        raise InvalidInput(
+            "a likelihood that can leave out cells, where x has a mask",
+            f"{type(self).__name__}, whose elements may depend on each other given z",
+            "Derive it from tfvae.likelihoods.IndependentLikelihood and define `element`, or let its own `log_prob` "
+            "take the mask and give the marginal of the observed cells, with `maskable = True`.",
+        )
 
     def point(self, distribution: tfd.Distribution) -> tf.Tensor:
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
@@ -152,7 +176,12 @@ class Likelihood(ConditionalDistribution):
 
 
 class IndependentLikelihood(Likelihood):
-    """A likelihood whose elements are independent given z; subclasses define `element`."""
+    """A likelihood whose elements are independent given z; subclasses define `element`.
+
+    log p(x | z) = sum over the observed cells i of log p(x_i | z)
+    """
+
+    maskable = True
 
     @abc.abstractmethod
     def element(self, **parameters: tf.Tensor) -> tfd.Distribution:
@@ -161,6 +190,25 @@ class IndependentLikelihood(Likelihood):
     def distribution(self, **parameters: tf.Tensor) -> tfd.Distribution:
         """Returns the distribution over the event."""
         return tfd.Independent(self.element(**parameters), reinterpreted_batch_ndims=len(self.event_shape))
+
+    def log_prob(self, parameters: Parameters, target: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns log p(x | z) of the observed cells, `[*lead]` in nats; what stands in the others is never seen.
+
+        Args:
+            parameters: what `likelihood.parameters(z)` returned, of lead `[B]` or `[S, B]`.
+            target: x, `[B, *event]`, in the support where it was observed; anything elsewhere, NaN included.
+            mask: bool, `[B, *event]`, true where x was observed; `None` if all of it was.
+
+        Example:
+            >>> normal, x = Normal(2, scale=1.0), tf.constant([[0.0, float("nan")]])
+            >>> float(normal.log_prob({"loc": tf.zeros([1, 2]), "scale": 1.0}, x, mask=[[True, False]]))
+            -0.9189385175704956
+        """
+        if mask is None:
+            return super().log_prob(parameters, target)
+        inside = tf.where(mask, target, self.support.inner)  # before the density: zero times NaN has a gradient of NaN
+        log_probs = tf.where(mask, self.element(**parameters).log_prob(inside), 0.0)
+        return tf.reduce_sum(log_probs, axis=list(range(-len(self.event_shape), 0)))
 
 
 class ScaledLikelihood(IndependentLikelihood):

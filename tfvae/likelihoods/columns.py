@@ -61,6 +61,7 @@ class Columns(Likelihood):
         self.reparameterized = all(part.reparameterized for part in likelihoods)
         self.jit_sample = all(part.jit_sample for part in likelihoods)
         self.has_mean = all(part.has_mean for part in likelihoods)
+        self.maskable = all(part.maskable for part in likelihoods)
 
     @property
     def names(self) -> list[str]:
@@ -99,6 +100,23 @@ class Columns(Likelihood):
     def distribution(self, **parameters: tf.Tensor) -> Concatenated:
         """Returns the distribution over rows."""
         return Concatenated([part.distribution(**own) for part, own in self._by_part(parameters)])
+
+    def log_prob(self, parameters: Parameters, target: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns log p(x | z) of the observed cells, `[*lead]` in nats: the sum of what each group says of its own.
+
+        Args:
+            parameters: what `likelihood.parameters(z)` returned, of lead `[B]` or `[S, B]`.
+            target: x, `[B, D]`, in the support where it was observed.
+            mask: bool, `[B, D]`, true where x was observed; `None` if all of it was.
+
+        Raises:
+            InvalidInput: if there is a mask, and a group is not `maskable`.
+        """
+        if mask is None:
+            return super().log_prob(parameters, target)
+        x, observed = tf.split(target, self.sizes, axis=-1), tf.split(mask, self.sizes, axis=-1)
+        parts = zip(self._by_part(parameters), x, observed, strict=True)
+        return tf.add_n([part.log_prob(own, *cells) for (part, own), *cells in parts])
 
     def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
         """Returns each part's scales, their names numbered by part."""

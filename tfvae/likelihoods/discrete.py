@@ -11,22 +11,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfvae import scaling
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Config
-from tfvae.distributions.binary import IndependentBernoulli
+from tfvae.distributions.binary import Bernoulli as BernoulliElement
 from tfvae.distributions.simplex import Labels
-from tfvae.likelihoods.base import IndependentLikelihood, Likelihood, average
+from tfvae.likelihoods.base import IndependentLikelihood, average
 
-tfd = tfp.distributions
 SMALLEST = 1e-3  # probabilities start no nearer to zero or one than this (as in the code of Burda et al. 2016)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class Bernoulli(Likelihood):
+class Bernoulli(IndependentLikelihood):
     """Independent Bernoulli variables with predicted logits, for binary data.
 
         log p(x | z) = sum over the event of x l - log(1 + exp l),    l = logits(z)
@@ -54,11 +52,9 @@ class Bernoulli(Likelihood):
         """Returns the shape of the logits."""
         return {"logits": self.event_shape}
 
-    def distribution(self, logits: tf.Tensor) -> IndependentBernoulli:
-        """Returns the distribution over the event; logits `[..., *event]`."""
-        return IndependentBernoulli(
-            tfd.Bernoulli(logits=logits, dtype=tf.float32), reinterpreted_batch_ndims=len(self.event_shape)
-        )
+    def element(self, logits: tf.Tensor) -> BernoulliElement:
+        """Returns the elements' distribution; logits `[..., *event]`."""
+        return BernoulliElement(logits=logits, dtype=tf.float32)
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the logits of the data's mean, clipped to [0.001, 0.999]."""
