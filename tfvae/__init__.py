@@ -6,6 +6,7 @@ vae.compile("adam", objective=tfvae.objectives.ELBO());  vae.fit(x);  vae.log_pr
 
 from tfvae import (
     callbacks,
+    conditions,
     core,
     datasets,
     estimators,
@@ -28,6 +29,7 @@ from tfvae import (
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
+from tfvae.core.feature import Feature
 from tfvae.export import export
 from tfvae.inference.importance import MarginalEstimate
 from tfvae.vae import VAE
@@ -36,10 +38,12 @@ __version__ = "0.1.0"
 __all__ = [
     "VAE",
     "Evidence",
+    "Feature",
     "InvalidInput",
     "MarginalEstimate",
     "__version__",
     "callbacks",
+    "conditions",
     "core",
     "datasets",
     "estimators",

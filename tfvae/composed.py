@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import conditions
-from tfvae.checks.given import check_given, features_of, shapes_of
+from tfvae.checks.given import check_given, features_of, roots, shapes_of
 from tfvae.checks.known import observed_only
 from tfvae.checks.parts import check_kind, check_latents
 from tfvae.core import frozen, seeds
@@ -244,7 +244,12 @@ class Composed(Trainer):
         frozen.freeze(vae, config.get("frozen", ()))
         return vae
 
-    # Sizes.
+    # Sizes and names.
+
+    @property
+    def used_names(self) -> set[str]:
+        """What parts are given: x, z, the mask, conditions; features are looked through."""
+        return {n for part in (self.posterior, self.likelihood, self.prior) for n in roots(part.given, self.features)}
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ def __dir__() -> list[str]:
 
 RESERVED = "x z mask target labels weight num_samples seed mean stddev center sample".split()
 
+
 class Condition(abc.ABC):
     """Something known beside x; subclasses say what values it takes and how parts see it.
 

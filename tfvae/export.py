@@ -6,9 +6,12 @@
 
 A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
 
-x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Every endpoint checks its input, since
-the runtime does not, and every random number comes from the request's seed: the same seed gives the same answer. What a
-request may ask for is bounded: `num_samples` by a number fixed at export, and `elbo` and `log_prob` go by blocks.
+x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Where a part is given the mask, `mask`
+(bool) comes after x, and each condition by its name after that, or after z; `sample` then gives `[n, B, ...]`.
+
+Every endpoint checks its input, since the runtime does not, and every random number comes from the request's seed: the
+same seed gives the same answer. What a request may ask for is bounded: `num_samples` by a number fixed at export, and
+`elbo` and `log_prob` go by blocks.
 """
 
 import contextlib
@@ -19,15 +22,16 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from tfvae.checks.known import are_told, observed_only
 from tfvae.checks.saved import check_finite
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
-from tfvae.core.observed import Known
+from tfvae.core.observed import Known, pack
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.files import whole_folder
 from tfvae.inference.bound import elbo_in_graph
 from tfvae.inference.importance import estimate_in_graph
-from tfvae.inference.requests import encoded, reconstructed
+from tfvae.inference.requests import decoded, encoded, reconstructed
 from tfvae.vae import VAE
 
 MOST_SERVED = 10_000
@@ -91,16 +95,27 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
     """Returns name to (function, *input specs) of every signature; the first one is `serving_default`."""
     x = tf.TensorSpec((None, *vae.event_shape), tf.float32, name="x")
     z = tf.TensorSpec((None, *vae.posterior.latent_shape), tf.float32, name="z")
-    num_samples = tf.TensorSpec((), tf.int32, name="num_samples")
-    seed = tf.TensorSpec((), tf.int32, name="seed")
+    mask = [tf.TensorSpec((None, *vae.event_shape), tf.bool, name="mask")] if "mask" in vae.used_names else []
+    told = [part.spec(name) for name, part in vae.conditions.items()]
+    numbers = [tf.TensorSpec((), tf.int32, name=name) for name in ("num_samples", "seed")]
+    seen = [x, *mask, *told]
 
-    def known(x: tf.Tensor, support: ValueSet = REAL) -> Known:
-        x = tf.ensure_shape(x, (None, *vae.event_shape))
-        with tf.control_dependencies([tf.debugging.assert_all_finite(x, "x must be finite, received NaN or infinity")]):
-            found = vae.known({"x": x})
+    def known(*inputs: tf.Tensor, support: ValueSet = REAL) -> Known:
+        by_name = dict(zip((spec.name for spec in seen), inputs, strict=True))
+        x, mask = tf.ensure_shape(by_name["x"], (None, *vae.event_shape)), by_name.get("mask")
+        message = "x must be finite, received NaN or infinity"
+        with tf.control_dependencies([tf.debugging.assert_all_finite(observed_only(x, mask), message)]):
+            found = vae.known(pack(x, mask=mask, condition=conditions(*inputs[len(seen) - len(told) :])))
         message, target = f"x must lie in {support.description} after preprocessing", found["target"]
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(support.contains(target)), [message, target])]):
+        inside = tf.reduce_all(support.contains(target) | (False if mask is None else ~mask))
+        with tf.control_dependencies([tf.debugging.Assert(inside, [message, target])]):
             return tf.nest.map_structure(tf.identity, found)
+
+    def conditions(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = dict(zip(vae.conditions, values, strict=True))
+        message = ", ".join(f"{name} must lie in {p.support.description}" for name, p in vae.conditions.items())
+        with tf.control_dependencies([tf.debugging.Assert(are_told(vae, found), [message])] if found else []):
+            return {name: tf.identity(value) for name, value in found.items()}
 
     def counted(num_samples: tf.Tensor, least: int) -> tf.Tensor:
         message = f"num_samples must be from {least} to {max_samples}, the most that was fixed at export"
@@ -108,37 +123,44 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         with tf.control_dependencies([tf.debugging.Assert(within, [message, num_samples])]):
             return tf.identity(num_samples)
 
-    def reconstruct(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": reconstructed(vae, known(x))}
+    def reconstruct(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"mean": reconstructed(vae, known(*inputs))}
 
-    def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters = encoded(vae, known(x))
+    def encode(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        parameters = encoded(vae, known(*inputs))
         if not vae.posterior.has_mean:
             return {"center": vae.posterior.center(parameters)}
         q = vae.posterior.distribution(**parameters)
         return {"mean": q.mean(), "stddev": q.stddev()}
 
-    def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
+    def decode(z: tf.Tensor, *values: tf.Tensor) -> dict[str, tf.Tensor]:
         z = tf.ensure_shape(z, (None, *vae.posterior.latent_shape))
         z = tf.debugging.assert_all_finite(z, "z must be finite, received NaN or infinity")
-        return {"mean": vae.likelihood.point(vae.decode(z))}
+        parameters = decoded(vae, z, conditions(*values))
+        return {"mean": vae.likelihood.point(vae.likelihood.distribution(**parameters))}
 
-    def sample(num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        z, likelihood, stream = vae.sample_likelihood(counted(num_samples, 0), seeds.as_seed(seed))
+    def sample(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *values, num_samples, seed = inputs
+        told = vae.encoded_conditions(conditions(*values))
+        z, likelihood, stream = vae.sample_likelihood(counted(num_samples, 0), seeds.as_seed(seed), told)
         return {"z": z, "mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
 
-    def elbo(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"elbo": elbo_in_graph(vae, known(x, vae.support), counted(num_samples, 1), seeds.as_seed(seed))}
+    def elbo(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *observed, num_samples, seed = inputs
+        of_data = known(*observed, support=vae.support)
+        return {"elbo": elbo_in_graph(vae, of_data, counted(num_samples, 1), seeds.as_seed(seed))}
 
-    def log_prob(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        estimate = estimate_in_graph(vae, known(x, vae.support), counted(num_samples, 1), seeds.as_seed(seed))
+    def log_prob(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *observed, num_samples, seed = inputs
+        of_data = known(*observed, support=vae.support)
+        estimate = estimate_in_graph(vae, of_data, counted(num_samples, 1), seeds.as_seed(seed))
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
     return {
-        "reconstruct": (reconstruct, x),
-        "encode": (encode, x),
-        "decode": (decode, z),
-        "sample": (sample, num_samples, seed),
-        "elbo": (elbo, x, num_samples, seed),
-        "log_prob": (log_prob, x, num_samples, seed),
+        "reconstruct": (reconstruct, *seen),
+        "encode": (encode, *seen),
+        "decode": (decode, z, *told),
+        "sample": (sample, *told, *numbers),
+        "elbo": (elbo, *seen, *numbers),
+        "log_prob": (log_prob, *seen, *numbers),
     }

@@ -81,9 +81,7 @@ class VAE(Composed):
         told = self.told(condition) if self.prior.given else {}
         return self.prior(self.context({"condition": self.encoded_conditions(told)}))
 
-    def joint_log_prob(
-        self, x: ArrayLike, z: ArrayLike, *, condition: Given = None, mask: Given = None
-    ) -> tf.Tensor:
+    def joint_log_prob(self, x: ArrayLike, z: ArrayLike, *, condition: Given = None, mask: Given = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
         observed, z = given(self, x, condition=condition, mask=mask), codes(z, self.posterior.latent_shape)
         return answer(self, log_joint, observed, z, of_data=True)
@@ -157,9 +155,7 @@ class VAE(Composed):
             num_samples = sample_count(int(num_samples) if tf.is_tensor(num_samples) else num_samples)
         return elbo_rows(self, with_known(x, condition=condition, mask=mask), num_samples, seeds.as_seed(seed))
 
-    def sample(
-        self, num_samples: int, seed: int | tf.Tensor | None = None, *, condition: Given = None
-    ) -> tf.Tensor:
+    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, *, condition: Given = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[n, ...]`; with a condition `[n, B, ...]`."""
         number, told = tf.constant(sample_count(num_samples)), self.told(condition)
         return run(self, drawn, number, seeds.as_seed(seed), told)
@@ -199,9 +195,7 @@ class VAE(Composed):
         finite = tf.reduce_all(tf.math.is_finite(known["x"]), axis=range(1, mean.shape.rank), keepdims=True)
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
-    def adapt(
-        self, x: ArrayLike, seed: int | None = None, *, condition: Given = None, mask: Given = None
-    ) -> None:
+    def adapt(self, x: ArrayLike, seed: int | None = None, *, condition: Given = None, mask: Given = None) -> None:
         """Starts the parts where the data say, as the `adapt` of a Keras preprocessing layer does; before `fit`.
 
         The scaling of what the posterior sees is set, if it has numbers of its own: else the first `fit` does that.

@@ -36,7 +36,9 @@ class Violations(keras.metrics.Metric):
             told: for each condition which rows have values such as it can have, `[B]`.
         """
         x, target, weight, mask = known["x"], known["target"], known["weight"], known.get("mask")
-        raw_x, raw_target = (observed_only(tf.cast(raw.get(key, raw["x"]), tf.float32), mask) for key in ("x", "target"))
+        raw_x, raw_target = (
+            observed_only(tf.cast(raw.get(key, raw["x"]), tf.float32), mask) for key in ("x", "target")
+        )
         finite, inside = tf.math.is_finite(x), support.contains(target)
         inside = inside if mask is None else inside | ~mask
         good_weight = tf.math.is_finite(weight) & (weight >= 0)
@@ -68,7 +70,7 @@ class Violations(keras.metrics.Metric):
         self.counts.assign(tf.stack([*tf.unstack(self.counts[:4] + tf.stack(bad)), example]))
 
     def result(self) -> tf.Tensor:
-        """Returns the numbers of values outside, of values not finite, of bad weights, of bad conditions, and a value."""
+        """Returns how many values are outside, not finite, how many weights and conditions are bad, and one value."""
         each = replicas.gathered(tf.convert_to_tensor(self.counts)[tf.newaxis])  # [R, 5]
         one = each[tf.argmax(each[:, 0])]
         return tf.concat([tf.reduce_sum(each[:, :4], axis=0), one[4:]], axis=0)

@@ -25,7 +25,7 @@ from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
 from tfvae.core.reading import SOME, is_read_in_parts, some_rows
-from tfvae.core.types import Array, ArrayLike, Given, Shape, Tensor
+from tfvae.core.types import Array, ArrayLike, Given, Shape
 
 if TYPE_CHECKING:
     from tfvae.core.model import Model
@@ -67,7 +67,7 @@ def checked(
     sample_weight = np.asarray(sample_weight) if isinstance(sample_weight, list | tuple) else sample_weight
     packed = of.pack(x, target=y, weight=sample_weight)
     for key, part in packed.items():
-        if not isinstance(part, Mapping) and not (key == "x" and is_masked(part)):
+        if not isinstance(part, Mapping):
             refuse_lossy(part, NAMES.get(key, key))
     found = {key: as_array(part) for key, part in packed.items()}
     if "x" in found and streams.is_stream(found["x"]):
@@ -137,20 +137,11 @@ def given(vae: "Model", x: Given, **more: Given) -> Observed:
 
 def whole(vae: "Model", found: Observed) -> Observed:
     """Returns what is known with arrays of the model's shapes, the mask as large as x, the conditions by name."""
-    x, masks = found["x"], {} if "mask" not in found else {"mask": found["mask"]}
-    if is_masked(x):
-        seen = ~np.ma.getmaskarray(x)
-        x, masks = x.data, {"mask": seen & np.asarray(masks["mask"], bool) if masks else seen}
-    x = event_batch(x, vae.event_shape)
-    masks = {key: shown(vae, mask, x) for key, mask in masks.items()}
+    x = event_batch(found["x"], vae.event_shape)
+    masks = {"mask": shown(vae, found["mask"], x)} if "mask" in found else {}
     conditions = told(vae, found.get("condition"), x)
     targets = {"target": event_batch(found["target"], vae.event_shape, "y")} if "target" in found else {}
     return {**found, "x": x, **targets, **masks, **({"condition": conditions} if conditions else {})}
-
-
-def is_masked(x: Given) -> bool:
-    """Tells whether x is a masked array of NumPy's, of which something is masked."""
-    return isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x)
 
 
 def check_arrays(vae: "Model", observed: Given, support: sets.ValueSet | None = None) -> None:
@@ -214,17 +205,13 @@ def some_examples(vae: "Model", data: Given) -> Observed:
     if any(is_read_in_parts(part) for part in tf.nest.flatten(data)):
         data = tf.nest.map_structure(some_rows, data)
     if not streams.is_stream(data):
-        return _unweighted(element(vae, data))
+        return of.known_of(element(vae, data))
     taken: list[Observed] = []
     for batch in streams.peek(data)[1]:
-        taken.append(tf.nest.map_structure(np.asarray, _unweighted(element(vae, batch))))
+        taken.append(tf.nest.map_structure(np.asarray, of.known_of(element(vae, batch))))
         if sum(map(of.num_rows, taken)) >= SOME:
             break
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *taken)
-
-
-def _unweighted(observed: Observed) -> Observed:
-    return {key: part for key, part in observed.items() if key in ("x", "mask", "condition")}
 
 
 def is_one_batch(x: Given) -> bool:
@@ -299,8 +286,9 @@ def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
         raise InvalidInput("a dict without None", f"{empty[0]}=None", "Leave out the key of what is not known.")
     if "x" in given and given.keys() <= NAMES.keys():
         return
+    more = ", ".join(list(NAMES)[1:])
     raise InvalidInput(
-        f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps {', '.join(list(NAMES)[1:])}",
+        f"x to be one array of shape {('B', *vae.event_shape)}, or a dict with x and perhaps {more}",
         f"a dict with keys {sorted(map(str, given))}",
         STACK,
     )

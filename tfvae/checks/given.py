@@ -1,7 +1,7 @@
 """Which names each part may be given, and what shapes they have: refused when a model is composed.
 
-    posterior    x, mask, conditions, features of these            likelihood    z, conditions, features of these
-    prior        conditions, features of these
+posterior    x, mask, conditions, features of these            likelihood    z, conditions, features of these
+prior        conditions, features of these
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,5 +99,7 @@ def _check_names(owner: str, given: Iterable[str], known: Iterable[str]) -> None
     known = list(known)
     unknown = [name for name in given if name not in known]
     if unknown:
-        remedy = f"Declare it: VAE(..., condition={{{unknown[0]!r}: tfvae.conditions.Labels(10)}}), or use another name."
+        remedy = (
+            f"Declare it: VAE(..., condition={{{unknown[0]!r}: tfvae.conditions.Labels(10)}}), or use another name."
+        )
         raise InvalidInput(f"{owner} to be given names of the model: {', '.join(known)}", f"{unknown[0]!r}", remedy)

@@ -1,7 +1,7 @@
 """What is known beside x: conditions of the declared names and shapes, and masks that say which cells are observed.
 
-    condition   [B, ...] or {name: [B, ...]}, exactly what the model was declared to be told
-    mask        true where x is observed; what stands elsewhere, NaN too, is never looked at
+condition   [B, ...] or {name: [B, ...]}, exactly what the model was declared to be told
+mask        true where x is observed; what stands elsewhere, NaN too, is never looked at
 """
 
 from collections.abc import Mapping
@@ -34,15 +34,17 @@ def told(vae: "Model", condition: Given, x: Array | None = None) -> dict[str, Ar
     if not declared:
         remedy = "Leave it out, or declare it: VAE(..., condition=tfvae.conditions.Labels(10))."
         raise InvalidInput("no condition: this model has none", "a condition", remedy)
-    example = f"condition={{{', '.join(f'{name!r}: ...' for name in declared)}}}" if len(declared) > 1 else "condition=..."
+    example = (
+        f"condition={{{', '.join(f'{name!r}: ...' for name in declared)}}}" if len(declared) > 1 else "condition=..."
+    )
     if condition is None:
         wanted = ", ".join(f"{name}, {part!r}" for name, part in declared.items())
         raise InvalidInput(f"what this model is told ({wanted})", "no condition", f"Pass {example}.")
-    by_name = dict(condition) if isinstance(condition, Mapping) else dict.fromkeys(list(declared)[:1], condition)
-    if by_name.keys() != declared.keys():
+    values = dict(condition) if isinstance(condition, Mapping) else dict.fromkeys(list(declared)[:1], condition)
+    if values.keys() != declared.keys():
         received = f"a dict of {', '.join(map(str, condition))}" if isinstance(condition, Mapping) else "one array"
         raise InvalidInput(f"conditions by name: {', '.join(declared)}", received, f"Pass {example}.")
-    found = {name: _values(name, by_name[name], part) for name, part in declared.items()}
+    found = {name: _values(name, values[name], part) for name, part in declared.items()}
     for name, value in found.items():
         if x is not None and None not in (x.shape[0], value.shape[0]) and value.shape[0] != x.shape[0]:
             expected, received = f"{name} with {x.shape[0]} rows, as x has", f"{value.shape[0]}"
@@ -130,7 +132,11 @@ def _values(name: str, value: Given, part: Given) -> Array:
     value = value if tf.is_tensor(value) else np.asarray(value)
     kind = np.dtype(value.dtype.as_numpy_dtype if tf.is_tensor(value) else value.dtype).kind
     if kind not in "biuf":
-        remedy = "Number the labels: np.unique(labels, return_inverse=True)[1]." if part.support.discrete else "Pass numbers."
+        remedy = (
+            "Number the labels: np.unique(labels, return_inverse=True)[1]."
+            if part.support.discrete
+            else "Pass numbers."
+        )
         raise InvalidInput(f"{name} of numbers, for {part!r}", f"dtype {value.dtype}", remedy)
     if tf.is_tensor(value) and value.shape.rank is None:
         return tf.ensure_shape(value, (None, *part.raw_shape))
@@ -138,6 +144,6 @@ def _values(name: str, value: Given, part: Given) -> Array:
     if len(value.shape) != len(part.raw_shape) + 1 or any(
         have is not None and have != want for have, want in zip(value.shape[1:], part.raw_shape, strict=True)
     ):
-        remedy = part.remedy(tuple(value.shape))
-        raise InvalidInput(f"{name} of shape {('B', *part.raw_shape)}, for {part!r}", f"shape {tuple(value.shape)}", remedy)
+        expected = f"{name} of shape {('B', *part.raw_shape)}, for {part!r}"
+        raise InvalidInput(expected, f"shape {tuple(value.shape)}", part.remedy(tuple(value.shape)))
     return value

@@ -11,10 +11,10 @@ import keras
 
 from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput
+from tfvae.core.latent import Latent
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
-from tfvae.priors import Prior
 
 PREDICTABLE = tuple(  # Keras layers that give the same values in training as before it
     getattr(keras.layers, name)
@@ -33,12 +33,11 @@ def check_kind(name: str, part: object, kind: type) -> None:
             "scaling": "tfvae.scaling.Identity()",
         }
         library = "Keras" if kind is keras.layers.Layer else "tfvae"
-        raise InvalidInput(
-            f"{name} to be a {library} {kind.__name__}", f"{part!r}", f"Pass for example {example[name]}."
-        )
+        place = kind.__name__ if library == "Keras" else name.capitalize()
+        raise InvalidInput(f"{name} to be a {library} {place}", f"{part!r}", f"Pass for example {example[name]}.")
 
 
-def check_latents(posterior: Posterior, prior: Prior) -> None:
+def check_latents(posterior: Posterior, prior: Latent) -> None:
     """Raises `InvalidInput` unless q(z | x) and p(z) are measured on the same space and are of one size."""
     posterior_name, prior_name = type(posterior).__name__, type(prior).__name__
     if prior.space != posterior.space:
@@ -82,10 +81,3 @@ def keeps_values(layers: Iterable[keras.layers.Layer]) -> bool:
     """Tells whether preprocessing gives in training what it gave before, so that values need no second check."""
     inner = [layer for outer in layers for layer in keras_private.all_layers(outer)]
     return all(type(layer) in PREDICTABLE or type(layer).__module__.startswith("tfvae.") for layer in inner)
-
-
-def refuse_reserved(condition: object = None, mask: object = None) -> None:
-    """Raises `InvalidInput` for a condition or mask, which models do not have yet."""
-    for name, value in (("condition", condition), ("mask", mask)):
-        if value is not None:
-            raise InvalidInput(f"{name}=None", f"a {name}", f"This model has no {name}: leave the argument out.")

@@ -59,13 +59,14 @@ def in_batches(
     """
     given = pack(x, target=y, weight=sample_weight)
     beside = isinstance(x, Mapping) and (y is not None or sample_weight is not None)  # which is refused later
-    if beside or not any(map(is_read_in_parts, given.values())):
+    if beside or not any(map(is_read_in_parts, tf.nest.flatten(given))):
         return x, y, sample_weight
-    parts = {key: part if is_read_in_parts(part) else np.asarray(part) for key, part in given.items()}
+    parts = tf.nest.map_structure(lambda part: part if is_read_in_parts(part) else np.asarray(part), given)
     rows = parts["x"].shape[0] if "x" in parts else 0
-    unlike = [key for key, part in parts.items() if part.shape[:1] != (rows,)]
+    shapes = [(key, part.shape) for key, some in parts.items() for part in tf.nest.flatten(some)]
+    unlike = [f"{key} of shape {shape}" for key, shape in shapes if shape[:1] != (rows,)]
     if unlike:
-        received = f"{unlike[0]} of shape {parts[unlike[0]].shape}"
+        received = unlike[0]
         raise InvalidInput(f"{rows} rows of all, as x has", received, "Pass one row for each example.")
     if isinstance(x, Mapping):
         return RowBatches((parts,), batch_size or 32, order), None, None

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.checks.data import note_once
-from tfvae.core.types import Array, Tensor
+from tfvae.core.observed import Observed
+from tfvae.core.types import Tensor
 
 if TYPE_CHECKING:
     from tfvae.core.model import Model
@@ -23,19 +24,24 @@ KEY = "units"
 REMEDY = "call vae.adapt(x) before fit, give each column a scale of its own (tfvae.scales.PerDimension), or rescale x"
 
 
-def note_units(vae: "Model", x: Array) -> None:
-    """Names once the columns of raw x, `[N, D]`, whose units a likelihood that was not trained yet is far from."""
+def note_units(vae: "Model", observed: Observed) -> None:
+    """Names once the columns of raw x, `[N, D]`, in units that a likelihood which was not trained yet is far from."""
     if len(vae.event_shape) != 1 or vae.support.bounded:
         return
-    p = vae.likelihood(tf.zeros([1, *vae.posterior.latent_shape]))
+    told = {name: tf.zeros([1, *part.shape]) for name, part in vae.conditions.items()}
+    context = vae.context({"condition": told}).with_(z=tf.zeros([1, *vae.posterior.latent_shape]))
+    p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
     try:
         found = vae.likelihood.point(p), vae.likelihood.deviation(p)
     except NotImplementedError:  # of a distribution with neither mean nor mode nothing can be said
         return
     loc, scale = (np.asarray(value, np.float64)[0] for value in found)
     scale = np.where(np.isfinite(scale), scale, np.nan)  # none, or that of a Student t of two degrees or fewer
-    x = np.asarray(vae.preprocess(x[:: -(-len(x) // MOST_ROWS)]), np.float64)
-    mean, spread, constant = x.mean(axis=0), x.std(axis=0), np.all(x == x[0], axis=0)
+    every = -(-len(observed["x"]) // MOST_ROWS)
+    x = np.asarray(vae.seen({key: observed[key][::every] for key in ("x", "mask") if key in observed}), np.float64)
+    x = np.ma.masked_invalid(x)
+    mean, spread = x.mean(axis=0).filled(np.nan), x.std(axis=0).filled(np.nan)
+    constant = (x.max(axis=0) == x.min(axis=0)).filled(False)
     far = np.hypot(mean - loc, spread) > FAR * scale
     columns = np.flatnonzero(far | (~constant & (spread < NARROW * scale)))
     if len(columns):

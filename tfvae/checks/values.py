@@ -1,6 +1,6 @@
 """Values: finite, in the domain of each preprocessing layer, in the likelihood's support; looked at where observed.
 
-    check_values   eagerly, raising the error that names the first bad value        inside   the same as a tensor
+check_values   eagerly, raising the error that names the first bad value        inside   the same as a tensor
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,9 @@ def check_values(
         InvalidInput: naming the value, its row, the set it should lie in, and what to do.
     """
     for stage in _stages(vae, observed_only(x, mask), support):
-        fine = stage.support.contains(stage.x) if mask is None else stage.support.contains(stage.x) | ~tf.cast(mask, bool)
+        fine = (
+            stage.support.contains(stage.x) if mask is None else stage.support.contains(stage.x) | ~tf.cast(mask, bool)
+        )
         if not tf.reduce_all(fine):
             raise _refusal(x, fine, name, first_row, stage)
 

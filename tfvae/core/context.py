@@ -3,8 +3,8 @@
     context["x"], context["condition"], ...      lead [], [B] or [S, B], then the shape of one value
     context.with_(z=z)                           a context with what was drawn since
 
-`merged` hands a network the values of some names: one tensor as it is, several as a dict, with one batch axis. It is the
-only code that knows how many names there are.
+`merged` hands a network the values of some names: one tensor as it is, several as a dict, with one batch axis. It is
+the only code that knows how many names there are.
 """
 
 import functools
@@ -46,7 +46,9 @@ class Context:
         """Returns the value of this name."""
         if name not in self.values:
             if name not in self.made:
-                remedy = "Pass it: condition=..." if self.values else "Pass a context, for example vae.prior_of(condition)."
+                remedy = (
+                    "Pass it: condition=..." if self.values else "Pass a context, for example vae.prior_of(condition)."
+                )
                 raise InvalidInput(f"{name!r} to be known", f"only {', '.join(self.values) or 'nothing'}", remedy)
             self.values[name] = self.made[name].make(self)
         return self.values[name]

@@ -1,6 +1,6 @@
 """Features: named values that several parts share, computed once of what is known or drawn.
 
-    h = network(x)        VAE(DiagonalNormal(2, given=("h", "condition")), ..., features={"h": Feature(network)})
+h = network(x)        VAE(DiagonalNormal(2, given=("h", "condition")), ..., features={"h": Feature(network)})
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,23 +5,26 @@ evidence(known, S)   what S samples of z say about each of them
 """
 
 import abc
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import tensorflow_probability as tfp
 
 from tfvae.core.graphs import Graphs
 from tfvae.core.sets import ValueSet
-from tfvae.core.types import ArrayLike, Seed, Shape, Tensor
+from tfvae.core.types import Array, ArrayLike, Seed, Shape, Tensor
 
 if TYPE_CHECKING:
+    from tfvae.conditions import Condition
+    from tfvae.core.context import Context
     from tfvae.core.evidence import Evidence
+    from tfvae.core.feature import Feature
+    from tfvae.core.latent import Latent
     from tfvae.core.observed import Known, Observed
     from tfvae.estimators import Estimator
     from tfvae.likelihoods import Likelihood
     from tfvae.posteriors import Posterior
-    from tfvae.priors import Prior
     from tfvae.scaling import Scaling
 
 
@@ -34,6 +37,8 @@ class Model(Protocol):
         prior: p(z).
         preprocessing: layers applied to raw x inside the model.
         scaling: of what the posterior sees.
+        conditions: name to what the model is told beside x.
+        features: name to values that parts share.
         losses: regularisation of the networks, which Keras collects in each forward pass.
         notes: keys of what was said once.
         graphs: what was compiled for the model.
@@ -42,9 +47,11 @@ class Model(Protocol):
 
     posterior: "Posterior"
     likelihood: "Likelihood"
-    prior: "Prior"
+    prior: "Latent"
     preprocessing: Sequence[keras.layers.Layer]
     scaling: "Scaling"
+    conditions: Mapping[str, "Condition"]
+    features: Mapping[str, "Feature"]
     losses: Sequence[Tensor]
     notes: set[str]
     graphs: Graphs
@@ -62,10 +69,10 @@ class Model(Protocol):
 
     @abc.abstractmethod
     def known(self, observed: "Observed", seed: Seed | None = None, training: bool = False) -> "Known":
-        """Returns what was observed of B examples in normal form: preprocessed, with every key there.
+        """Returns what was observed of B examples in normal form: preprocessed, zero where it was not observed.
 
         Args:
-            observed: raw x, and perhaps target and weight.
+            observed: raw x, and whatever else is known.
             seed: int32 pair of random preprocessing; by default a hash of the values.
             training: whether random preprocessing behaves as in training.
         """
@@ -75,8 +82,21 @@ class Model(Protocol):
         """Returns raw x, `[B, ...]` of any number type, as the float32 data that the likelihood explains."""
 
     @abc.abstractmethod
-    def context(self, known: "Known") -> Tensor:
-        """Returns what the posterior is given of B examples: scaled x, `[B, ...]`."""
+    def seen(self, observed: "Observed") -> Tensor:
+        """Returns preprocessed x with NaN where it is not observed: what a scaling takes its numbers from."""
+
+    @abc.abstractmethod
+    def encoded_conditions(self, told: Mapping[str, Array]) -> dict[str, Tensor]:
+        """Returns raw conditions, name to `[B, ...]`, as parts see them."""
+
+    @abc.abstractmethod
+    def context(self, known: Mapping[str, Any], training: bool = False) -> "Context":
+        """Returns what parts are given by name: x scaled and zero where it is not observed, the mask, conditions.
+
+        Args:
+            known: of the examples, in normal form; without x what is known before there is one, `{"condition": ...}`.
+            training: whether layers of features behave as in training.
+        """
 
     @abc.abstractmethod
     def evidence(
@@ -103,6 +123,12 @@ class Model(Protocol):
 
     @abc.abstractmethod
     def sample_likelihood(
-        self, num_samples: int | Tensor, seed: Seed
+        self, num_samples: int | Tensor, seed: Seed, told: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, tfp.distributions.Distribution, Seed]:
-        """Returns z ~ p(z), `[num_samples, D]`, the likelihood p(x | z), and the seed for a draw of x."""
+        """Returns z ~ p(z | c), `[n, D]` or with conditions `[n, B, D]`, p(x | z, c), and the seed for a draw of x.
+
+        Args:
+            num_samples: n.
+            seed: int32 pair.
+            told: conditions as parts see them, name to `[B, ...]`.
+        """

@@ -1,6 +1,6 @@
 """Networks of parts: how one is asked, and what one must give.
 
-    answered(network, inputs) = network(inputs)        without a network the inputs themselves, side by side
+answered(network, inputs) = network(inputs)        without a network the inputs themselves, side by side
 """
 
 import math
@@ -63,4 +63,3 @@ def side_by_side(inputs: Inputs) -> Tensor:
         return inputs
     flat = [tf.reshape(inputs[name], [-1, math.prod(inputs[name].shape[1:])]) for name in sorted(inputs)]
     return tf.concat([tf.cast(part, flat[0].dtype) for part in flat], axis=1)
-

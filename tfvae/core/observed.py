@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NotRequired, TypedDict, cast
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae.core.types import Array, Given
@@ -53,9 +54,15 @@ class Known(TypedDict):
 
 
 def pack(x: Given, **given: Given) -> Observed:
-    """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has."""
+    """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has.
+
+    A masked array of NumPy's means the mask of what is observed.
+    """
     found = x if isinstance(x, dict) else {"x": x}
-    return cast(Observed, found | {key: value for key, value in given.items() if value is not None})
+    found = found | {key: value for key, value in given.items() if value is not None}
+    if "mask" not in found and np.ma.is_masked(found.get("x")):
+        found |= {"x": found["x"].data, "mask": ~np.ma.getmaskarray(found["x"])}
+    return cast(Observed, found)
 
 
 def with_known(x: Given, **given: Given) -> Given:
@@ -67,6 +74,11 @@ def of_keras(data: Given) -> Observed:
     """Returns what Keras carried: an `Observed`, or `x`, `(x,)`, `(x, y)` or `(x, y, weight)` with y as the target."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     return pack(x, target=y, weight=weight)
+
+
+def known_of(observed: Observed) -> Observed:
+    """Returns x and what is known with it, without target and weight."""
+    return cast(Observed, {key: part for key, part in observed.items() if key in ("x", "mask", "condition")})
 
 
 def alone(observed: Given) -> Given:

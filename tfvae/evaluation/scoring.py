@@ -176,7 +176,7 @@ def _score(
 ) -> Scores:
     """Returns the scores of examples in normal form; as in `log_prob`, only the densities go through XLA."""
     target = Target(vae, known, jit_compile=True)
-    parameters = target.q()
+    parameters = target.amortised()
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))

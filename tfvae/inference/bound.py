@@ -41,8 +41,13 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
     numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
     bounds = [
         answer(
-            vae, block_elbo, piece.observed, *numbers, piece_seed(seed, piece.index),
-            of_data=True, first_row=piece.first_row,
+            vae,
+            block_elbo,
+            piece.observed,
+            *numbers,
+            piece_seed(seed, piece.index),
+            of_data=True,
+            first_row=piece.first_row,
         )  # fmt: skip
         for piece in pieces(vae, x, ROWS_PER_BLOCK, streams=True)
     ]

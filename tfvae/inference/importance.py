@@ -78,7 +78,7 @@ def block_estimate(
         jit_compile: compile the densities with XLA.
     """
     target = Target(vae, known, anew=True, jit_compile=jit_compile)
-    q = target.q()
+    q = target.amortised()
 
     def log_weight(size: int | tf.Tensor, stream: tf.Tensor) -> tf.Tensor:
         return target.draw(q, size, fold(stream, POSTERIOR)).log_weight

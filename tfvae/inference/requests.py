@@ -109,7 +109,9 @@ def drawn(vae: Model, num_samples: Tensor, seed: Seed, told: Mapping[str, Tensor
     return likelihood.sample(seed=stream)
 
 
-def _checked(vae: Model, observed: Observed, *more: Tensor, function: Callable, of_data: bool, **settings: Any) -> tuple:
+def _checked(
+    vae: Model, observed: Observed, *more: Tensor, function: Callable, of_data: bool, **settings: Any
+) -> tuple:
     """Returns the answer, and whether all values are such that it holds; kernels raise at some that are not."""
     support, known = _domain(vae, of_data), vae.known(observed)
     known["target"] = tf.where(support.contains(known["target"]), known["target"], support.inner)

@@ -64,8 +64,8 @@ class Target:
 
         self._densities = tf.function(densities, jit_compile=True) if jit_compile else densities
 
-    def q(self) -> Parameters:
-        """Returns the parameters of q(z | x), from the encoder."""
+    def amortised(self) -> Parameters:
+        """Returns the parameters of q(z | x) as the encoder says."""
         return self.vae.posterior.parameters(self.context)
 
     def log_densities(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

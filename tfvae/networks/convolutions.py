@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.networks.dense import Activation
+from tfvae.networks.dense import Activation, SideBySide
 
 Step = Callable[[int], list[keras.layers.Layer]]  # from a number of channels to the layers of one step
 DOWN = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
@@ -111,7 +111,7 @@ def decoder(
     crop = tuple((0, few * factor - size) for few, size in zip(smallest, space, strict=True))
     return keras.Sequential(
         [
-            keras.layers.Flatten(),
+            SideBySide(),
             keras.layers.Dense(math.prod(start), activation=activation),
             keras.layers.Reshape(start),
             *(layer for n in filters for layer in step(n)),

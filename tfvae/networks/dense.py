@@ -1,24 +1,28 @@
-"""Dense networks, which flatten their input.
+"""Dense networks, which flatten their input, and put several side by side.
 
 mlp         h -> act(A h + a)                              for each hidden layer
 gated_mlp   h -> (A h + a) * sigmoid(B h + b)              Dauphin et al. 2017; Tomczak and Welling 2018
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.errors import positive_integer
-from tfvae.core.types import Config
+from tfvae.core.network import Inputs, side_by_side
+from tfvae.core.types import BatchShape, Config
 
 Activation = str | Callable
+Shapes = BatchShape | Mapping[str, BatchShape]
 
 
 def mlp(units: Sequence[int], activation: Activation = "relu") -> keras.Sequential:
     """Returns a multi-layer perceptron that flattens its input.
 
         h -> act(A h + a)
+
+    Several inputs, a dict of them by name, stand side by side in the order of their names.
 
     Args:
         units: width of each hidden layer; `[]` is the identity on the flattened input.
@@ -35,7 +39,7 @@ def mlp(units: Sequence[int], activation: Activation = "relu") -> keras.Sequenti
         TensorShape([3, 200])
     """
     hidden = [keras.layers.Dense(positive_integer("units", n), activation=activation) for n in units]
-    return keras.Sequential([keras.layers.Flatten(), *hidden])
+    return keras.Sequential([SideBySide(), *hidden])
 
 
 def gated_mlp(units: Sequence[int], activation: Activation = "linear") -> keras.Sequential:
@@ -61,7 +65,34 @@ def gated_mlp(units: Sequence[int], activation: Activation = "linear") -> keras.
         >>> gated_mlp([300, 300])(keras.ops.zeros([3, 28, 28, 1])).shape
         TensorShape([3, 300])
     """
-    return keras.Sequential([keras.layers.Flatten(), *(GatedDense(n, activation) for n in units)])
+    return keras.Sequential([SideBySide(), *(GatedDense(n, activation) for n in units)])
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class SideBySide(keras.layers.Flatten):
+    """Flattens one tensor, `[B, ...] -> [B, n]`, or several by name, side by side in the order of their names."""
+
+    def __init__(self, **kwargs: Config) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = None  # Keras' is of one tensor
+
+    def call(self, inputs: Inputs) -> tf.Tensor:
+        """Returns the flattened inputs, `[B, n]`."""
+        return side_by_side(inputs) if isinstance(inputs, Mapping) else super().call(inputs)
+
+    def compute_output_shape(self, input_shape: Shapes) -> BatchShape:
+        """Returns the shape of the flattened inputs."""
+        if not isinstance(input_shape, Mapping):
+            return super().compute_output_shape(input_shape)
+        flat = [super(SideBySide, self).compute_output_shape(shape) for shape in input_shape.values()]
+        return (flat[0][0], sum(shape[1] for shape in flat))
+
+    def compute_output_spec(self, inputs: Inputs) -> keras.KerasTensor:
+        """Returns shape and dtype of the flattened inputs."""
+        if not isinstance(inputs, Mapping):
+            return super().compute_output_spec(inputs)
+        shape = self.compute_output_shape({name: value.shape for name, value in inputs.items()})
+        return keras.KerasTensor(shape, next(iter(inputs.values())).dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -4,7 +4,6 @@ HypersphericalUniform    p(z) = Gamma(D/2) / (2 pi^(D/2))                   Davi
 """
 
 import keras
-import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import sets

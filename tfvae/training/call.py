@@ -116,14 +116,15 @@ class FitCall:
         first, x = peek(self.x) if is_stream(self.x) else (self.x, self.x)
         if isinstance(x, RowBatches):
             first = x.some()
-        rows = element(model, first)["x"]
+        known = element(model, first)
         if new:
-            note_units(model, rows)
+            note_units(model, known)
         if not model.scaling.waits:
             return self
-        blocks = [slice(start, start + ROWS_PER_SCAN) for start in range(0, len(rows), ROWS_PER_SCAN)]
+        blocks = [slice(start, start + ROWS_PER_SCAN) for start in range(0, len(known["x"]), ROWS_PER_SCAN)]
+        parts = [tf.nest.map_structure(lambda part, rows=rows: part[rows], observed.known_of(known)) for rows in blocks]
         with model.distribute_strategy.scope():
-            model.scaling.adapt(lambda: (model.preprocess(rows[block]) for block in blocks))
+            model.scaling.adapt(lambda: map(model.seen, parts))
         return self.replaced(x=x)
 
     def replaced(self, **changes: Any) -> "FitCall":

@@ -21,7 +21,7 @@ from tfvae.checks.units import note_not_finite
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.graphs import Graphs
 from tfvae.core.model import Model
-from tfvae.core.observed import Observed, alone, of_keras
+from tfvae.core.observed import Observed, alone, known_of, pack, with_known
 from tfvae.core.sets import REAL
 from tfvae.core.types import Array, Config, Given, Logs
 from tfvae.estimators import Estimator, Pathwise
@@ -133,6 +133,8 @@ class Trainer(keras.Model, Model):
         x: Given = None,
         y: Given = None,
         *args: Any,
+        condition: Given = None,
+        mask: Given = None,
         sample_weight: Given = None,
         validation_data: Given = None,
         **kwargs: Any,
@@ -140,10 +142,13 @@ class Trainer(keras.Model, Model):
         """Trains as `keras.Model.fit` does; all its arguments hold.
 
         Args:
-            x: raw examples, `[B, ...]`, an `Observed` dict of arrays (x, target, weight), or a `tf.data.Dataset`,
-                `keras.utils.PyDataset` or generator of batches of either.
-            y: the reconstruction target, if it is not x itself (denoising); integer labels are dropped with a note.
+            x: raw examples, `[B, ...]`, an `Observed` dict of arrays (x, condition, mask, target, weight), or a
+                `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches of either.
+            y: the reconstruction target, if it is not x itself (denoising), or the condition of a model that has one;
+                other labels are dropped with a note.
             *args: as in `keras.Model.fit`.
+            condition: what the model was declared to be told, `[B, ...]`, or name to it.
+            mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
             sample_weight: weight of each example, `[B]`.
             validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, an `Observed` dict, or a stream.
             **kwargs: as in `keras.Model.fit`.
@@ -155,7 +160,12 @@ class Trainer(keras.Model, Model):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = FitCall.of(x, y, *args, **given).in_parts(self).checked(self).scaled(self)
+        call = (
+            FitCall.of(with_known(x, condition=condition, mask=mask), y, *args, **given)
+            .in_parts(self)
+            .checked(self)
+            .scaled(self)
+        )
         callbacks = call.given_callbacks()
         self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
         try:
@@ -177,33 +187,41 @@ class Trainer(keras.Model, Model):
         verbose: int | str = "auto",
         sample_weight: Given = None,
         *args: Any,
+        condition: Given = None,
+        mask: Given = None,
         **kwargs: Any,
     ) -> Logs | list[float]:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         within = keras_private.is_validation_of_fit(kwargs)
         if not within:
-            x, y, sample_weight = in_batches(x, y, sample_weight, batch_size)
+            x, y, sample_weight = in_batches(
+                with_known(x, condition=condition, mask=mask), y, sample_weight, batch_size
+            )
             data = checks.checked(self, x, y, sample_weight)
             x, y, sample_weight = as_given(x, y, sample_weight, data, self.has_steps_of_its_own)
         with self._reading(*([self._validation] * 2 if within else [None])):
             return super().evaluate(alone(x), y, batch_size, verbose, sample_weight, *args, **kwargs)
 
-    def predict(self, x: Given, *args: Any, **kwargs: Any) -> Array:
+    def predict(self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any) -> Array:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
-        x, *_ = in_batches(x, None, None, args[0] if args else kwargs.get("batch_size"))
+        x, *_ = in_batches(
+            with_known(x, condition=condition, mask=mask), None, None, args[0] if args else kwargs.get("batch_size")
+        )
         return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
 
-    def train_on_batch(self, x: Given, *args: Any, **kwargs: Any) -> Logs | list[float]:
+    def train_on_batch(
+        self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any
+    ) -> Logs | list[float]:
         """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
-        refuse_lossy(x)
         with self._reading(None):
-            return super().train_on_batch(x, *args, **kwargs)
+            return super().train_on_batch(_of_one_batch(x, condition, mask), *args, **kwargs)
 
-    def test_on_batch(self, x: Given, *args: Any, **kwargs: Any) -> Logs | list[float]:
+    def test_on_batch(
+        self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any
+    ) -> Logs | list[float]:
         """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
-        refuse_lossy(x)
         with self._reading(None):
-            return super().test_on_batch(x, *args, **kwargs)
+            return super().test_on_batch(_of_one_batch(x, condition, mask), *args, **kwargs)
 
     def train_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
@@ -219,9 +237,7 @@ class Trainer(keras.Model, Model):
 
     def predict_step(self, data: Given) -> tf.Tensor:
         """Returns the reconstruction's mean of one batch."""
-        observed = of_keras(data)
-        checks.check_keys(self, observed)
-        return self(observed["x"], training=False)
+        return self(alone(known_of(checks.element(self, data))), training=False)
 
     def make_train_function(self, force: bool = False) -> None:
         """Gives Keras its train function; by now Keras has asked how many steps a call on arrays takes."""
@@ -387,3 +403,9 @@ class Trainer(keras.Model, Model):
         config = keras.saving.deserialize_keras_object(config)
         self.num_data = config.pop("num_data", None)
         self.compile(**config)
+
+
+def _of_one_batch(x: Given, condition: Given, mask: Given) -> Given:
+    found = pack(x, condition=condition, mask=mask)
+    refuse_lossy(found.get("x"))
+    return alone(found)
