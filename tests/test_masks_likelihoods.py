@@ -6,9 +6,9 @@ import parts
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from likelihood_cases import MAKE
+from likelihood_cases import MAKE, SCALED, built, columns, data
 
-from tfvae import InvalidInput, likelihoods, sets
+from tfvae import InvalidInput, likelihoods, networks, scales, sets
 from tfvae.core.graphs import compiled
 
 NAMES = parts.LIKELIHOODS
@@ -182,6 +182,9 @@ def test_an_independent_likelihood_of_a_users_own_takes_a_mask():
         def element(self, loc):
             return tfp.distributions.LogNormal(loc, 1.0)
 
+        def starting_biases(self, x, axes):
+            return {"loc": np.mean(np.log(x), axis=axes, keepdims=True)[0]}
+
     likelihood = LogNormal(3)
     likelihood.build((None, 2))
     x, mask = tf.constant([[2.0, -1.0, np.nan]]), tf.constant([[True, False, False]])
@@ -189,3 +192,117 @@ def test_an_independent_likelihood_of_a_users_own_takes_a_mask():
     loc = likelihood.parameters(tf.ones([1, 2]))["loc"][0, 0]
     np.testing.assert_allclose(value, [tfp.distributions.LogNormal(loc, 1.0).log_prob(2.0)], rtol=1e-6)
     assert all(np.isfinite(g).all() for g in gradient)
+    likelihood.adapt([[2.0, 0.0, np.nan], [4.0, 3.0, -1.0]], [[True, False, False], [True, True, False]])
+    np.testing.assert_allclose(likelihood.head.dense.bias, [np.log(8) / 2, np.log(3), 0], rtol=1e-6)
+
+
+# adapt.
+
+
+def observed(x, seed=1):
+    """Returns a mask of x, `[N, ..., D]`, of another share in each column of the last axis, none in the last."""
+    mask = np.random.default_rng(seed).random(x.shape) < np.linspace(0.9, 0.4, x.shape[-1])
+    mask[..., -1] = False
+    return mask
+
+
+def started(likelihood):
+    """Returns the elements where the head's kernel contributes nothing."""
+    return likelihood.element(**likelihood.parameters(tf.zeros([1, 2])))
+
+
+def with_scale(name, scale, event):
+    """Returns a likelihood with a scale of its own, built."""
+    given = {"inverse_dispersion" if "Binomial" in name else "scale": scale(0.7)} if scale else {}
+    likelihood = getattr(likelihoods, name)(event, **given) if scale else MAKE[name](event)
+    likelihood.build((None, 2))
+    return likelihood
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [(name, None) for name in MAKE if name not in SCALED]
+    + [(name, kind) for name in SCALED for kind in (scales.PerDimension, scales.Predicted)],
+)
+def test_adapt_starts_each_column_as_its_observed_cells_alone_would(name, scale):
+    """A column without an observed cell starts as if nobody had adapted it; sums in another order round elsewhere."""
+    x = data(name, (60, 3))
+    mask, likelihood = observed(x), with_scale(name, scale, 3)
+    likelihood.adapt(under(mask, x), mask)
+    found = started(likelihood).log_prob(x).numpy()
+    for column, cells in enumerate(mask.T):
+        alone = with_scale(name, scale, 1)
+        if cells.any():
+            alone.adapt(x[cells][:, [column]])
+        expected = started(alone).log_prob(x[:, [column]])[:, 0]
+        np.testing.assert_allclose(found[:, column], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Normal", "Laplace", "NegativeBinomial"])
+def test_adapt_pools_a_shared_scale_over_the_observed_cells(name):
+    """Each cell counts once, whatever column it is in; a column without one does not count."""
+    x = data(name, (300, 4)) * np.float32([1, 1, 7, 1])
+    mask, likelihood = observed(x), with_scale(name, scales.Shared, 4)
+    likelihood.adapt(under(mask, x), mask)
+    means = [x[cells, column].mean() if cells.any() else 0 for column, cells in enumerate(mask.T)]
+    mean, error = np.broadcast_to(means, x.shape)[mask], (x - means)[mask]
+    moments = {
+        "Normal": lambda: np.sqrt(np.mean(error**2)),
+        "Laplace": lambda: np.mean(np.abs(error)),
+        "NegativeBinomial": lambda: np.mean(mean**2) / np.mean(error**2 - mean),
+    }
+    np.testing.assert_allclose(likelihood.scale.value(), moments[name](), rtol=1e-4)
+
+
+def test_adapt_starts_the_location_in_the_units_of_what_was_observed():
+    """The kernel's columns are as large as the observed spread; of a column without an observed cell, one."""
+    x = data("Normal", (400, 3)) * np.float32([1, 50, 1])
+    mask, likelihood = observed(x), with_scale("Normal", scales.PerDimension, 3)
+    likelihood.adapt(under(mask, x), mask)
+    size = np.sqrt(np.mean(likelihood.head.dense.kernel.numpy() ** 2, axis=0)) / np.sqrt(2 / (2 + 3))
+    np.testing.assert_allclose(size, [x[mask[:, 0], 0].std(), x[mask[:, 1], 1].std(), 1], rtol=1e-4)
+
+
+def test_adapt_by_channel_after_a_convolution_is_over_the_observed_pixels():
+    x = data("Poisson", (30, 4, 6, 2))
+    mask, likelihood = observed(x), likelihoods.Poisson((4, 6, 2), network=networks.conv_transpose((4, 6, 2), [3]))
+    likelihood.build((None, 2))
+    likelihood.adapt(under(mask, x), mask)
+    likelihood.head.dense.kernel.assign(tf.zeros_like(likelihood.head.dense.kernel))
+    mean = likelihood(tf.zeros([1, 2])).mean()[0]
+    np.testing.assert_allclose(mean[..., 0], np.full([4, 6], x[..., 0][mask[..., 0]].mean()), rtol=1e-4)
+    np.testing.assert_array_equal(mean[..., 1], np.ones([4, 6]))
+
+
+def test_adapt_of_columns_is_that_of_the_groups():
+    x, likelihood = np.tile(parts.COLUMNS, [20, 1]), columns()
+    likelihood.build((None, 2))
+    mask = observed(x)
+    likelihood.adapt(under(mask, x), mask)
+    parameters, first = likelihood.parameters(tf.zeros([1, 2])), 0
+    for index, part in enumerate(likelihood.likelihoods):
+        own = type(part).from_config(part.get_config())
+        own.build((None, 2))
+        own_columns, first = slice(first, first + part.event_shape[0]), first + part.event_shape[0]
+        own.adapt(under(mask, x)[:, own_columns], mask[:, own_columns])
+        for name, value in own.parameters(tf.zeros([1, 2])).items():
+            np.testing.assert_allclose(parameters[f"{name}_{index}"], value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_adapt_without_anything_observed_is_a_neutral_start(name):
+    likelihood, _, x, _ = case(name)
+    likelihood.adapt(np.full_like(x, np.nan), np.zeros(x.shape, bool))
+    assert all(np.isfinite(weight).all() for weight in likelihood.get_weights())
+    assert not np.any(likelihood.head.dense.bias)
+
+
+def test_adapt_refuses_what_it_can_see_and_a_mask_of_another_shape():
+    likelihood, x = built("Bernoulli", (2,)), np.float32([[0, np.nan], [1, 0.5]])
+    likelihood.adapt(x, [[True, False], [True, False]])
+    with pytest.raises(InvalidInput, match=r"0.5 at x\[1, 1\]"):
+        likelihood.adapt(x, ~np.isnan(x))
+    with pytest.raises(InvalidInput, match=r"nan at x\[0, 1\]"):
+        likelihood.adapt(x)
+    with pytest.raises(InvalidInput, match=r"a mask of shape \(2, 2\).*shape \(2,\).*isnan"):
+        likelihood.adapt(x, [True, False])

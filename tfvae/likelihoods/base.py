@@ -100,19 +100,22 @@ class Likelihood(ConditionalDistribution):
         """Returns the units in which a posterior had best see data of this kind: real numbers are standardised."""
         return scaling.Standardized(self.event_shape) if self.support == sets.REAL else scaling.Identity()
 
-    def adapt(self, x: ArrayLike) -> None:
+    def adapt(self, x: ArrayLike, mask: ArrayLike | None = None) -> None:
         """Sets the head's bias and the scale from data, as the `adapt` of a Keras preprocessing layer does.
 
         Where the head's kernel contributes nothing, the mean of p(x | z) is then the data's mean: of each dimension,
         or of each channel after a convolution. Means at the edge of the support are clipped, as each likelihood says.
         Call it once, after the model is made and before training: it overwrites the bias. What it sets are ordinary
-        weights, trained and saved like any other.
+        weights, trained and saved like any other. Where cells are missing, all this is of those that were observed; a
+        dimension without one gets a bias of zero, and its scale stays.
 
         Args:
             x: data after preprocessing, array or tensor, `[N, ...]`; some thousand rows are enough.
+            mask: bool, of the shape of x, true where x was observed; `None` if all of it was.
 
         Raises:
-            InvalidInput: if the likelihood has no weights yet, or x has a wrong shape or values outside the support.
+            InvalidInput: if the likelihood has no weights yet, x has a wrong shape or observed values outside the
+                support, or the mask another shape than x.
 
         Example:
             >>> vae.likelihood.adapt(vae.preprocess(x))
@@ -125,24 +128,32 @@ class Likelihood(ConditionalDistribution):
         if x.shape[1:] != self.event_shape or x.shape[0] == 0:
             remedy = "Pass preprocessed data with one row or more."
             raise InvalidInput(f"x of shape {('N', *self.event_shape)}", f"shape {tuple(x.shape)}", remedy)
+        if mask is not None:
+            mask = tf.cast(mask, tf.bool)
+            if mask.shape != x.shape:
+                remedy = "Pass one truth value for each cell of x, for example ~np.isnan(x)."
+                raise InvalidInput(f"a mask of shape {tuple(x.shape)}", f"shape {tuple(mask.shape)}", remedy)
+            x = tf.where(mask, x, self.support.inner)
         outside = tf.where(~self.support.contains(x))
         if len(outside):
             at = tuple(int(i) for i in outside[0])
             expected = f"x with values in {self.support.description}, the support of {name}"
             raise InvalidInput(expected, f"{float(x[at]):g} at x[{', '.join(map(str, at))}]", self.remedy(x))
         axes = tuple(range(1 + len(self.head.space)))
-        self.head.set_biases(self.starting_biases(x.numpy(), axes))
-        self.head.set_reach(self.starting_reach(x.numpy(), axes))
+        observed = x.numpy() if mask is None else np.ma.masked_array(x, ~mask.numpy())
+        self.head.set_biases(_or_neutral(self.starting_biases(observed, axes), 0.0))
+        self.head.set_reach(_or_neutral(self.starting_reach(observed, axes), 1.0))
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the head's biases at which the likelihood fits the data best; sets the scale, if it is a weight.
 
         Args:
-            x: data in the support, `[N, *event]`.
+            x: data in the support, `[N, *event]`; where cells are missing a masked array, whose means leave them out.
             axes: those over which a bias is shared: the rows, and the spatial axes after a convolution.
 
         Returns:
-            Name to value, with `axes` averaged away (kept with length one, the first one dropped).
+            Name to value, with `axes` averaged away (kept with length one, the first one dropped); NaN or masked where
+            nothing was observed.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define starting_biases, which adapt needs.")
 
@@ -257,21 +268,31 @@ class ScaledLikelihood(IndependentLikelihood):
 
 
 def average(values: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
-    """Returns the mean over `axes`, kept with length one but for the first, which is dropped; over all for `None`."""
+    """Returns the mean over `axes`, kept with length one but for the first, which is dropped; over all for `None`.
+
+    Of a masked array it is that of the observed cells, NaN where there are none, and no masked array.
+    """
     mean = np.mean(values, axis=axes, keepdims=axes is not None, dtype=np.float64)
-    return mean if axes is None else mean[0]
+    return np.ma.filled(mean if axes is None else mean[0], np.nan)
 
 
 def solve_increasing(
     function: Callable[[np.ndarray], np.ndarray], target: np.ndarray, low: float, high: float
 ) -> np.ndarray:
-    """Returns the u between `low` and `high` at which an increasing function is `target`, elementwise, by bisection."""
-    low, high = np.full_like(target, low), np.full_like(target, high)
+    """Returns the u between `low` and `high` at which an increasing function is `target`, elementwise, by bisection.
+
+    NaN where the target is.
+    """
+    low, high = low + 0 * target, high + 0 * target
     for _ in range(40):
         middle = (low + high) / 2
         above = function(middle) > target
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return (low + high) / 2
+
+
+def _or_neutral(values: dict[str, np.ndarray], neutral: float) -> dict[str, np.ndarray]:
+    return {name: np.ma.masked_where(np.isnan(value), value).filled(neutral) for name, value in values.items()}
 
 
 def suggest(x: tf.Tensor) -> list[str]:

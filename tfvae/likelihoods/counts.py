@@ -207,5 +207,5 @@ def _inverse_dispersion(x: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarr
     """Returns m^2 / (variance - m), by moments, in [0.01, 1000]."""
     mean = np.mean(x, axis=0, dtype=np.float64).astype(np.float32)
     excess = average(np.square(x - mean) - mean, axes)
-    square = average(np.square(mean)[None], axes)
+    square = average(np.square(mean + 0 * x), axes)  # as often as there are cells of x
     return np.clip(square / np.maximum(excess, 1e-3 * square + 1e-12), 0.01, 1000.0)

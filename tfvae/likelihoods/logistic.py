@@ -109,7 +109,7 @@ class Discretized(ScaledLikelihood):
             mean = np.mean(mean, axis=tuple(range(-len(self.components), 0)))
             return np.mean(mean, axis=tuple(axis - 1 for axis in axes[1:]), keepdims=True)
 
-        reach = 2 + np.max(spread) + 20 * np.max(scale)  # from there on every element is at an end of the range
+        reach = 2 + np.nanmax(spread, initial=0.0) + 20 * np.max(scale)  # from there on all are at an end of the range
         shift = solve_increasing(means, np.clip(mean, 1e-3 * top, (1 - 1e-3) * top), -reach, reach)
         return {**biases, "loc": each(shift) + spread}
 
