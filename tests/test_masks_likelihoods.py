@@ -1,4 +1,4 @@
-"""Cells of x that were not observed, below the model: `likelihood.log_prob(parameters, target, mask)`."""
+"""Cells of x that were not observed, below the model: densities, starts and units are of the observed ones alone."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from likelihood_cases import MAKE, SCALED, built, columns, data
 
-from tfvae import InvalidInput, likelihoods, networks, scales, sets
+from tfvae import InvalidInput, likelihoods, networks, scales, scaling, sets
 from tfvae.core.graphs import compiled
 
 NAMES = parts.LIKELIHOODS
@@ -306,3 +306,53 @@ def test_adapt_refuses_what_it_can_see_and_a_mask_of_another_shape():
         likelihood.adapt(x)
     with pytest.raises(InvalidInput, match=r"a mask of shape \(2, 2\).*shape \(2,\).*isnan"):
         likelihood.adapt(x, [True, False])
+
+
+# scaling.
+
+
+def standardized(x, size, order=1):
+    """Returns m and s of rows that come in blocks."""
+    one = scaling.Standardized(x.shape[1:])
+    one.build((None, *x.shape[1:]))
+    one.adapt(lambda: (x[first : first + size] for first in range(0, len(x), size)))
+    return one.mean.numpy(), one.scale.numpy()
+
+
+@pytest.mark.parametrize("size", [7, 500])
+@pytest.mark.parametrize("event", [(4,), (2, 4)])
+def test_standardized_by_the_observed_cells_of_each_column(event, size):
+    """In blocks of which the first ones show nothing of a column far from zero; 0 and 1 where none does."""
+    x = np.random.default_rng(0).normal(size=[300, *event]) * [1, 8, 1e-3, 1] + [0, 4e6, -3, 1]
+    x = x.astype(np.float32)
+    mask = observed(x)
+    mask[:20, ..., 1] = False
+    mean, scale = standardized(np.where(mask, x, np.nan).astype(np.float32), size)
+    for place in np.ndindex(event):
+        cells = np.float64(x[(slice(None), *place)])[mask[(slice(None), *place)]]
+        expected = (cells.mean(), cells.std()) if len(cells) else (0, 1)
+        np.testing.assert_allclose([mean[place], scale[place]], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_shown_is_the_mask_in_the_shape_of_scaled_x():
+    """The numbers that another value of a cell changes are the ones that are shown if it is."""
+    mask = np.bool_([[1, 0, 1, 0, 1], [0, 1, 1, 1, 0]])
+    one_hot = [[1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]]
+    groups = scaling.Grouped([scaling.LogCounts(), scaling.OneHot(3), scaling.Identity()], [2, 2, 1])
+    grouped = [[1, 0, 1, 1, 1, 0, 0, 0, 1], [0, 1, 1, 1, 1, 1, 1, 1, 0]]
+    for make, expected in [(scaling.OneHot(3), one_hot), (groups, grouped), (scaling.Levels(3), mask)]:
+        shown = make.shown(mask)
+        np.testing.assert_array_equal(shown, expected)
+        assert np.asarray(shown).dtype == bool
+        for place in np.argwhere(mask):
+            x = np.zeros([2, 5], np.float32)
+            x[tuple(place)] = 1
+            assert np.all(shown.numpy() if tf.is_tensor(shown) else shown, where=make(x) != make(np.zeros_like(x)))
+    assert scaling.OneHot(2).shown(np.ones([3, 4, 5], bool)).shape == (3, 4, 10)
+
+
+@every
+def test_what_a_likelihood_proposes_shows_a_mask_in_its_shape(name):
+    likelihood, _, x, mask = case(name)
+    proposed = likelihood.default_scaling()
+    assert proposed.shown(mask).shape == (len(x), *proposed.scaled_shape(likelihood.event_shape))

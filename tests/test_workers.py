@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TESTS = Path(__file__).parent
@@ -58,3 +59,15 @@ def test_workers_go_on_after_one_of_them_died(tmp_path):
     print(found, codes)
     again, codes = workers(tmp_path, "die")
     assert codes == [0, 0] and len(again[0]["history"]) == 4 and again[0]["history"] == again[1]["history"]
+
+
+@pytest.mark.slow
+def test_workers_pool_their_units_by_the_cells_that_each_has_observed(tmp_path):
+    """A column that one of them never saw is the other's alone; one that nobody saw stays as it is."""
+    found, codes = workers(tmp_path, "pool")
+    assert codes == [0, 0]
+    x = np.concatenate([np.float64(worker["x"]) for worker in found])
+    assert [np.sum(~np.isnan(np.float64(worker["x"])), axis=0).tolist() for worker in found] == [[15, 7, 0], [3, 0, 0]]
+    for worker in found:
+        np.testing.assert_allclose(worker["mean"], [*np.nanmean(x[:, :2], axis=0), 0], rtol=1e-6)
+        np.testing.assert_allclose(worker["scale"], [*np.nanstd(x[:, :2], axis=0), 1], rtol=1e-6)

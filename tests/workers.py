@@ -88,7 +88,20 @@ def die(folder):
         say(died=type(error).__name__, epochs=sorted(path.name for path in folder.iterdir()))
 
 
+def pool(folder):
+    """Units of rows of which worker 1 has fewer, nothing in column 1, and neither worker anything in column 2."""
+    x = np.random.default_rng(INDEX).normal(5 * INDEX, 1 + INDEX, [20 - 12 * INDEX, 3])
+    x[:5, 0], x[:, 1:] = np.nan, np.nan
+    if not INDEX:
+        x[:7, 1] = np.arange(7)
+    with strategy.scope():
+        units = tfvae.scaling.Standardized((3,))
+        units.build((None, 3))
+        units.adapt(lambda: iter(np.split(x, 2)))
+    say(x=x.tolist(), mean=units.mean.numpy().tolist(), scale=units.scale.numpy().tolist())
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1], str(INDEX))
     folder.mkdir(parents=True, exist_ok=True)
-    {"agree": agree, "die": die}[sys.argv[2]](folder)
+    {"agree": agree, "die": die, "pool": pool}[sys.argv[2]](folder)

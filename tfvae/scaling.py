@@ -35,7 +35,10 @@ ALIKE = 1e-6  # a spread below this share of the largest value is rounding, not 
 
 
 class Scaling(keras.layers.Layer, abc.ABC):
-    """A fixed map from preprocessed x, `[B, *event]`, to what the posterior sees; subclasses define `call`."""
+    """A fixed map from preprocessed x, `[B, *event]`, to what the posterior sees; subclasses define `call`.
+
+    One that changes the shape also defines `scaled_shape` and `shown`.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -47,6 +50,14 @@ class Scaling(keras.layers.Layer, abc.ABC):
     def scaled_shape(self, event_shape: Shape) -> Shape:
         """Returns the shape of one scaled example."""
         return event_shape
+
+    def shown(self, mask: Tensor) -> Tensor:
+        """Returns which numbers of scaled x come from observed cells, `[B, *scaled_shape]`.
+
+        Args:
+            mask: true where x was observed, `[B, *event]`.
+        """
+        return mask
 
     def compute_output_shape(self, input_shape: BatchShape) -> BatchShape:
         """Returns the shape of scaled x, which `model.summary()` shows."""
@@ -61,7 +72,7 @@ class Scaling(keras.layers.Layer, abc.ABC):
         """Takes from data what the scaling needs, as the `adapt` of a Keras preprocessing layer does.
 
         Args:
-            blocks: gives preprocessed x, `[B, *event]`, block by block.
+            blocks: gives preprocessed x, `[B, *event]`, block by block; NaN where it was not observed.
         """
         del blocks
 
@@ -141,6 +152,10 @@ class OneHot(Scaling):
         vectors = tf.one_hot(tf.cast(x, tf.int32), self.num_categories)
         return tf.reshape(vectors, [tf.shape(x)[0], *self.scaled_shape(tuple(x.shape[1:]))])
 
+    def shown(self, mask: Tensor) -> Tensor:
+        """Returns the mask with each label's truth value K times, as its vector has numbers."""
+        return tf.repeat(mask, self.num_categories, axis=-1)
+
     def scaled_shape(self, event_shape: Shape) -> Shape:
         """Returns the shape of one scaled example."""
         return (*event_shape[:-1], event_shape[-1] * self.num_categories)
@@ -155,6 +170,8 @@ class Standardized(Scaling):
     """Each number less its mean over the training data, divided by its standard deviation there.
 
         (x_i - m_i) / s_i,      s_i = 1 where x_i does not vary
+
+    m_i and s_i are of the rows in which x_i was observed; of a number that never was, 0 and 1.
 
     Args:
         event_shape: shape of one example.
@@ -187,14 +204,15 @@ class Standardized(Scaling):
 
     def adapt(self, blocks: Blocks) -> None:
         """Sets m and s to the data's; of several workers, to those of all their data."""
-        rows, total, squares, origin = 0, 0.0, 0.0, None
+        count, total, squares, origin = 0, 0.0, 0.0, 0.0  # of each number's observed cells
         for block in blocks():
             x = np.asarray(block, np.float64)
-            origin = x.mean(axis=0) if origin is None else origin  # sums of squares of small differences keep digits
-            rows, total, squares = rows + len(x), total + x.sum(0), squares + np.square(x - origin).sum(0)
-        mean = total / rows
-        variance = np.maximum(squares / rows - np.square(mean - origin), 0.0)
-        mean, variance = replicas.pooled(mean, variance, rows)
+            cells, part = np.sum(~np.isnan(x), axis=0), np.nansum(x, axis=0)
+            origin = np.where(count, origin, _ratio(part, cells))  # sums of squares of small differences keep digits
+            count, total, squares = count + cells, total + part, squares + np.nansum(np.square(x - origin), axis=0)
+        mean = _ratio(total, count)
+        variance = np.maximum(_ratio(squares, count) - np.square(mean - origin), 0.0)
+        mean, variance = replicas.pooled(mean, variance, count)
         spread = np.sqrt(variance)
         self.mean.assign(mean)
         self.scale.assign(np.where(spread > ALIKE * np.maximum(np.abs(mean), spread), spread, 1.0))
@@ -234,6 +252,11 @@ class Grouped(Scaling):
         groups = tf.split(x, self.sizes, axis=-1)
         return tf.concat([scaling(group) for scaling, group in zip(self.scalings, groups, strict=True)], axis=-1)
 
+    def shown(self, mask: Tensor) -> Tensor:
+        """Returns what each group shows, side by side."""
+        groups = tf.split(mask, self.sizes, axis=-1)
+        return tf.concat([scaling.shown(group) for scaling, group in zip(self.scalings, groups, strict=True)], axis=-1)
+
     def scaled_shape(self, event_shape: Shape) -> Shape:
         """Returns the shape of one scaled row."""
         del event_shape
@@ -254,3 +277,8 @@ class Grouped(Scaling):
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "scalings": list(self.scalings), "sizes": list(self.sizes)}
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Returns the mean of what adds up to `total`, 0 where nothing was counted."""
+    return total / np.maximum(count, 1)

@@ -47,16 +47,19 @@ def own(rows: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     return rows[first : first + size]
 
 
-def pooled(mean: np.ndarray, variance: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and variance of the rows of all workers, each of which has those of its own; within a scope."""
+def pooled(mean: np.ndarray, variance: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns means and variances of the values of all workers, each of which has `count` of its own; within a scope.
+
+    Zero where all have none.
+    """
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
         return mean, variance
 
     def of_all() -> tuple[tf.Tensor, tf.Tensor]:
-        number = tf.constant(rows, tf.float64)
-        center = total(number * mean) / total(number)
-        return center, total(number * (variance + (mean - center) ** 2)) / total(number)
+        number = tf.constant(count, tf.float64)
+        center = tf.math.divide_no_nan(total(number * mean), total(number))
+        return center, tf.math.divide_no_nan(total(number * (variance + (mean - center) ** 2)), total(number))
 
     return tuple(strategy.experimental_local_results(part)[0].numpy() for part in strategy.run(of_all))
 
