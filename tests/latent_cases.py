@@ -41,6 +41,7 @@ PRIORS = {
     "Flow-Spline": (priors.Flow, {"transform": lambda: stack(flows.MaskedAutoregressive, flows.Spline)}, (1, 2)),
     "HypersphericalUniform": (priors.HypersphericalUniform, {}, (2, 3)),
     "UniformCategorical": (priors.UniformCategorical, {"num_categories": 3}, (1, 2)),
+    "Categorical": (priors.Categorical, {"num_categories": 3}, (1, 2)),
     "RelaxedCategorical": (priors.RelaxedCategorical, {"num_categories": 3}, (1,)),
 }
 PARTS = {**{f"posterior {k}": v for k, v in POSTERIORS.items()}, **{f"prior {k}": v for k, v in PRIORS.items()}}
@@ -48,7 +49,7 @@ CASES = [(name, dim) for name, (_, _, dims) in PARTS.items() for dim in dims]
 PRIOR_OF = {  # of each space, priors whose KL divergence is asked for
     sets.REAL: lambda dim: [randomised(priors.DiagonalNormal(dim)), priors.StandardNormal(dim)],
     sets.SPHERE: lambda dim: [priors.HypersphericalUniform(dim)],
-    sets.ONE_HOT: lambda dim: [priors.UniformCategorical(dim, 3)],
+    sets.ONE_HOT: lambda dim: [priors.UniformCategorical(dim, 3), randomised(priors.Categorical(dim, 3))],
     sets.SIMPLEX: lambda dim: [],
 }
 

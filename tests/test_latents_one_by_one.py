@@ -131,8 +131,9 @@ def test_every_part_is_in_the_list(module, base, listed):
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_a_prior_refuses_a_network(name):
-    """It has no context: the network would do nothing."""
+    """It is given nothing: the network would read nothing; and most priors cannot be given anything."""
     kind, arguments, _ = PARTS[f"prior {name}"]
     arguments = {k: v() if callable(v) else v for k, v in arguments.items()}
-    with pytest.raises(tfvae.InvalidInput, match=f"{kind.__name__} without a network.*posterior or the likelihood"):
+    message = f"{kind.__name__} without a network.*given=|a network of {kind.__name__} that is given something"
+    with pytest.raises(tfvae.InvalidInput, match=message):
         kind(3, **arguments, network=tfvae.networks.mlp([4]))

@@ -7,6 +7,7 @@
 What a user asks of it is in `tfvae.vae`.
 """
 
+import abc
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from tfvae import conditions
 from tfvae.checks.given import check_given, features_of, roots, shapes_of
 from tfvae.checks.known import observed_only
 from tfvae.checks.parts import check_kind, check_latents
-from tfvae.core import frozen, seeds
+from tfvae.core import frozen, keras_private, seeds
 from tfvae.core.context import Context, Made
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.feature import Feature
@@ -214,6 +215,18 @@ class Composed(Trainer):
         evidence = self.evidence(known, objective.num_samples, seeds.as_seed(0), estimator=estimator, num_data=2)
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
+
+    @abc.abstractmethod
+    def call(self, x: ArrayLike | Observed, training: bool = False) -> tf.Tensor:
+        """Returns the reconstruction's mean, `[B, ...]`."""
+
+    def summary(self, *args: Any, expand_nested: bool = False, **kwargs: Any) -> None:
+        """Prints the parts as `keras.Model.summary` prints layers; with `expand_nested` their networks after them."""
+        super().summary(*args, **kwargs)
+        networks = [getattr(part, "network", None) for part in keras_private.layers_now(self)] if expand_nested else []
+        for network in networks:
+            if isinstance(network, keras.Model):
+                network.summary(*args, expand_nested=True, **kwargs)
 
     # Saving.
 

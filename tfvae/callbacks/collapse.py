@@ -56,7 +56,8 @@ class CollapseAlarm(keras.callbacks.Callback):
     there for all callbacks that come later in the list; `ProgressBar` keeps the long ones out of the printed line.
 
     Args:
-        probe: raw examples, `[N, ...]`, held-out ones if there are; a few hundred. I(x; z) shows up to log N.
+        probe: raw examples, `[N, ...]`, or an `Observed` with their conditions, held-out ones if there are; a few
+            hundred. I(x; z) shows up to log N.
         min_rate: nats under which the decoder counts as ignoring z.
         patience: epochs for which a state must last before the alarm.
         seed: of the samples for `mutual_information`.
@@ -112,7 +113,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Measures the probe, adds to the logs, and raises the alarm."""
         vae, logs = self.model, {} if logs is None else logs
-        activity = latents.relative_activity(vae, latents.posterior_means(vae, self.probe, self.seed))
+        activity = latents.relative_activity(vae, latents.posterior_means(vae, self.probe, self.seed), self.probe)
         aggregated = latents.mutual_information(vae, self.probe, seed=self.seed)
         dimensions = latents.kl_per_dimension(vae, self.probe)
         count, rate = latents.active_units(activity), aggregated.mutual_information + aggregated.marginal_kl

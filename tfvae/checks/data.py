@@ -127,12 +127,19 @@ def given(vae: "Model", x: Given, **more: Given) -> Observed:
     Raises:
         InvalidInput: for an unknown key, weights, or a wrong type or shape.
     """
-    found = of.pack(x, **more) if not isinstance(x, Mapping) or "x" in x else of.pack({"x": x}, **more)
+    found = of.pack(x, **more)
     check_keys(vae, found)
     if "weight" in found:
         remedy = "Leave them out: this gives one number for each example, or averages over examples."
         raise InvalidInput("data without sample weights", "a dict with weight", remedy)
     return whole(vae, found)
+
+
+def one_batch(x: Given, **more: Given) -> Given:
+    """Returns a batch as Keras carries it: x, or an `Observed` where more is known; `None` is what is not known."""
+    found = of.pack(x, **more)
+    refuse_lossy(found.get("x"))
+    return of.alone(found)
 
 
 def whole(vae: "Model", found: Observed) -> Observed:
@@ -281,7 +288,7 @@ def _check_form(data: Given) -> None:
 
 def check_keys(vae: "Model", given: Mapping[str, Given]) -> None:
     """Raises `InvalidInput` for a dict of what is known that lacks x, holds None, or has other keys."""
-    empty = [key for key, part in given.items() if part is None]
+    empty = [key for key, part in given.items() if part is None and key != "x"]
     if empty:
         raise InvalidInput("a dict without None", f"{empty[0]}=None", "Leave out the key of what is not known.")
     if "x" in given and given.keys() <= NAMES.keys():

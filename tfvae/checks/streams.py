@@ -61,7 +61,10 @@ def in_batches(
     beside = isinstance(x, Mapping) and (y is not None or sample_weight is not None)  # which is refused later
     if beside or not any(map(is_read_in_parts, tf.nest.flatten(given))):
         return x, y, sample_weight
-    parts = tf.nest.map_structure(lambda part: part if is_read_in_parts(part) else np.asarray(part), given)
+    parts = {
+        key: tf.nest.map_structure(_in_rows, part) if isinstance(part, Mapping) else _in_rows(part)
+        for key, part in given.items()
+    }
     rows = parts["x"].shape[0] if "x" in parts else 0
     shapes = [(key, part.shape) for key, some in parts.items() for part in tf.nest.flatten(some)]
     unlike = [f"{key} of shape {shape}" for key, shape in shapes if shape[:1] != (rows,)]
@@ -73,6 +76,10 @@ def in_batches(
     target = parts.get("target", parts["x"])  # Keras drops weights of x alone
     data = (parts["x"], target, parts["weight"]) if "weight" in parts else tuple(parts.values())
     return RowBatches(data, batch_size or 32, order), None, None
+
+
+def _in_rows(part: Given) -> Given:
+    return part if is_read_in_parts(part) else np.asarray(part)
 
 
 def num_examples(data: Given, steps_per_epoch: int | None = None) -> int | None:

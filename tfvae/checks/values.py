@@ -70,7 +70,7 @@ class _Stage(NamedTuple):
 
 def _stages(vae: "Model", x: Array, support: sets.ValueSet) -> Iterator[_Stage]:
     x = tf.cast(x, tf.float32)
-    fill = "Pass mask=~np.isnan(x) if cells are missing, else remove those rows."
+    fill = "Remove or fill the missing values first, or leave them out: mask=~np.isnan(x)."
     yield _Stage(x, sets.REAL, "values that are finite as float32", lambda x: fill)
     for layer in vae.preprocessing:
         if hasattr(layer, "support"):

@@ -186,6 +186,10 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
                 "a symbolic keras.Input, on which no TFP distribution can be made",
                 "Call the part inside a layer's or model's call method, or use the VAE itself, which is a Keras model.",
             )
+        if context is None and self.given:
+            remedy = "Pass a context, or ask the model: vae.encode(x), vae.decode(z), vae.prior_of(condition)."
+            expected = f"{', '.join(self.given)}, which this {type(self).__name__} is given"
+            raise InvalidInput(expected, "no context", remedy)
         if isinstance(context, Mapping) and not self.built:
             self.build({name: tuple(np.shape(context[name])[1:]) for name in self.given})
         if isinstance(context, Context) or not self.given:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import event_batch
+from tfvae.checks.data import given
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
+from tfvae.core.observed import num_rows
 from tfvae.core.types import ArrayLike
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal
@@ -109,7 +110,7 @@ def inference_gaps(
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of arrays.
         steps: of `tfvae.inference.refine`.
         learning_rate: of `tfvae.inference.refine`.
         num_samples: samples for each example.
@@ -133,12 +134,13 @@ def inference_gaps(
         (4,)
     """
     num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
-    x = event_batch(x, vae.event_shape)
-    if log_prob is not None and len(log_prob.log_prob) != len(x):
+    observed = given(vae, x)
+    number = num_rows(observed)
+    if log_prob is not None and len(log_prob.log_prob) != number:
         received = f"one of {len(log_prob.log_prob)} examples"
-        raise InvalidInput(f"log_prob of the {len(x)} examples in x", received, "Estimate it for the same x.")
+        raise InvalidInput(f"log_prob of the {number} examples in x", received, "Estimate it for the same x.")
     stream = seeds.fold(seed, seeds.REFINEMENT)
-    refined = refine(vae, x, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose)
+    refined = refine(vae, observed, steps, learning_rate, seed=stream, evaluation_samples=num_samples, verbose=verbose)
     method, bound, untrusted = f"the {type(log_prob).__name__} that was passed", refined.elbo, math.nan
     if log_prob is None:
         method = f"importance sampling with {num_samples} samples of the refined q"

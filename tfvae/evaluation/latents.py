@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae.core import seeds
 from tfvae.core.errors import sample_count
 from tfvae.core.graphs import compiled_for
-from tfvae.core.observed import Known
+from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import REAL
 from tfvae.core.types import ArrayLike, Parameters
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
@@ -84,17 +85,29 @@ def prior_variance(vae: VAE) -> np.ndarray:
     return compiled_for(vae, _prior_variance)().numpy().astype(np.float64)
 
 
-def relative_activity(vae: VAE, means: np.ndarray) -> np.ndarray:
+def relative_activity(vae: VAE, means: np.ndarray, x: ArrayLike | Observed | None = None) -> np.ndarray:
     """Returns Var_x E_q(z|x)[z_d] / Var_p(z_d), `[D]`, from posterior means, `[N, D]`; NaN from a single example.
 
+        of a prior that is told c:    Var_x (E_q(z|x)[z_d] - E_p(z|c)[z_d]) / E_c Var_p(z_d | c)
+
     By the law of total variance it lies between 0 and 1 where q(z) is the prior, whatever its space and scale; for a
-    standard normal prior it is the activity of Burda et al. itself.
+    standard normal prior it is the activity of Burda et al. itself. What the condition says alone does not count.
+
+    Args:
+        vae: the model.
+        means: of the posteriors.
+        x: the same examples with their conditions, an `Observed`; not needed where the prior is given nothing.
 
     Example:
         >>> active_units(relative_activity(vae, posterior_means(vae, x))) <= vae.latent_dim
         True
     """
-    return unit_activity(means) / prior_variance(vae)
+    if not vae.prior.given:
+        return unit_activity(means) / prior_variance(vae)
+    moments = compiled_for(vae, _prior_moments, reduce_retracing=True)
+    center, variance = zip(*(moments(block.known) for block in _blocks(vae, x)), strict=True)
+    spread = np.concatenate(variance).astype(np.float64).reshape(len(means), vae.latent_dim, -1).mean(axis=0)
+    return unit_activity(means - np.concatenate(center)) / spread.sum(axis=1)
 
 
 def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
@@ -188,12 +201,20 @@ def _blocks(vae: VAE, x: ArrayLike) -> Iterator[Block]:
 
 
 def _prior_variance(vae: VAE) -> tf.Tensor:
-    prior = vae.prior()
-    try:
-        variance = prior.variance()
-    except NotImplementedError:
-        variance = tf.math.reduce_variance(prior.sample(DRAWS_FOR_A_VARIANCE, seed=seeds.as_seed(0)), axis=0)
+    variance = _moments(vae.prior(), DRAWS_FOR_A_VARIANCE)[1]
     return tf.reduce_sum(tf.reshape(variance, [vae.latent_dim, -1]), axis=1)
+
+
+def _prior_moments(vae: VAE, known: Known) -> tuple[tf.Tensor, tf.Tensor]:
+    return _moments(vae.prior(vae.context(known)), SAMPLES_FOR_A_MEAN)
+
+
+def _moments(p: tfp.distributions.Distribution, draws: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns mean and variance, in closed form or, where there is none, of some draws."""
+    try:
+        return p.mean(), p.variance()
+    except NotImplementedError:
+        return tf.nn.moments(p.sample(draws, seed=seeds.as_seed(0)), axes=[0])
 
 
 def _dimension_kl(vae: VAE, known: Known) -> tf.Tensor | None:

@@ -17,11 +17,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import check_arrays
+from tfvae.checks.data import check_arrays, given
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, sample_count
 from tfvae.core.graphs import compiled_for
-from tfvae.core.observed import Known
+from tfvae.core.observed import Known, Observed, num_rows
 from tfvae.core.types import ArrayLike
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
@@ -77,8 +77,8 @@ def evaluate(
 
     Args:
         vae: the model.
-        data: raw examples `[N, ...]`, or batches of them, for example a `tf.data.Dataset` of x or of (x, y); y is not
-            used.
+        data: raw examples `[N, ...]`, an `Observed` of arrays (x, condition, mask), or batches of them, for example a
+            `tf.data.Dataset` of x or of (x, y); y is used if it is the condition.
         num_samples: importance samples S for each example.
         seed: of all noise; `None` draws one, which the report states.
         ladder: numbers of samples k of which the bound is shown, above S only S itself; 1 and S are always on it.
@@ -115,7 +115,7 @@ def evaluate(
         check_posterior(vae)
     chunk, groups, tail = chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
     if is_array(data):
-        check_arrays(vae, data)  # before the first sample, not after the last
+        check_arrays(vae, given(vae, data))  # before the first sample, not after the last
     score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)
     mean, parts = compiled_for(vae, latents.posterior_mean, reduce_retracing=True), []
     without_z, below = {} if baselines_from is None else fitted(vae, baselines_from, seed), []
@@ -124,11 +124,13 @@ def evaluate(
         stream = seeds.fold(seeds.as_seed(seed), block.index)
         scores = score(block.known, tf.constant(num_samples), stream)
         parts.append({**_per_example(scores, num_samples), "latent_mean": mean(block.known, stream).numpy()})
+        if without_z and "mask" in block.known:
+            raise InvalidInput("complete data beside baselines", "a mask", "Leave baselines_from out.")
         below.append(scored(without_z, block.known["x"]))
         for rows in (sample, refined):
-            rows.add(np.asarray(block.x))
+            rows.add(block.observed, block.rows)
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    mixture = latents.mutual_information(vae, np.stack(sample.rows), seed=seed)
+    mixture = latents.mutual_information(vae, sample.joined(), seed=seed)
     bounds = [(k, num_samples // k, values["bounds"][:, i]) for i, k in enumerate(rungs)]
     return Report(
         examples=len(values["log_prob"]),
@@ -146,9 +148,9 @@ def evaluate(
         pareto_threshold=trust.threshold(num_samples),
         untrusted=trust.share_untrusted(values["pareto_shape"], num_samples),
         kl_per_dimension=_means(values.get("kl_per_dimension")),
-        unit_activity=tuple(latents.relative_activity(vae, values["latent_mean"]).tolist()),
+        unit_activity=tuple(_activity(vae, values["latent_mean"], sample).tolist()),
         aggregated=mixture,
-        gaps=_gap_means(vae, refined.rows, num_samples, seed, verbose) if refined.limit else None,
+        gaps=_gap_means(vae, refined.joined(), num_samples, seed, verbose) if refined.limit else None,
         baselines=joined(below).beside(values["log_prob"]),
         per_example=values if per_example else None,
     )
@@ -161,14 +163,30 @@ class _RandomRows:
         self.limit, self.rows, self.seen = limit, [], 0
         self.random = np.random.default_rng(abs(seed))
 
-    def add(self, rows: np.ndarray) -> None:
-        for row in rows:
+    def add(self, observed: Observed, number: int) -> None:
+        """Takes the rows of arrays into account."""
+        for index in range(number):
             self.seen += 1
             slot = self.random.integers(self.seen)
             if len(self.rows) < self.limit:
-                self.rows.append(row.copy())  # a view would keep its whole batch
+                self.rows.append(_row(observed, index))
             elif slot < self.limit:
-                self.rows[slot] = row.copy()
+                self.rows[slot] = _row(observed, index)
+
+    def joined(self) -> Observed:
+        """Returns the rows as arrays."""
+        return tf.nest.map_structure(lambda *parts: np.stack(parts), *self.rows)
+
+
+def _activity(vae: VAE, means: np.ndarray, sample: _RandomRows) -> np.ndarray:
+    if not vae.prior.given:
+        return latents.relative_activity(vae, means)
+    return latents.relative_activity(vae, latents.posterior_means(vae, sample.joined()), sample.joined())
+
+
+def _row(observed: Observed, index: int) -> Observed:
+    """Returns one row; a view would keep its whole batch."""
+    return tf.nest.map_structure(lambda part: np.array(part[index]), observed)
 
 
 def _score(
@@ -209,10 +227,10 @@ def _per_example(scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _gap_means(vae: VAE, rows: list[np.ndarray], num_samples: int, seed: int, verbose: bool) -> GapMeans:
-    gaps = inference_gaps(vae, np.stack(rows), num_samples=num_samples, seed=seed, verbose=verbose)
+def _gap_means(vae: VAE, rows: Observed, num_samples: int, seed: int, verbose: bool) -> GapMeans:
+    gaps = inference_gaps(vae, rows, num_samples=num_samples, seed=seed, verbose=verbose)
     means = (Estimate.of(gap.value) for gap in (gaps.variational_gap, gaps.approximation_gap, gaps.amortisation_gap))
-    return GapMeans(len(rows), *means, gaps.untrusted)
+    return GapMeans(num_rows(rows), *means, gaps.untrusted)
 
 
 def _means(values: np.ndarray | None) -> tuple[float, ...] | None:

@@ -78,15 +78,11 @@ class VampPrior(Prior):
         self._binding: Callable[[], tuple] | None = None  # not the posterior itself: Keras would save its weights twice
 
     def bind(self, posterior: "Posterior", event_shape: tuple[int, ...]) -> None:
-        """Takes the components from `posterior`, for data of shape `event_shape`.
-
-        Raises:
-            InvalidInput: if the posterior is given more than x and the mask: there are no pseudo-conditions.
-        """
-        others = [name for name in posterior.given if name not in ("x", "mask")]
+        """Takes the components from `posterior`, for data of shape `event_shape`; there are no pseudo-conditions."""
+        others = {*posterior.given} - {"x", "mask"}
         if others:
-            remedy = f'Use priors.MixtureOfNormals({self.latent_dim}, {self.num_components}, given="{others[0]}").'
-            raise InvalidInput("a posterior that is given x alone, for a VampPrior", f"given {others[0]!r}", remedy)
+            remedy = f'Use priors.MixtureOfNormals({self.latent_dim}, {self.num_components}, given="condition").'
+            raise InvalidInput("a posterior that is given x alone, for a VampPrior", f"given {min(others)!r}", remedy)
         self._binding = lambda: (posterior, tuple(event_shape))
 
     def _bound(self) -> "tuple[Posterior, tuple[int, ...]]":

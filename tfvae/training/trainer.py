@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from tfvae.checks import data as checks
-from tfvae.checks.containers import refuse_lossy
 from tfvae.checks.counted import Violations
 from tfvae.checks.parts import check_compiled, keeps_values
 from tfvae.checks.streams import in_batches, num_examples
@@ -21,7 +20,7 @@ from tfvae.checks.units import note_not_finite
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.graphs import Graphs
 from tfvae.core.model import Model
-from tfvae.core.observed import Observed, alone, known_of, pack, with_known
+from tfvae.core.observed import Observed, alone, known_of, with_known
 from tfvae.core.sets import REAL
 from tfvae.core.types import Array, Config, Given, Logs
 from tfvae.estimators import Estimator, Pathwise
@@ -214,14 +213,14 @@ class Trainer(keras.Model, Model):
     ) -> Logs | list[float]:
         """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
         with self._reading(None):
-            return super().train_on_batch(_of_one_batch(x, condition, mask), *args, **kwargs)
+            return super().train_on_batch(checks.one_batch(x, condition=condition, mask=mask), *args, **kwargs)
 
     def test_on_batch(
         self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any
     ) -> Logs | list[float]:
         """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
         with self._reading(None):
-            return super().test_on_batch(_of_one_batch(x, condition, mask), *args, **kwargs)
+            return super().test_on_batch(checks.one_batch(x, condition=condition, mask=mask), *args, **kwargs)
 
     def train_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
@@ -381,14 +380,6 @@ class Trainer(keras.Model, Model):
         """Returns the logs."""
         return dict(zip(self.logs, self.log_table.result().numpy().tolist(), strict=True))
 
-    def summary(self, *args: Any, expand_nested: bool = False, **kwargs: Any) -> None:
-        """Prints the parts as `keras.Model.summary` prints layers; with `expand_nested` their networks after them."""
-        super().summary(*args, **kwargs)
-        networks = [getattr(part, "network", None) for part in keras_private.layers_now(self)] if expand_nested else []
-        for network in networks:
-            if isinstance(network, keras.Model):
-                network.summary(*args, expand_nested=True, **kwargs)
-
     # Saving.
 
     def get_compile_config(self) -> Config:
@@ -403,9 +394,3 @@ class Trainer(keras.Model, Model):
         config = keras.saving.deserialize_keras_object(config)
         self.num_data = config.pop("num_data", None)
         self.compile(**config)
-
-
-def _of_one_batch(x: Given, condition: Given, mask: Given) -> Given:
-    found = pack(x, condition=condition, mask=mask)
-    refuse_lossy(found.get("x"))
-    return alone(found)
