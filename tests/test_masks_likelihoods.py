@@ -185,6 +185,9 @@ def test_an_independent_likelihood_of_a_users_own_takes_a_mask():
         def starting_biases(self, x, axes):
             return {"loc": np.mean(np.log(x), axis=axes, keepdims=True)[0]}
 
+        def starting_reach(self, x, axes):
+            return {"loc": np.mean(x, axis=axes, keepdims=True)[0]}
+
     likelihood = LogNormal(3)
     likelihood.build((None, 2))
     x, mask = tf.constant([[2.0, -1.0, np.nan]]), tf.constant([[True, False, False]])
@@ -194,6 +197,8 @@ def test_an_independent_likelihood_of_a_users_own_takes_a_mask():
     assert all(np.isfinite(g).all() for g in gradient)
     likelihood.adapt([[2.0, 0.0, np.nan], [4.0, 3.0, -1.0]], [[True, False, False], [True, True, False]])
     np.testing.assert_allclose(likelihood.head.dense.bias, [np.log(8) / 2, np.log(3), 0], rtol=1e-6)
+    size = np.sqrt(np.mean(likelihood.head.dense.kernel.numpy() ** 2, axis=0)) / np.sqrt(2 / (2 + 3))
+    np.testing.assert_allclose(size, [3, 3, 1], rtol=1e-6)  # one, of a column without an observed cell
 
 
 # adapt.

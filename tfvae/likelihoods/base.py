@@ -165,7 +165,7 @@ class Likelihood(ConditionalDistribution):
             axes: likewise.
 
         Returns:
-            Name to value as of `starting_biases`: by default nothing.
+            Name to value as of `starting_biases`, one where nothing was observed: by default nothing.
         """
         del x, axes
         return {}
