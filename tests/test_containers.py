@@ -58,7 +58,6 @@ PIECES = {  # which every method takes that gives numbers of all rows; the other
     "generator": lambda folder: iter([X[:30], X[30:]]),
 }
 LOSSY = {  # which no method takes: what the message says, and the advice
-    "masked": (MASKED, "masked array, .*% of it masked.*x.filled", lambda x: x.filled(0.0)),
     "words": (WORDS, "'a' in column 4.*numpy.unique", None),
     "strings": (X.astype(str), 'astype\\("float32"\\)', lambda x: x.astype("float32")),
     "objects": (X.astype(object), 'astype\\("float32"\\)', lambda x: x.astype("float32")),
