@@ -109,7 +109,7 @@ ROWS = {  # name: (what a user does, what is said)
     "a network of one input": (
         told(likelihood=likelihoods.Bernoulli(EVENT, conv([4], rank=1), given=TOLD)), "a dict of z, con"),
     "raw numbers of other names": (
-        lambda: tiny_vae(likelihoods.Normal(EVENT, network=mlp([3]), head=False), event=EVENT), r"loc of shape.*'N', 3"),
+        lambda: tiny_vae(likelihoods.Normal(EVENT, mlp([3]), head=False), event=EVENT), r"loc of shape.*'N', 3"),
     "the prior of nothing": (lambda: conditional().prior(), "condition, which this DiagonalNormal is given"),
     "simulated data of a conditional model": (
         lambda: bidirectional(conditional(), 3), "a model without a condition"),
