@@ -66,7 +66,7 @@ ROWS = {  # name: (what a user does, what is said)
         lambda: conditional(condition=conditions.Real(1)).fit(X, condition=Y), r"value\[:, np.newaxis\]"),
     "a wrong label in a stream": (
         lambda: conditional().fit(stream({"x": X, "condition": np.where(np.arange(70) == 50, 7, Y)}), verbose=0),
-        "1 conditions with values that they cannot have"),
+        "1 sample weights or condition that are negative, are no such labels or not finite"),
     "beside a stream": (lambda: conditional().fit(stream(X), condition=Y), "condition beside it"),
     "a mask of another width": (lambda: masked().fit(X, mask=MASK[:, :3]), r"mask of shape.*shape \(70, 3\).*np.isnan"),
     "a mask of fewer rows": (lambda: masked().log_prob(X, 5, mask=MASK[:4]), r"shape \(4, 6\)"),

@@ -305,7 +305,7 @@ class Trainer(keras.Model, Model):
         """
         if training and self.guard:
             self.guard.inspect(carried, batch)
-        self.violations.raise_if_any(carried.violations, self.support)
+        self.violations.raise_if_any(carried.violations, self.support, self.conditions)
         if training and not self.guard and "loss" in carried.logs:
             note_not_finite(self, carried.logs["loss"], lambda: self.optimizer.learning_rate)
         return dict(carried.logs)
