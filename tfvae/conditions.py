@@ -147,7 +147,7 @@ class Labels(Condition):
         return {"num_categories": self.num_categories}
 
 
-Declared: TypeAlias = Condition | int | Shape | Mapping[str, "Condition | int | Shape"] | None
+Declared: TypeAlias = Condition | int | Shape | Mapping[str, Condition | int | Shape] | None
 ALONE = "condition"  # the name of a condition that has none
 
 

@@ -24,6 +24,7 @@ The data
     continuous_bernoulli              grey values in [0, 1]
     counts, sparse_counts             counts; with many zeros
     tabular                           a table with mixed columns
+    conditional                       with labels or other known values: log p(x | c)
 What recipes are made of
     Common, AnyLikelihood, AnyObjective, AnyBoth      what each recipe takes beside what its paper adds
     composed                          the VAE of given parts, with plain ones for the rest
@@ -37,7 +38,7 @@ import re
 from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
 from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
 from tfvae.recipes.compose import RECIPES, AnyBoth, AnyLikelihood, AnyObjective, Common, Recipe, arguments, composed
-from tfvae.recipes.data import continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
+from tfvae.recipes.data import conditional, continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
 from tfvae.recipes.latents import (
     categorical_latents,
     coupling_prior,
@@ -69,6 +70,7 @@ __all__ = [
     "categorical_latents",
     "ciwae",
     "composed",
+    "conditional",
     "continuous_bernoulli",
     "counts",
     "coupling_prior",

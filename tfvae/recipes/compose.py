@@ -11,7 +11,7 @@ from typing import TypedDict, get_args, get_type_hints
 
 import keras
 
-from tfvae import likelihoods, networks, objectives, posteriors, priors, schedules
+from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, schedules
 from tfvae.estimators import Estimator
 from tfvae.vae import VAE
 
@@ -25,7 +25,10 @@ class Common(TypedDict, total=False):
 
     Attributes:
         latent_dim: number of latent dimensions D, 16 by default.
-        encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`.
+        condition: what is known beside x, which encoder and decoder are told: `conditions.Labels(K)`, a shape, or name
+            to one of these.
+        encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`. Both get a dict of
+            tensors by name where there is a condition.
         decoder: Keras model from z, `[B, D]`, to features; by default `networks.mlp([200, 200])`.
         learning_rate: Adam's, a number or a Keras schedule (`schedules.warmup_cosine`); 1e-3 by default.
         preprocessing: Keras layers applied to raw x inside the model.
@@ -34,6 +37,7 @@ class Common(TypedDict, total=False):
     """
 
     latent_dim: int
+    condition: conditions.Declared
     encoder: keras.layers.Layer | None
     decoder: keras.layers.Layer | None
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
@@ -82,6 +86,7 @@ def composed(
     objective: objectives.Objective | None = None,
     estimator: Estimator | None = None,
     latent_dim: int = 16,
+    condition: conditions.Declared = None,
     encoder: keras.layers.Layer | None = None,
     decoder: keras.layers.Layer | None = None,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
@@ -93,12 +98,13 @@ def composed(
 
     Args:
         event_shape: shape of one example.
-        posterior: makes q(z | x) from `latent_dim` and `network=`.
+        posterior: makes q(z | x) from `latent_dim` and `network=`; with a condition from `given=` as well.
         prior: makes p(z) from `latent_dim`.
-        likelihood: makes p(x | z) from `event_shape` and `network=`.
+        likelihood: makes p(x | z) from `event_shape` and `network=`; with a condition from `given=` as well.
         objective: to maximise; by default the ELBO.
         estimator: of its gradient; by default pathwise.
         latent_dim: number of latent dimensions D.
+        condition: see `Common`.
         encoder: see `Common`, as all that follow.
         decoder: likewise.
         learning_rate: likewise.
@@ -109,11 +115,14 @@ def composed(
     Raises:
         InvalidInput: from the parts, for sizes and numbers that they cannot have.
     """
+    told = tuple(conditions.declared(condition))
+    encoder, decoder = (networks.mlp([200, 200]) if given is None else given for given in (encoder, decoder))
     vae = VAE(
-        posterior=posterior(latent_dim, network=networks.mlp([200, 200]) if encoder is None else encoder),
-        likelihood=likelihood(event_shape, network=networks.mlp([200, 200]) if decoder is None else decoder),
+        posterior=posterior(latent_dim, network=encoder, **({"given": ("x", *told)} if told else {})),
+        likelihood=likelihood(event_shape, network=decoder, **({"given": ("z", *told)} if told else {})),
         prior=prior(latent_dim),
         preprocessing=preprocessing,
+        condition=condition,
         seed=seed,
     )
     optimizer = keras.optimizers.Adam(learning_rate)

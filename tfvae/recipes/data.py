@@ -1,11 +1,14 @@
-"""Recipes about the data: which likelihood p(x | z) fits real values, values in [0, 1], counts and tables."""
+"""Recipes about the data: a likelihood of real values, values in [0, 1], counts and tables; what is known beside x."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
-from tfvae import likelihoods, scales
-from tfvae.recipes.compose import AnyObjective, Shape, composed, recipe
+import keras
+
+from tfvae import conditions, likelihoods, priors, scales
+from tfvae.core.errors import InvalidInput
+from tfvae.recipes.compose import AnyBoth, AnyObjective, Shape, composed, recipe
 from tfvae.vae import VAE
 
 
@@ -95,4 +98,32 @@ def tabular(
     """
     if columns is None:
         return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.PerDimension()), **common)
-    return composed(event_shape, likelihood=lambda shape, network: likelihoods.Columns(columns, network), **common)
+    return composed(event_shape, likelihood=lambda _, **parts: likelihoods.Columns(columns, **parts), **common)
+
+
+@recipe
+def conditional(
+    event_shape: Shape,
+    condition: conditions.Declared,
+    prior_network: keras.layers.Layer | None = None,
+    **common: Unpack[AnyBoth],
+) -> VAE:
+    """Data with labels or other known values c: log p(x | c), by encoder, decoder and prior p(z | c) that are told c.
+
+    Args:
+        event_shape: shape of one example.
+        condition: what is known, `conditions.Labels(K)`, `conditions.Real(shape)`, a shape, or name to one of these.
+        prior_network: Keras model from it to features; without one p(z | c) is linear in c: of labels, a normal each.
+        **common: see `AnyBoth`.
+
+    Raises:
+        InvalidInput: if `condition` is `None`.
+
+    Reference:
+        Sohn, Lee and Yan 2015, "Learning Structured Output Representation using Deep Conditional Generative Models"
+    """
+    told = conditions.declared(condition)
+    if not told:
+        raise InvalidInput("something known beside x", "condition=None", "Pass for example conditions.Labels(10).")
+    prior = partial(priors.DiagonalNormal, network=prior_network, given=tuple(told))
+    return composed(event_shape, prior=prior, condition=told, **common)
