@@ -223,6 +223,21 @@ def test_tfds_with_splits_and_keys_of_its_own(data_dir, name):
     refused(["no test_fraction"], datasets.load, name, data_dir=data_dir, test_fraction=0.2)
 
 
+@pytest.mark.parametrize("name", ["digit", "label", "y"])
+def test_tfds_features_are_conditions_by_their_names(data_dir, name):
+    data = datasets.load("three_splits", data_dir=data_dir, condition=name)
+    assert repr(data.condition) == f"{{'{name}': Labels(10)}}"
+    for split in (data.train, data.valid, data.test):
+        np.testing.assert_array_equal(split.condition, split.y)
+    refused(
+        ["text of each example", "labels, which are called y"],
+        datasets.load,
+        "three_splits",
+        data_dir=data_dir,
+        condition="text",
+    )
+
+
 def test_tfds_config_and_binary_images_without_labels(data_dir, monkeypatch):
     assert datasets.load("configured/small", data_dir=data_dir).train.x.shape == (8, 6, 5, 1)
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))

@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
         path = tmp_path / name
         (path if content is None else path.parent).mkdir(exist_ok=True)
         (path / "a.png" if content is None else path).write_text(content or "")
-    monkeypatch.setattr(datasets, "read_tfds", lambda name, data_dir: pytest.fail(f"TFDS was asked for {name}"))
+    monkeypatch.setattr(datasets, "read_tfds", lambda name, *_: pytest.fail(f"TFDS was asked for {name}"))
     return tmp_path
 
 

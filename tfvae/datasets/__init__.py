@@ -2,7 +2,7 @@
 
     load    returns the splits of a source: digits, TensorFlow Datasets, a file, or arrays
     Data    the splits train, valid and test, and `preprocessing`, the layers for VAE(preprocessing=...)
-    Split   one of them: name, x [N, ...], y [N] or None; `batches` makes a stream of it
+    Split   one of them: name, x [N, ...], y [N] or None, condition; `batches` makes a stream of it
 
 Every random number is a pure function of `seed`: one stream cuts the splits, one each binarises train, valid and test.
 """
@@ -15,9 +15,10 @@ import numpy as np
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
-from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Source, is_path, read_arrays, read_file
+from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Rows, Source, is_path, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
+from tfvae.datasets.told import told
 
 __all__ = ["Data", "Split", "load"]
 
@@ -31,7 +32,6 @@ STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
 LARGEST_HELD_OUT = 10_000
 Given = str | os.PathLike | Arrays
 Fractions = dict[str, float | None]
-Pairs = dict[str, tuple[np.ndarray, np.ndarray | None]]
 
 
 def load(
@@ -43,6 +43,7 @@ def load(
     test_fraction: float | None = None,
     data_dir: str | os.PathLike | None = None,
     scale: float | None = None,
+    condition: str | None = None,
 ) -> Data:
     """Returns the data of a source as disjoint train, valid and test splits, held in memory.
 
@@ -70,13 +71,16 @@ def load(
         data_dir: folder of TensorFlow Datasets' files; its own default is the variable TFDS_DATA_DIR, else
             `~/tensorflow_datasets`. Other sources do not look at it.
         scale: the value that becomes 1; by default 16 for the digits, 255 for uint8 images with values above 1, else 1.
+        condition: what the examples are known by: "y" for the labels (or "label", "labels"), or the name of another
+            array of a file, a mapping or a TFDS set, with the ends _train, _valid, _test where x has them. Words and
+            whole numbers, one each, become `Labels(K)`, other numbers `Real(shape)`.
 
     Returns:
         The data; x keeps its dtype, binarised x is uint8 0 or 1.
 
     Raises:
         InvalidInput: for an unknown source, protocol or fraction, an unreadable file, data that are empty or not finite
-            or of unequal lengths, or values to binarise that lie outside [0, scale].
+            or of unequal lengths, or values to binarise that lie outside [0, scale]; if there is no such condition.
 
     Example:
         >>> data = load("digits", binarization="dynamic")
@@ -90,17 +94,22 @@ def load(
         raise InvalidInput(
             "seed to be an integer", f"seed={seed!r}", "Pass a whole number; the same one repeats the data."
         )
+    if not (condition is None or (isinstance(condition, str) and condition != "x")):
+        remedy = 'Pass for example "y".'
+        raise InvalidInput("condition to be the name of another array than x", f"{condition!r}", remedy)
     fractions = {"test": test_fraction, "valid": valid_fraction}
     for name, fraction in fractions.items():
         if fraction is not None and not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
             received = f"{name}_fraction={fraction!r}"
             raise InvalidInput(f"{name}_fraction in (0, 1)", received, "Pass a share of train, for example 0.1.")
 
-    raw = _read(source, data_dir)
+    raw = _read(source, data_dir, condition)
+    for split, values in ({} if condition is None else raw.told(condition)).items():
+        raw.splits[split]["condition"] = values
     scale = _scale(raw, scale)
     generators = {name: _generator(int(seed), stream) for name, stream in STREAMS.items()}
     splits, how = _complete(raw, fractions, generators["split"])
-    images = {name: x[..., None] if x.ndim == 3 else x for name, (x, _) in splits.items()}
+    images = {name: rows["x"][..., None] if rows["x"].ndim == 3 else rows["x"] for name, rows in splits.items()}
     arrays, preprocessing = PROTOCOLS[binarization](images, scale, generators)
     protocol = {
         "source": raw.origin,
@@ -111,22 +120,26 @@ def load(
         "seed": int(seed),
         "examples": f"{arrays['train'].dtype} {arrays['train'].shape[1:]}",
         "crc32": {name: _checksum(x) for name, x in arrays.items()},
-        "labels": {name: None if y is None else _checksum(y) for name, (_, y) in splits.items()},
+        "labels": {name: _checksum(rows["y"]) if "y" in rows else None for name, rows in splits.items()},
     }
-    parts = {name: Split(name, arrays[name], splits[name][1]) for name in SPLITS}
-    return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol)
+    known, values = None, {}
+    if condition is not None:
+        known, values = told(condition, {name: rows["condition"] for name, rows in splits.items()})
+        protocol["condition"] = {**known.protocol, "crc32": {name: _checksum(part) for name, part in values.items()}}
+    parts = {name: Split(name, arrays[name], splits[name].get("y"), values.get(name)) for name in SPLITS}
+    return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol, told=known)
 
 
 def _checksum(array: np.ndarray) -> str:
     return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
-def _read(source: Given, data_dir: str | os.PathLike | None) -> Source:
+def _read(source: Given, data_dir: str | os.PathLike | None, condition: str | None) -> Source:
     if isinstance(source, os.PathLike) or (isinstance(source, str) and is_path(source)):
-        return read_file(source)
+        return read_file(source, condition)
     if not isinstance(source, str):
-        return read_arrays(source)
-    return EMBEDDED[source]() if source in EMBEDDED else read_tfds(source, data_dir)
+        return read_arrays(source, condition=condition)
+    return EMBEDDED[source]() if source in EMBEDDED else read_tfds(source, data_dir, condition)
 
 
 def _scale(raw: Source, scale: float | None) -> float:
@@ -138,7 +151,7 @@ def _scale(raw: Source, scale: float | None) -> float:
         return float(scale)
     if raw.scale is not None:
         return raw.scale
-    x = [x for x, _ in raw.splits.values()]
+    x = [rows["x"] for rows in raw.splits.values()]
     is_8_bit_image = x[0].dtype == np.uint8 and x[0].ndim >= 3 and max(part.max() for part in x) > 1
     return 255.0 if is_8_bit_image else 1.0
 
@@ -147,14 +160,17 @@ def _generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(stream,)))
 
 
-def _complete(raw: Source, fractions: Fractions, generator: np.random.Generator) -> tuple[Pairs, dict[str, str]]:
-    """Returns the (x, y) of train, valid and test, and in words where each comes from."""
+def _complete(
+    raw: Source, fractions: Fractions, generator: np.random.Generator
+) -> tuple[dict[str, Rows], dict[str, str]]:
+    """Returns the rows of train, valid and test, and in words where each comes from."""
     for name, fraction in fractions.items():
         if name in raw.splits and fraction is not None:
             received = f"{name}_fraction={fraction} for {raw.origin}, which has a {name} split of its own"
             raise InvalidInput(f"no {name}_fraction", received, "Leave it out: a split of the source's own is kept.")
     how = {name: f"the source's own split {raw.own_names.get(name, name)}" for name in raw.splits}
-    x, y = raw.splits["train"]
+    train = raw.splits["train"]
+    x = train["x"]
     default = raw.held_out or min(LARGEST_HELD_OUT, len(x) // 6)
     missing = [name for name in fractions if name not in raw.splits]
     counts = [default if fractions[name] is None else round(fractions[name] * len(x)) for name in missing]
@@ -166,6 +182,6 @@ def _complete(raw: Source, fractions: Fractions, generator: np.random.Generator)
     if missing:
         rows = np.split(generator.permutation(len(x)), np.cumsum(counts))
         for name, chosen in zip([*missing, "train"], rows, strict=True):
-            splits[name] = x[chosen], None if y is None else y[chosen]
+            splits[name] = {key: array[chosen] for key, array in train.items()}
             how[name] = f"{len(chosen)} of {len(x)} {raw.own_names.get('train', 'train')}, permuted with the seed"
     return {name: splits[name] for name in SPLITS}, {name: how[name] for name in SPLITS}

@@ -20,6 +20,8 @@ from tfvae.core.types import ArrayLike
 SPLITS = ("train", "valid", "test")
 KINDS = (".npz", ".npy")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
+LABELS = ("y", "label", "labels")  # names of a source's labels, where it has no other array of that name
+Rows = dict[str, np.ndarray]  # x, `[N, ...]`, and perhaps y and condition, of the same examples
 Arrays = ArrayLike | tuple[ArrayLike, ArrayLike] | Mapping[str, ArrayLike]  # x, (x, y), or a mapping
 LAYOUT = "x_train, x_valid, x_test (y_train, ... beside them), or x and y"
 
@@ -31,7 +33,7 @@ class Source:
     Attributes:
         name: of the data set.
         origin: where it comes from, in words.
-        splits: (x, y) of train and of whatever other split there is.
+        splits: x, and perhaps y and condition, of train and of whatever other split there is.
         own_names: what the source itself calls a split.
         scale: the value that becomes 1; `None` if the data must tell.
         held_out: default number of examples of a split that is cut from train; `None` if their number must tell.
@@ -42,22 +44,41 @@ class Source:
 
     name: str
     origin: str
-    splits: dict[str, tuple[ArrayLike, ArrayLike | None]]
+    splits: dict[str, Rows]
     own_names: dict[str, str] = dataclasses.field(default_factory=dict)
     scale: float | None = None
     held_out: int | None = None
 
     def __post_init__(self) -> None:
         """Converts to arrays, and checks them."""
-        for split, (x, y) in self.splits.items():
-            where = f"{self.own_names.get(split, split)} of {self.origin}"
-            self.splits[split] = _checked(x, y, where)
-        first, *others = [x for x, _ in self.splits.values()]
+        for split, rows in self.splits.items():
+            self.splits[split] = _checked(rows, self.where(split))
+        first, *others = [rows["x"] for rows in self.splits.values()]
         for split, other in zip(list(self.splits)[1:], others, strict=True):
             if (other.shape[1:], other.dtype) != (first.shape[1:], first.dtype):
                 received = f"{first.dtype} {first.shape[1:]} in train and {other.dtype} {other.shape[1:]} in {split}"
                 remedy = "Convert them to the same kind of example."
                 raise InvalidInput(f"one shape and dtype in all splits of {self.origin}", received, remedy)
+
+    def where(self, split: str) -> str:
+        """Returns what to call a split in a message."""
+        return f"{self.own_names.get(split, split)} of {self.origin}"
+
+    def told(self, name: str) -> dict[str, np.ndarray]:
+        """Returns the values of a name in each split: its array, or what are labels to the source.
+
+        Raises:
+            InvalidInput: if a split has none.
+        """
+        found = {}
+        for split, rows in self.splits.items():
+            key = "condition" if "condition" in rows else "y"
+            if key not in rows or (key == "y" and name not in LABELS):
+                has = "labels, which are called y" if "y" in rows else "no labels"
+                remedy = "Ask for y." if "y" in rows else "Write them beside x, or leave the condition out."
+                raise InvalidInput(f"{name} of each example in {self.where(split)}", has, remedy)
+            found[split] = rows[key]
+        return found
 
 
 def read_digits() -> Source:
@@ -65,8 +86,8 @@ def read_digits() -> Source:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    x = digits.images.astype(np.uint8)
-    splits, own_names = {"train": (x, digits.target)}, {"train": "images"}
+    rows = {"x": digits.images.astype(np.uint8), "y": digits.target}
+    splits, own_names = {"train": rows}, {"train": "images"}
     return Source("digits", "digits (scikit-learn)", splits, own_names, scale=16.0, held_out=250)
 
 
@@ -79,11 +100,12 @@ def is_path(source: str) -> bool:
     return source not in EMBEDDED and bool(like_one or os.path.exists(source))
 
 
-def read_file(path: str | os.PathLike) -> Source:
+def read_file(path: str | os.PathLike, condition: str | None = None) -> Source:
     """Returns what an `.npz` or `.npy` file holds.
 
     Args:
         path: of the file.
+        condition: as for `read_arrays`.
 
     Raises:
         InvalidInput: if it cannot be read, or holds other arrays than `read_arrays` wants.
@@ -95,16 +117,18 @@ def read_file(path: str | os.PathLike) -> Source:
         if re.fullmatch(r"\w+", path.name):
             remedy += f" If you mean the set of TensorFlow Datasets: '{path.name}:*.*.*'."
         raise InvalidInput(f"an .npz or .npy file at {path}", received, remedy)
-    return read_arrays(files.read_arrays(path, KEYS), name=path.stem, origin=str(path))
+    wanted = KEYS | {f"{condition}{end}" for end in ("", *(f"_{split}" for split in SPLITS))}
+    return read_arrays(files.read_arrays(path, wanted), path.stem, str(path), condition)
 
 
-def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") -> Source:
+def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays", condition: str | None = None) -> Source:
     """Returns arrays that are given as x, as a tuple (x, y), or as a mapping.
 
     Args:
         source: the arrays; x is `[N, D]` or `[N, H, W]` or `[N, H, W, C]`, y is `[N]`.
         name: of the data set.
         origin: where the arrays come from, in words.
+        condition: the name of another array of a mapping, of each split with its end, that is read as the condition.
 
     Raises:
         InvalidInput: if they are not arrays of numbers under the known keys.
@@ -114,7 +138,7 @@ def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") ->
         raise InvalidInput("a name, a path or arrays", f"a {type(source).__name__}", remedy)
     if not isinstance(source, Mapping):
         x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
-        return Source(name, origin, {"train": (x, y)}, {"train": "x"})
+        return Source(name, origin, {"train": {"x": x} if y is None else {"x": x, "y": y}}, {"train": "x"})
     keys = {key for key in source if isinstance(key, str)}
     has_splits = "x_train" in keys
     unknown = {key for key in keys - KEYS if key.startswith(("x_", "y_"))}
@@ -122,7 +146,12 @@ def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") ->
         found = f"{', '.join(sorted(map(str, source))) or 'no arrays'}"
         raise InvalidInput(f"{origin} with the arrays {LAYOUT}", found, "Name the arrays so.")
     names = {split: f"_{split}" if has_splits else "" for split in (SPLITS if has_splits else ("train",))}
-    splits = {s: (source["x" + end], source.get("y" + end)) for s, end in names.items() if "x" + end in source}
+    arrays = {"x": "x", "y": "y"} if condition is None else {"x": "x", "y": "y", "condition": condition}
+    splits = {
+        split: {key: source[array + end] for key, array in arrays.items() if source.get(array + end) is not None}
+        for split, end in names.items()
+        if "x" + end in source
+    }
     own_names = {split: "x" + end for split, end in names.items()}
     orphans = {key for key in keys & KEYS if key.startswith("y")} - {"y" + names[split] for split in splits}
     if orphans:
@@ -131,8 +160,10 @@ def read_arrays(source: Arrays, name: str = "arrays", origin: str = "arrays") ->
     return Source(name, origin, splits, own_names)
 
 
-def _checked(x: ArrayLike, y: ArrayLike | None, where: str) -> tuple[np.ndarray, np.ndarray | None]:
-    x, y = _array(x, where), None if y is None else _array(y, f"labels of {where}")
+def _checked(rows: Mapping[str, ArrayLike], where: str) -> Rows:
+    names = {"x": where, "y": f"labels of {where}", "condition": f"the condition of {where}"}
+    found = {key: _array(value, names[key]) for key, value in rows.items()}
+    x = found["x"]
     if x.dtype.kind not in "iuf":
         raise InvalidInput(f"{where} to hold real numbers", f"dtype {x.dtype}", "Convert it, for example to float32.")
     if x.ndim < 2:
@@ -142,15 +173,16 @@ def _checked(x: ArrayLike, y: ArrayLike | None, where: str) -> tuple[np.ndarray,
         raise InvalidInput(
             f"{where} to hold examples", f"an empty array of shape {x.shape}", "Pass data with a row or more."
         )
-    if y is not None and y.shape[:1] != x.shape[:1]:
-        received = f"x of shape {x.shape} and y of shape {y.shape}"
-        raise InvalidInput(f"one label for each example in {where}", received, "Pass x and y of the same length.")
-    for name, array in (("x", x), ("y", y)):
-        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+    for name, array in found.items():
+        if array.shape[:1] != x.shape[:1]:
+            received = f"x of shape {x.shape} and {name} of shape {array.shape}"
+            remedy = f"Pass x and {name} of the same length."
+            raise InvalidInput(f"one label for each example in {where}", received, remedy)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = np.argwhere(~np.isfinite(array))
             received = f"{len(bad)} values that are NaN or infinite, the first at {name}[{', '.join(map(str, bad[0]))}]"
             raise InvalidInput(f"finite numbers in {where}", received, "Remove or fill those examples first.")
-    return x, y
+    return found
 
 
 def _array(value: ArrayLike, where: str) -> np.ndarray:

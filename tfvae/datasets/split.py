@@ -13,9 +13,12 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
+from tfvae.conditions import Condition
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Config
+from tfvae.core.observed import with_known
+from tfvae.core.types import Config, Given
+from tfvae.datasets.told import Told
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class Split:
         name: `"train"`, `"valid"` or `"test"`.
         x: examples, `[N, ...]`.
         y: labels, `[N]`, or `None`.
+        condition: what the examples are known by, `[N, ...]`, or `None`.
 
     Example:
         >>> split = Split("train", np.eye(5, dtype="uint8"))
@@ -36,10 +40,20 @@ class Split:
     name: str
     x: np.ndarray
     y: np.ndarray | None = None
+    condition: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of examples, N."""
         return len(self.x)
+
+    @property
+    def observed(self) -> Given:
+        """x, or with a condition what is known of the examples, `{"x": x, "condition": condition}`; for `fit`."""
+        return with_known(self.x, condition=self.condition)
+
+    def rows(self, rows: slice | np.ndarray) -> Given:
+        """Returns what is known of some of the examples, as `observed`."""
+        return tf.nest.map_structure(lambda part: part[rows], self.observed)
 
     def num_batches(self, batch_size: int) -> int:
         """Returns the number of batches in one pass, the short last one included.
@@ -53,7 +67,7 @@ class Split:
         return -(-len(self) // positive_integer("batch_size", batch_size))
 
     def batches(self, batch_size: int, shuffle_seed: int | None = None, first_epoch: int = 0) -> tf.data.Dataset:
-        """Returns the batches of x as a stream, the short last batch of a pass included.
+        """Returns the batches of `observed` as a stream, the short last batch of a pass included.
 
         Args:
             batch_size: examples in a batch, B.
@@ -63,7 +77,7 @@ class Split:
             first_epoch: the epoch to begin with, as `initial_epoch` of `fit`.
 
         Returns:
-            A dataset of tensors `[B, ...]` in the dtype of x.
+            A dataset of tensors `[B, ...]` in the dtype of x, with a condition of dicts of tensors.
 
         Raises:
             InvalidInput: if `batch_size` is not a whole number of at least 1, or `first_epoch` one of at least 0.
@@ -77,27 +91,29 @@ class Split:
         if isinstance(first_epoch, bool) or not isinstance(first_epoch, numbers.Integral) or first_epoch < 0:
             received = f"first_epoch={first_epoch!r}"
             raise InvalidInput("first_epoch to be a whole number of at least 0", received, "Count epochs from 0.")
-        x = self._tensor
+        tensors = self._tensors
         starts = tf.data.Dataset.range(0, size, batch_size)
         if shuffle_seed is None:
-            return starts.map(lambda start: x[start : start + batch_size]).prefetch(tf.data.AUTOTUNE)
+            passed = starts.map(lambda at: tf.nest.map_structure(lambda part: part[at : at + batch_size], tensors))
+            return passed.prefetch(tf.data.AUTOTUNE)
         seed = seeds.as_seed(shuffle_seed)
 
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
             order = tf.random.experimental.stateless_shuffle(
                 tf.range(size), seed=seeds.fold(seed, number), alg="philox"
             )
-            return starts.map(lambda start: tf.gather(x, order[start : start + batch_size]))
+            rows = starts.map(lambda start: order[start : start + batch_size])
+            return rows.map(lambda rows: tf.nest.map_structure(lambda part: tf.gather(part, rows), tensors))
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int32.max).flat_map(epoch)
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return epochs.apply(endless).prefetch(tf.data.AUTOTUNE)
 
     @functools.cached_property
-    def _tensor(self) -> tf.Tensor:
-        """An eager tensor of x, one for all streams: their functions capture it, so that no graph holds a copy."""
+    def _tensors(self) -> Given:
+        """`observed` as eager tensors, for all streams: their functions capture them, so that no graph holds a copy."""
         with tf.device("CPU"), tf.init_scope():
-            return tf.constant(self.x)
+            return tf.nest.map_structure(tf.constant, self.observed)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +128,7 @@ class Data:
         name: of the data set.
         protocol: how the data came about, for JSON: source, sizes, splits, binarization, scale, seed, kind of the
             examples, crc32 of each x and y.
+        told: what the examples are known by, or `None`.
     """
 
     train: Split
@@ -120,6 +137,12 @@ class Data:
     preprocessing: list
     name: str
     protocol: Config
+    told: Told | None = None
+
+    @property
+    def condition(self) -> dict[str, Condition]:
+        """What a model is declared to be told, for `VAE(condition=...)`; empty where there is nothing."""
+        return self.told.declared if self.told else {}
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
-from tfvae.datasets.sources import EMBEDDED, Source
+from tfvae.datasets.sources import EMBEDDED, Rows, Source
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -28,12 +28,13 @@ MAX_NAMES = 20  # in a message
 SECONDS_TO_CONNECT = 5
 
 
-def read_tfds(name: str, data_dir: str | os.PathLike | None = None) -> Source:
+def read_tfds(name: str, data_dir: str | os.PathLike | None = None, condition: str | None = None) -> Source:
     """Returns the images and labels of a TFDS data set, after downloading and preparing it where that is not done yet.
 
     Args:
         name: `"name"`, `"name/config"`, with `":version"` or without; of several prepared versions the latest is read.
         data_dir: where the record files are; `None` for TFDS' own default.
+        condition: the feature that is read as the condition, beside those that are x and y.
 
     Raises:
         InvalidInput: if TFDS has no such set, cannot fetch it, or it is not a set of images that fits in memory.
@@ -50,6 +51,8 @@ def read_tfds(name: str, data_dir: str | os.PathLike | None = None) -> Source:
         _prepare(builder, name, data_dir)
     info, origin = builder.info, f"{builder.info.full_name} (TensorFlow Datasets)"
     keys = _keys(info, origin)
+    if condition != keys["x"] and condition in info.features and _is_numeric(info.features[condition]):
+        keys["condition"] = condition
     own_names = {ours: own for ours, names in SPLIT_NAMES.items() for own in names[::-1] if own in info.splits}
     if "train" not in own_names:
         remedy = "Build a tf.data pipeline from one of its splits and pass that to fit."
@@ -64,18 +67,13 @@ def read_tfds(name: str, data_dir: str | os.PathLike | None = None) -> Source:
     return Source(info.name, origin, splits, own_names)
 
 
-def _read(
-    builder: "tfds.core.DatasetBuilder", split: str, keys: Mapping[str, str]
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _read(builder: "tfds.core.DatasetBuilder", split: str, keys: Mapping[str, str]) -> Rows:
     import tensorflow_datasets as tfds
 
     examples = builder.as_dataset(split=split, shuffle_files=False)
-    stream = examples.map(lambda example: {key: example[key] for key in keys.values()}).batch(ROWS_PER_READ)
+    stream = examples.map(lambda example: {key: example[key] for key in set(keys.values())}).batch(ROWS_PER_READ)
     batches = list(tfds.as_numpy(stream))
-    arrays = {
-        name: np.concatenate([batch[key] for batch in batches] or [np.empty((0, 0))]) for name, key in keys.items()
-    }
-    return arrays["x"], arrays.get("y")
+    return {name: np.concatenate([batch[key] for batch in batches] or [np.empty((0, 0))]) for name, key in keys.items()}
 
 
 def _keys(info: "tfds.core.DatasetInfo", origin: str) -> dict[str, str]:
