@@ -42,7 +42,7 @@ class AggregatedPosterior(NamedTuple):
     Attributes:
         mutual_information: I(x; z), at most `ceiling`; by its noise it may fall below zero.
         mutual_information_error: its standard error over examples; NaN for a single one.
-        marginal_kl: KL(q(z) || p(z)).
+        marginal_kl: KL(q(z) || p(z)); of a prior that is told c E log q(z) - log p(z | c), which may be below zero.
         marginal_kl_error: its standard error over examples; NaN for a single one.
         num_examples: N.
     """

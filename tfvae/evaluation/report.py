@@ -41,7 +41,7 @@ COLLAPSED = (
     "The rate is {rate:.2f} nats: the decoder hardly uses z. Train with a warm-up of beta or with free bits, or with a"
     " weaker decoder."
 )
-BELOW = "log p(x) is {below:.2f} nats below that of {name}, which knows no z: {remedy}."
+BELOW = "{level} is {below:.2f} nats below that of {name}, which knows no z: {remedy}."
 REMEDIES = {  # by whether the data are discrete
     False: (
         "start in the units of the data (vae.adapt(x) before fit), leave out columns that never vary, give each column"
@@ -147,6 +147,7 @@ class Report:
         aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of.
         gaps: the variational gap split into approximation and amortisation gap, or `None` if that was not asked for.
         baselines: models without z on the same examples; empty if no training data were given.
+        condition: names of what the model is told: log_prob is then log p(x | condition), and so is every bound.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -172,7 +173,13 @@ class Report:
     aggregated: AggregatedPosterior
     gaps: GapMeans | None = None
     baselines: tuple[Baseline, ...] = ()
+    condition: tuple[str, ...] = ()
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def level(self) -> str:
+        """What `log_prob` is, in words: "log p(x)", or "log p(x | y)" of a model that is told y."""
+        return f"log p(x | {', '.join(self.condition)})" if self.condition else "log p(x)"
 
     @property
     def active_units(self) -> int | None:
@@ -186,7 +193,7 @@ class Report:
         lowest = min(self.baselines, key=lambda baseline: baseline.difference.mean, default=None)
         if lowest is not None and lowest.difference.mean < -SURELY * lowest.difference.standard_error:
             remedy = REMEDIES[self.discrete]
-            found.append(BELOW.format(below=-lowest.difference.mean, name=lowest.name, remedy=remedy))
+            found.append(BELOW.format(level=self.level, below=-lowest.difference.mean, name=lowest.name, remedy=remedy))
         if self.rate.mean < USED:
             found.append(COLLAPSED.format(rate=self.rate.mean))
         if self.untrusted > TOLERATED:
@@ -226,14 +233,14 @@ class Report:
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
-        yield "log p(x)", _with_error(self.log_prob), self._bits(self.log_prob) + meaning
+        yield self.level, _with_error(self.log_prob), self._bits(self.log_prob) + meaning
         for name, level, difference in self.baselines:
-            yield f"  {name}", _with_error(level), f"log p(x) less that: {_with_error(difference)}"
+            yield f"  {name}", _with_error(level), f"{self.level} less that: {_with_error(difference)}"
         yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
         yield "  distortion", _with_error(self.distortion), ""
         yield "  rate", _with_error(self.rate), ""
         yield "variational gap", _with_error(self.variational_gap), ""
-        yield "  sampling error", _number(self.sampling_error, 4), "of log p(x): what more samples would remove"
+        yield "  sampling error", _number(self.sampling_error, 4), f"of {self.level}: what more samples would remove"
         for samples, groups, bound in self.ladder:
             yield f"  bound of {samples}", _with_error(bound), f"{_count(groups, 'group')} an example"
         if self.gaps is not None:
@@ -252,7 +259,11 @@ class Report:
         information = Estimate(aggregated.mutual_information, aggregated.mutual_information_error)
         marginal = Estimate(aggregated.marginal_kl, aggregated.marginal_kl_error)
         yield "I(x; z)", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
-        yield "KL(q(z) || p(z))", _with_error(marginal), source
+        if self.condition:
+            beside = f"E log q(z) - log p(z | {', '.join(self.condition)}), which may be below zero"
+            yield "rate less I(x; z)", _with_error(marginal), beside
+        else:
+            yield "KL(q(z) || p(z))", _with_error(marginal), source
         known, active = len(self.unit_activity), self.active_units
         above = f"of {known}: Var E[z] above {ACTIVE} of the prior's variance"
         yield "active units", "unknown" if active is None else str(active), above
@@ -291,6 +302,7 @@ class Report:
                     "baselines": tuple(_named_estimates(Baseline, one) for one in values.get("baselines", ())),
                     "kl_per_dimension": None if kl is None else tuple(kl),
                     "unit_activity": tuple(values["unit_activity"]),
+                    "condition": tuple(values.get("condition", ())),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
                 }
             )

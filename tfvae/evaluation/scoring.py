@@ -152,6 +152,7 @@ def evaluate(
         aggregated=mixture,
         gaps=_gap_means(vae, refined.joined(), num_samples, seed, verbose) if refined.limit else None,
         baselines=joined(below).beside(values["log_prob"]),
+        condition=tuple(vae.conditions),
         per_example=values if per_example else None,
     )
 

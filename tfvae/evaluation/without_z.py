@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 from scipy.linalg import solve_triangular
 
-from tfvae.checks.data import event_batch
+from tfvae.checks.data import given
 from tfvae.core.conditional import SCALE_FLOOR
 from tfvae.core.graphs import compiled
+from tfvae.core.observed import num_rows
 from tfvae.core.reading import is_read_in_parts, read
 from tfvae.core.types import Given, Tensor
 from tfvae.evaluation.report import Baseline, Estimate
@@ -66,7 +67,8 @@ def baselines(vae: VAE, train_x: Given, test_x: Given, seed: int = 0) -> Baselin
 
     Args:
         vae: the model, whose preprocessing and likelihood they take; its weights do not matter.
-        train_x: raw training examples, `[N, ...]`, or batches of them; of more than 10,000 a random choice is used.
+        train_x: raw training examples, `[N, ...]`, an `Observed` of a model with a condition, which the baselines do
+            not look at, or batches of either; of more than 10,000 a random choice is used.
         test_x: raw held-out examples, likewise, all of which are scored.
         seed: of that choice and of the rows in a step.
 
@@ -183,9 +185,9 @@ def _chosen(vae: VAE, x: Given, seed: int) -> np.ndarray:
     if is_read_in_parts(x):
         x = read(x, np.sort(rng.permutation(x.shape[0])[:MOST_ROWS]))
     elif is_array(x):
-        x = event_batch(x, vae.event_shape)
-        rows = np.sort(rng.permutation(len(x))[:MOST_ROWS])
-        x = tf.gather(x, rows) if tf.is_tensor(x) else x[rows]
+        x = given(vae, x)
+        rows = np.sort(rng.permutation(num_rows(x))[:MOST_ROWS])
+        x = tf.nest.map_structure(lambda part: tf.gather(part, rows) if tf.is_tensor(part) else part[rows], x)
     kept, keys = np.zeros((0, *vae.event_shape), np.float32), np.zeros(0)
     for block in _blocks(vae, x):
         kept, keys = np.concatenate([kept, block.known["x"]]), np.append(keys, rng.random(block.rows))
