@@ -37,7 +37,7 @@ def vae_on(space, event=5):
 def walked(monkeypatch):
     """Returns the list of the z that are decoded, one array a call."""
     seen, decoded = [], latents.decoded
-    monkeypatch.setattr(latents, "decoded", lambda vae, z: seen.append(z) or decoded(vae, z))
+    monkeypatch.setattr(latents, "decoded", lambda vae, z, *told: seen.append(z) or decoded(vae, z, *told))
     return seen
 
 

@@ -11,6 +11,9 @@
     kl_per_dimension        what each dimension of z costs, from an evaluation report
     bound_ladder            the lower bounds of k samples on log p(x), from an evaluation report
 
+Of a model that is told a condition, examples are an `Observed` dict, {"x": x, "condition": condition}; `samples` and
+`manifold`, which take no examples or few, have `condition=`.
+
 Images, `(H, W)`, `(H, W, 1)` or `(H, W, 3)`, are shown as such, any other event as a profile over its dimensions. z[d]
 is the dimension that Python calls `z[..., d]`. Of labels, which have no mean, p(x | z)'s mode is drawn. Nothing here
 touches pyplot or a display. matplotlib is imported at the first call: `pip install tfvae[plots]`.

@@ -4,13 +4,15 @@ plane: E q(z | x), on its principal components if D > 2         aggregated poste
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import ArrayLike
+from tfvae.core.observed import num_rows
+from tfvae.core.types import ArrayLike, Given
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
 
@@ -23,15 +25,16 @@ MAX_CATEGORIES = 20  # colours of the largest qualitative map
 # Ten colours by Paul Tol, his "muted" ones, that colour-blind readers tell apart; black in place of his pale grey.
 KINDS = ("#332288", "#cc6677", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#000000")
 PRIOR_DRAWS = 20_000
+MAX_CONDITIONS = 500  # whose mean density a conditional prior's contours are of
 MASS = (0.95, 0.5)  # of the prior, inside the contours
 
 
-def latent_plane(vae: VAE, x: ArrayLike, labels: ArrayLike | None = None) -> "Figure":
+def latent_plane(vae: VAE, x: Given, labels: ArrayLike | None = None) -> "Figure":
     """Draws the posterior mean of each example (its center, where it has no mean), coloured by label.
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of what is known of them.
         labels: `[B]`; whole numbers or words of at most 20 kinds get a legend, anything else a colour bar.
 
     Returns:
@@ -47,8 +50,8 @@ def latent_plane(vae: VAE, x: ArrayLike, labels: ArrayLike | None = None) -> "Fi
         >>> latent_plane(vae, np.zeros([3, 8, 8, 1]), labels=[0, 1, 1]).savefig("latent_plane.png")
     """
     x = latents.examples(vae, x)
-    labels = None if labels is None else _checked_labels(labels, len(x))
-    z = latents.codes(vae, x).reshape(len(x), -1)  # one-hot vectors in one row
+    labels = None if labels is None else _checked_labels(labels, num_rows(x))
+    z = latents.codes(vae, x).reshape(num_rows(x), -1)  # one-hot vectors in one row
     kind = "means" if vae.posterior.has_mean else "centers"
     names, title = [f"z[{d}]" for d in range(z.shape[1])], f"posterior {kind}, D = {z.shape[1]}"
     if z.shape[1] > 2:
@@ -63,7 +66,7 @@ def latent_plane(vae: VAE, x: ArrayLike, labels: ArrayLike | None = None) -> "Fi
     return figure
 
 
-def aggregated_posterior(vae: VAE, x: ArrayLike, max_dimensions: int = 6, seed: int | None = 0) -> "Figure":
+def aggregated_posterior(vae: VAE, x: Given, max_dimensions: int = 6, seed: int | None = 0) -> "Figure":
     """Draws q(z) = E_x q(z | x) against p(z): where they differ, samples come from codes that no example has.
 
     One draw from q(z | x) for each example, beside the prior's marginal (of many draws): a histogram for each of the
@@ -72,7 +75,8 @@ def aggregated_posterior(vae: VAE, x: ArrayLike, max_dimensions: int = 6, seed: 
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of what is known of them; of a prior that is told a condition p(z)
+            is then the mean of p(z | c) over theirs.
         max_dimensions: how many dimensions to draw, those with the largest Var_x E[z_d] first.
         seed: of the draws.
 
@@ -89,17 +93,19 @@ def aggregated_posterior(vae: VAE, x: ArrayLike, max_dimensions: int = 6, seed: 
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> aggregated_posterior(vae, np.zeros([3, 8, 8, 1])).savefig("aggregated_posterior.png")
     """
+    x = latents.examples(vae, x)
     found, notes = latents.activity(vae, x)
     dimensions = latents.most_active(found, positive_integer("max_dimensions", max_dimensions))
     z = latents.draws(vae, x, seed)
-    prior = latents.prior_draws(vae, PRIOR_DRAWS, seed)
+    prior = latents.prior_draws(vae, PRIOR_DRAWS, seed, latents.told(x))
     plane = vae.posterior.space == sets.REAL and z.shape[1:] == (2,)
     columns = min(len(dimensions) + plane, 3)
     rows = math.ceil((len(dimensions) + plane) / columns)
     figure = canvas.empty_figure(max(3.4 * columns, 4.0), 2.9 * rows + 0.4)
     places = iter(figure.subplots(rows, columns, squeeze=False).flat)
     if plane:
-        _contours(next(places), vae, z, prior)
+        told = latents.told(latents.some(x, slice(MAX_CONDITIONS)))
+        _contours(next(places), z, prior, lambda z: latents.log_prior(vae, z, told))
     compare = _frequencies if z.ndim == 3 else _marginals
     for d, axes in zip(dimensions, places, strict=False):
         compare(axes, z[:, d], prior[:, d])
@@ -191,14 +197,14 @@ def _frequencies(axes: "Axes", z: np.ndarray, prior: np.ndarray) -> None:
     canvas.whole_numbers(axes.xaxis)
 
 
-def _contours(axes: "Axes", vae: VAE, z: np.ndarray, prior: np.ndarray) -> None:
+def _contours(axes: "Axes", z: np.ndarray, prior: np.ndarray, log_prior: Callable) -> None:
     """Draws points of q(z), `[B, 2]`, under the contours inside which half and 95% of the prior's mass lie."""
     axes.scatter(*z.T, s=min(300 / math.sqrt(len(z)) + 2, 20), color=canvas.FIRST, alpha=0.5, linewidths=0)
     low, high = np.quantile(np.concatenate([z, prior[:: len(prior) // 1000]]), [0, 1], axis=0)
     axis = [np.linspace(low[d], high[d], 80, dtype=np.float32) for d in range(2)]
     grid = np.stack(np.meshgrid(*axis), axis=-1)
-    log_p = vae.prior().log_prob(grid.reshape(-1, 2)).numpy().reshape(80, 80)
-    levels = np.quantile(vae.prior().log_prob(prior), [1 - mass for mass in MASS])
+    log_p = log_prior(grid.reshape(-1, 2)).reshape(80, 80)
+    levels = np.quantile(log_prior(prior), [1 - mass for mass in MASS])
     if levels[0] < levels[1]:
         axes.contour(*axis, log_p, levels, colors=canvas.SECOND, linestyles=["--", "-"])
     axes.set_title("draws of q(z), 50% and 95% of p(z)", fontsize="medium")

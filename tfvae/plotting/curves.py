@@ -133,7 +133,7 @@ def bound_ladder(report: Report) -> "Figure":
     style = {"color": canvas.FIRST, "capsize": 3, "label": "bound of k samples"}
     axes.errorbar(k, means, errors, fmt="o-", **style)
     level, error = report.log_prob
-    label = f"log p(x) estimate {level:.2f} +- {error:.2f}"
+    label = f"{report.level} estimate {level:.2f} +- {error:.2f}"
     axes.axhline(level, color=canvas.SECOND, linestyle="--", label=label)
     axes.set_xscale("log")
     axes.set_xticks(k, [str(samples) for samples in k])

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfvae.checks.known import observed_only
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import ArrayLike, Seed
+from tfvae.core.types import Given, Seed
 from tfvae.plotting import canvas, latents
-from tfvae.plotting.latents import examples
 from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequence[str] = ()) -> "Figure":
+def reconstructions(vae: VAE, x: Given, max_examples: int = 10, titles: Sequence[str] = ()) -> "Figure":
     """Draws examples above their reconstructions.
 
     Where preprocessing changes more than the scale (binarisation, for example), what it makes of the examples, which
@@ -28,9 +28,9 @@ def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequ
 
     Args:
         vae: the model.
-        x: raw examples, `[B, ...]`.
+        x: raw examples, `[B, ...]`, or an `Observed` of what is known of them.
         max_examples: how many to draw, from the first on.
-        titles: a short text for each example that is drawn, or none.
+        titles: a short text for each example that is drawn, or none, which are the conditions of a model that has some.
 
     Returns:
         A figure with one column an example; of an event that is not an image, one panel an example.
@@ -43,10 +43,12 @@ def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequ
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> reconstructions(vae, np.zeros([3, 8, 8, 1])).savefig("reconstructions.png")
     """
-    raw = np.asarray(examples(vae, x)[: positive_integer("max_examples", max_examples)], dtype=float)
+    observed = latents.some(latents.examples(vae, x), slice(positive_integer("max_examples", max_examples)))
+    raw = np.asarray(observed_only(observed["x"], observed.get("mask")), dtype=float)
     if len(titles) not in (0, len(raw)):
         raise InvalidInput(f"{len(raw)} titles", f"{len(titles)}", "Pass one for each example that is drawn, or none.")
-    x, mean = vae.known({"x": raw})["x"].numpy(), vae.reconstruct(raw).numpy()
+    titles = titles or latents.names(latents.told(observed))
+    x, mean = vae.known({**observed, "x": raw})["x"].numpy(), vae.reconstruct({**observed, "x": raw}).numpy()
     if not canvas.is_image(vae.event_shape):
         x, mean = (latents.one_scale(vae, events) for events in (x, mean))
         return _profiles(x, mean, titles, latents.axis_of_values(vae))
@@ -56,26 +58,42 @@ def reconstructions(vae: VAE, x: ArrayLike, max_examples: int = 10, titles: Sequ
     return canvas.mosaic(np.concatenate(list(rows.values())), len(x), list(rows), titles)
 
 
-def samples(vae: VAE, num_samples: int = 64, seed: int | Seed | None = 0) -> "Figure":
+def samples(
+    vae: VAE,
+    num_samples: int | None = None,
+    seed: int | Seed | None = 0,
+    condition: Given = None,
+    names: Sequence[str] = (),
+) -> "Figure":
     """Draws decoded means: the mean of p(x | z) for draws z from the prior, those of `vae.sample(num_samples, seed)`.
 
     Args:
         vae: the model.
-        num_samples: how many.
+        num_samples: how many, for each condition; by default 64, or 10 under each of several.
         seed: an integer or int32 scalar for repeatable draws; `None` draws afresh.
+        condition: of a model that is told one, `[B, ...]` or name to it: B rows of samples, for example one a label.
+        names: of these rows; by default the conditions themselves.
 
     Returns:
-        A figure with a square grid of images; of an event that is not an image, a heat map with one row a sample.
+        A figure with a square grid of images; of an event that is not an image, a heat map with one row a sample. Of
+        several conditions a row of images each, or a panel of profiles.
 
     Raises:
-        InvalidInput: if `num_samples` is not a whole number of at least 1.
+        InvalidInput: if `num_samples` is not a whole number of at least 1, the condition is missing or of a wrong kind,
+            or there is another number of names than of conditions.
 
     Example:
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> samples(vae, num_samples=16).savefig("samples.png")
     """
-    _, likelihood, _ = vae.sample_likelihood(positive_integer("num_samples", num_samples), seeds.as_seed(seed))
+    told = vae.told(condition)
+    rows = len(next(iter(told.values()))) if told else 1
+    number = positive_integer("num_samples", (10 if rows > 1 else 64) if num_samples is None else num_samples)
+    _, likelihood, _ = vae.sample_likelihood(number, seeds.as_seed(seed), vae.encoded_conditions(told))
     mean = vae.likelihood.point(likelihood).numpy()
+    if rows > 1:
+        return _rows_of_samples(vae, mean.swapaxes(0, 1), names or latents.names(told))
+    mean = mean.reshape(number, *vae.event_shape)
     if canvas.is_image(vae.event_shape):
         return canvas.mosaic(canvas.grey(mean), columns=math.ceil(math.sqrt(len(mean))))
     figure = canvas.empty_figure(6.5, 4.5)
@@ -88,6 +106,14 @@ def samples(vae: VAE, num_samples: int = 64, seed: int | Seed | None = 0) -> "Fi
     kind = "mean" if vae.likelihood.has_mean else "mode"
     figure.colorbar(image, ax=axes, label=f"{kind} of p({latents.axis_of_values(vae)} | z)")
     return figure
+
+
+def _rows_of_samples(vae: VAE, means: np.ndarray, names: Sequence[str]) -> "Figure":
+    """Draws decoded means, `[B, n, ...]`, a row for each of B conditions."""
+    names = names or [f"condition {row}" for row in range(len(means))]
+    if len(names) != len(means):
+        raise InvalidInput(f"{len(means)} names", f"{len(names)}", "Pass one for each condition, or none.")
+    return canvas.gallery(latents.one_scale(vae, means), names, (), "sample", (1, means.shape[1]))
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

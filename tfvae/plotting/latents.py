@@ -1,58 +1,102 @@
 """What the pictures of the latent space are made of: codes of examples, draws, decoded means, names of dimensions.
 
 code = the z that stands for q(z | x)          draw ~ q(z | x)          decoded = mean of p(x | z)
+
+Examples are an `Observed` dict throughout; conditions, `told`, are raw and by name, empty where a model has none.
 """
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import event_batch
+from tfvae.checks.data import given
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import Observed, num_rows
 from tfvae.core.sets import REAL
-from tfvae.core.types import Array, ArrayLike, Parameters
+from tfvae.core.types import Array, Given, Parameters
 from tfvae.evaluation import latents
 from tfvae.inference.rows import blocks, slices
 from tfvae.plotting import canvas
 from tfvae.scaling import Identity
 from tfvae.vae import VAE
 
+Told: TypeAlias = dict[str, Array]
+
 ROWS_PER_BLOCK = 1024
 
 
-def examples(vae: VAE, x: ArrayLike) -> Array:
-    """Returns raw x, `[B, ...]`; raises `InvalidInput` if it is empty or of a wrong shape."""
-    x = event_batch(x, vae.event_shape)
-    if len(x) == 0:
+def examples(vae: VAE, x: Given) -> Observed:
+    """Returns what is known of examples; raises `InvalidInput` if there are none, or of a wrong shape."""
+    found = given(vae, x)
+    if num_rows(found) == 0:
         raise InvalidInput("at least one example", "an empty x", "Pass data with one row or more.")
-    return x
+    return found
 
 
-def codes(vae: VAE, x: ArrayLike) -> np.ndarray:
+def some(observed: Observed, rows: slice | np.ndarray) -> Observed:
+    """Returns some of the examples."""
+    return tf.nest.map_structure(lambda part: np.asarray(part)[rows], observed)
+
+
+def told(observed: Observed) -> Told:
+    """Returns the conditions of examples, `[B, ...]` each."""
+    return dict(observed.get("condition", {}))
+
+
+def names(told: Told) -> list[str]:
+    """Returns for each row of conditions what it is, where that is short: "y = 3"."""
+    short = {name: np.asarray(v).reshape(len(v), -1) for name, v in told.items() if np.prod(v.shape[1:]) == 1}
+    columns = [[f"{name} = {row[0]:g}" for row in values] for name, values in short.items()]
+    return ["\n".join(row) for row in zip(*columns, strict=True)]
+
+
+def codes(vae: VAE, x: Given) -> np.ndarray:
     """Returns the z that stands for each example, `[B, *latent]`."""
     return _finite([vae.posterior.center(parameters) for _, parameters in _parameters(vae, x)])
 
 
-def draws(vae: VAE, x: ArrayLike, seed: int | None) -> np.ndarray:
+def draws(vae: VAE, x: Given, seed: int | None) -> np.ndarray:
     """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
     seed, draw = seeds.as_seed(seed), vae.posterior.sample_and_log_prob
     return _finite([draw(parameters, 1, seeds.fold(seed, first))[0][0] for first, parameters in _parameters(vae, x)])
 
 
-def prior_draws(vae: VAE, number: int, seed: int | None) -> np.ndarray:
-    """Returns draws from p(z), `[number, *latent]`; in blocks, since a mixture draws from all its components."""
-    seed = seeds.fold(seeds.as_seed(seed), seeds.PRIOR)
-    blocks = [range(number)[part] for part in slices(number, ROWS_PER_BLOCK)]
-    return np.concatenate([vae.prior().sample(len(rows), seed=seeds.fold(seed, rows[0])) for rows in blocks])
+def prior_draws(vae: VAE, number: int, seed: int | None, told: Told | None = None) -> np.ndarray:
+    """Returns draws from p(z), `[number, *latent]`, or as many from each p(z | c) of conditions c, `[B, ...]`.
+
+    In blocks, since a mixture draws from all its components.
+    """
+    seed, p = seeds.fold(seeds.as_seed(seed), seeds.PRIOR), vae.prior_of(told or None)
+    conditions = len(next(iter(told.values()))) if told and vae.prior.given else 1
+    each = -(-number // conditions)
+    blocks = [range(each)[part] for part in slices(each, max(1, ROWS_PER_BLOCK // conditions))]
+    z = np.concatenate([p.sample(len(rows), seed=seeds.fold(seed, rows[0])) for rows in blocks])
+    return z.reshape(-1, *vae.posterior.latent_shape)[:number]
 
 
-def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
-    """Returns the mean (of labels, the mode) of p(x | z) on one scale, `[..., *event]`, for z `[..., *latent]`."""
+def log_prior(vae: VAE, z: np.ndarray, told: Told) -> np.ndarray:
+    """Returns log p(z), `[R]`, for z `[R, *latent]`, of a conditional prior log 1/B sum_c p(z | c)."""
+    if not vae.prior.given:
+        return vae.prior().log_prob(z).numpy()
+    p = vae.prior_of(told)
+    return tf.reduce_logsumexp(p.log_prob(z[:, np.newaxis]), axis=1).numpy() - np.log(len(next(iter(told.values()))))
+
+
+def decoded(vae: VAE, z: np.ndarray, told: Told | None = None) -> np.ndarray:
+    """Returns the mean (of labels, the mode) of p(x | z) on one scale, `[..., *event]`, for z `[..., *latent]`.
+
+    Conditions are one for all of z, or one for each entry of its first axis.
+    """
     latent = vae.posterior.latent_shape
     rows = z.reshape(-1, *latent)
-    events = [vae.likelihood.point(vae.decode(rows[part])) for part in slices(len(rows), ROWS_PER_BLOCK)]
+    told = {name: np.repeat(values, len(rows) // len(values), axis=0) for name, values in (told or {}).items()}
+    events = []
+    for part in slices(len(rows), ROWS_PER_BLOCK):
+        condition = {name: values[part] for name, values in told.items()}
+        events.append(vae.likelihood.point(vae.decode(rows[part], condition=condition or None)))
     return one_scale(vae, np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape))
 
 
@@ -75,7 +119,7 @@ def _is_rescaled(vae: VAE) -> bool:
     return kept and not (canvas.is_image(vae.event_shape) or isinstance(vae.scaling, Identity))
 
 
-def activity(vae: VAE, x: ArrayLike) -> tuple[np.ndarray, list[str]]:
+def activity(vae: VAE, x: Given) -> tuple[np.ndarray, list[str]]:
     """Returns Var_x E[z_d], `[D]`, and for each dimension its KL in nats or, where that is unknown, this activity."""
     found = latents.unit_activity(latents.posterior_means(vae, x))
     kl = latents.kl_per_dimension(vae, x)
@@ -98,7 +142,7 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return directions[:2], names
 
 
-def _parameters(vae: VAE, x: ArrayLike) -> Iterator[tuple[int, Parameters]]:
+def _parameters(vae: VAE, x: Given) -> Iterator[tuple[int, Parameters]]:
     """Yields the first row of each block of examples and the parameters of its q(z | x)."""
     for block in blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True):
         yield block.first_row, vae.posterior.parameters(vae.context(block.known))

@@ -15,7 +15,8 @@ import numpy as np
 
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
-from tfvae.core.types import ArrayLike
+from tfvae.core.observed import num_rows
+from tfvae.core.types import Given
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
 
@@ -29,7 +30,7 @@ NO_ANGLE = 1e-6
 
 def latent_traversals(
     vae: VAE,
-    x: ArrayLike,
+    x: Given,
     dimensions: Sequence[int] | None = None,
     example: int = 0,
     steps: int = 9,
@@ -44,9 +45,9 @@ def latent_traversals(
 
     Args:
         vae: the model.
-        x: raw examples that q(z) is taken over, `[B, ...]`.
+        x: raw examples that q(z) is taken over, `[B, ...]`, or an `Observed` of what is known of them.
         dimensions: which rows to draw, counted from 0; by default at most 10, the largest Var_x E[z_d] first.
-        example: row of x at whose code the other dimensions stay.
+        example: row of x at whose code the other dimensions stay, and whose condition the decoder is told.
         steps: how many values of z_d.
         spread: how far to go to either side, in standard deviations of q(z_d).
         seed: of the draws from q(z).
@@ -69,27 +70,29 @@ def latent_traversals(
     x, space = latents.examples(vae, x), vae.posterior.space
     found, notes = latents.activity(vae, x)
     dimensions = latents.most_active(found, MAX_DIMENSIONS) if dimensions is None else list(dimensions)
-    for name, number, size in [("dimension", d, vae.latent_dim) for d in dimensions] + [("example", example, len(x))]:
+    chosen = [*(("dimension", d, vae.latent_dim) for d in dimensions), ("example", example, num_rows(x))]
+    for name, number, size in chosen:
         if number not in range(size):
             raise InvalidInput(f"{name} from 0 to {size - 1}", f"{number!r}", "Pass one that exists.")
     if not dimensions:
         raise InvalidInput("at least one dimension", "none", "Leave dimensions out to draw the most active ones.")
-    z = latents.codes(vae, x[example : example + 1])[0]
+    start = latents.some(x, slice(example, example + 1))
+    z, told = latents.codes(vae, start)[0], latents.told(start)
     if space in (sets.ONE_HOT, sets.SIMPLEX):
         categories = np.eye(z.shape[-1])
         walks = np.stack([_replaced(z, d, categories) for d in dimensions])
         names = [f"z[{d}]\n{notes[d]}" for d in dimensions]
         titles, xlabel = [str(category) for category in range(len(categories))], "category of z[d]"
-        return canvas.gallery(latents.decoded(vae, walks), names, titles, xlabel, (0, len(categories) - 1))
+        return canvas.gallery(latents.decoded(vae, walks, told), names, titles, xlabel, (0, len(categories) - 1))
     low, high = _range(latents.draws(vae, x, seed), spread, space)
     move = _turned if space == sets.SPHERE else _replaced
     walks = np.stack([move(z, d, np.linspace(low[d], high[d], steps)) for d in dimensions])
     names = [f"z[{d}]: {low[d]:z.1f} to {high[d]:z.1f}\n{notes[d]}" for d in dimensions]
     xlabel = f"z[d], {spread:g} standard deviations of q(z[d]) to either side of its mean"
-    return canvas.gallery(latents.decoded(vae, walks), names, (), xlabel, (-spread, spread))
+    return canvas.gallery(latents.decoded(vae, walks, told), names, (), xlabel, (-spread, spread))
 
 
-def interpolation(vae: VAE, x_start: ArrayLike, x_end: ArrayLike, steps: int = 9) -> "Figure":
+def interpolation(vae: VAE, x_start: Given, x_end: Given, steps: int = 9) -> "Figure":
     """Draws decoded means on the way between the codes of two examples: a line, on the sphere an arc.
 
         z(t) = (1 - t) z_0 + t z_1                                        on the sphere, with cos w = z_0.z_1:
@@ -97,8 +100,8 @@ def interpolation(vae: VAE, x_start: ArrayLike, x_end: ArrayLike, steps: int = 9
 
     Args:
         vae: the model.
-        x_start: raw examples to start from, `[B, ...]`.
-        x_end: raw examples to end at, `[B, ...]`.
+        x_start: raw examples to start from, `[B, ...]`, or an `Observed`: the decoder is told its condition throughout.
+        x_end: raw examples to end at, `[B, ...]`, or an `Observed`.
         steps: how many t from 0 to 1, ends included.
 
     Returns:
@@ -121,21 +124,22 @@ def interpolation(vae: VAE, x_start: ArrayLike, x_end: ArrayLike, steps: int = 9
     if positive_integer("steps", steps) < 2:
         raise InvalidInput("steps of at least 2, the two ends", f"steps={steps}", "Pass for example 9.")
     start, end = latents.examples(vae, x_start), latents.examples(vae, x_end)
-    if len(start) != len(end):
-        raise InvalidInput("as many ends as starts", f"{len(start)} starts, {len(end)} ends", "Pass pairs.")
+    if num_rows(start) != num_rows(end):
+        received = f"{num_rows(start)} starts, {num_rows(end)} ends"
+        raise InvalidInput("as many ends as starts", received, "Pass pairs.")
     t = np.linspace(0, 1, steps).reshape(-1, *[1] * len(vae.posterior.latent_shape))
     between = _arc if vae.posterior.space == sets.SPHERE else _line
     pairs = zip(latents.codes(vae, start), latents.codes(vae, end), strict=True)
-    events = latents.decoded(vae, np.stack([between(*pair, t) for pair in pairs]))
+    events = latents.decoded(vae, np.stack([between(*pair, t) for pair in pairs]), latents.told(start))
     names, times = [f"pair {pair}" for pair in range(len(events))], [f"{float(value):.2g}" for value in t.flat]
     if not canvas.is_image(vae.event_shape):
         return canvas.gallery(events, names, times, "t, from start to end", (0, 1))
-    ends = [vae.known({"x": x})["x"].numpy()[:, np.newaxis] for x in (start, end)]
+    ends = [vae.known(x)["x"].numpy()[:, np.newaxis] for x in (start, end)]
     events = np.concatenate([ends[0], events, ends[1]], axis=1)
     return canvas.gallery(events, names, ["start", *times, "end"], "t, between the decoded codes", (0, 1))
 
 
-def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 0) -> "Figure":
+def manifold(vae: VAE, x: Given = None, steps: int = 15, seed: int | None = 0, condition: Given = None) -> "Figure":
     """Draws decoded means on a grid in a plane of z, its lines at quantiles (i + 1/2) / steps.
 
     For D = 2 the grid is that of the prior's quantiles in z[0] and z[1]: the learned manifold. For D > 2 it spans the
@@ -143,16 +147,17 @@ def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 
 
     Args:
         vae: the model; its latents are real vectors.
-        x: raw examples, `[B, ...]`, for D > 2.
+        x: raw examples, `[B, ...]`, or an `Observed` of what is known of them, for D > 2.
         steps: quantiles along each axis.
         seed: of the draws from the prior that its quantiles are taken from, for D = 2.
+        condition: of a model that is told one, the one for the whole grid, `[1, ...]` or name to it.
 
     Returns:
         A figure with a grid of images; events that are not images are small profiles at their place in the plane.
 
     Raises:
         InvalidInput: if z is not a real vector of two dimensions or more, x is missing for D > 2, is empty, has a wrong
-            shape or values that are not finite, or `steps` is below 1.
+            shape or values that are not finite, `steps` is below 1, or the condition is missing or there are several.
 
     Reference:
         Kingma and Welling 2014, "Auto-Encoding Variational Bayes", figure 4.
@@ -165,9 +170,13 @@ def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 
     if vae.posterior.space != sets.REAL or dim < 2:
         received = f"{vae.posterior.space.description}, D = {dim}"
         raise InvalidInput("real latent vectors of two dimensions or more", received, "Use latent_traversals.")
+    told = vae.told(condition)
+    if any(len(values) != 1 for values in told.values()):
+        received = f"{len(next(iter(told.values())))} of them"
+        raise InvalidInput("one condition for the whole grid", received, "Draw a grid for each: condition[:1].")
     if dim == 2:
         center, directions, names = np.zeros(2), np.eye(2), ["z[0], at quantiles of p(z)", "z[1], at quantiles of p(z)"]
-        points = latents.prior_draws(vae, PRIOR_DRAWS, seed)
+        points = latents.prior_draws(vae, PRIOR_DRAWS, seed, told)
     else:
         if x is None:
             remedy = "Pass x: the plane is that of the principal components of its codes."
@@ -177,7 +186,7 @@ def manifold(vae: VAE, x: ArrayLike = None, steps: int = 15, seed: int | None = 
         points = (z - center) @ directions.T
     across, up = np.quantile(points, (np.arange(steps) + 0.5) / steps, axis=0).T
     plane = np.stack(np.meshgrid(across, up[::-1]), axis=-1)  # rows from the top down, as images stand
-    events = latents.decoded(vae, center + plane @ directions)
+    events = latents.decoded(vae, center + plane @ directions, told)
     marked = [index in (0, steps // 2, steps - 1) for index in range(steps)]
     axes = (across, up[::-1])
     titles, rows = ([f"{v:z.1f}" if mark else "" for v, mark in zip(axis, marked, strict=True)] for axis in axes)
