@@ -103,7 +103,7 @@ def test_the_data_are_made_what_the_likelihood_wants(likelihood, binarization, s
 
 def test_levels_reach_the_encoder_between_minus_one_and_one():
     vae = Options.of("digits", likelihood="discretized-logistic", hidden=(4,)).build((2,), [], num_steps=10)
-    seen = vae.context(vae.known({"x": np.float32([[0.0, 255.0]])}))
+    seen = vae.context(vae.known({"x": np.float32([[0.0, 255.0]])}))["x"]
     np.testing.assert_allclose(seen, [[-1.0, 1.0]], atol=1e-6)
 
 

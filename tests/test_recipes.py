@@ -36,11 +36,22 @@ CLOSED = {
 }  # they fit values in [0, 1] alone
 
 
+TOLD = {"conditional": "y"}  # recipes that want a condition
+LABELS = tfvae.conditions.Labels(3)
+
+
 def made(name, **options):
+    options = {"condition": LABELS} | options if name in TOLD else options
     keras.utils.set_random_seed(0)
     return RECIPES[name](
         (6,), latent_dim=3, encoder=tfvae.networks.mlp([8]), decoder=tfvae.networks.mlp([8]), seed=0, **options
     )
+
+
+def given(vae, rows):
+    """Returns examples that a model can have, with labels if it is told them."""
+    x = DATA[vae.support.description][:rows]
+    return {"x": x, "condition": np.arange(rows) % 3} if vae.conditions else x
 
 
 @pytest.fixture
@@ -54,7 +65,7 @@ def eager():
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_trains_scores_saves_and_loads(name, tmp_path, eager):
     vae = made(name)
-    x = DATA[vae.support.description]
+    x = given(vae, 24)
     before = [np.copy(v) for v in vae.get_weights()]
     history = vae.fit(x, batch_size=12, epochs=1, verbose=0).history
     assert all(math.isfinite(value) for values in history.values() for value in values), history
@@ -66,7 +77,7 @@ def test_each_trains_scores_saves_and_loads(name, tmp_path, eager):
     assert not unmoved
     vae.save(tmp_path / "x.keras")
     loaded = keras.saving.load_model(tmp_path / "x.keras")
-    scores = [np.asarray(model.log_prob(x[:6], 4, seed=1)) for model in (vae, loaded)]
+    scores = [np.asarray(model.log_prob(given(vae, 6), 4, seed=1)) for model in (vae, loaded)]
     assert np.all(np.isfinite(scores[0]))
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
     assert repr(loaded.objective) == repr(vae.objective) and repr(loaded.estimator) == repr(vae.estimator)
@@ -80,6 +91,21 @@ def test_penalties_of_a_batch_do_not_need_its_size_beforehand(name):
     vae.num_data = 24
     step = tf.function(vae.test_step).get_concrete_function(tf.TensorSpec([None, 6]))
     assert math.isfinite(float(step(tf.constant(DATA["{0, 1}"]))["loss"]))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_is_told_a_condition_or_says_that_it_cannot_be(name, eager):
+    """Two labels, two answers: of the encoder and the decoder, and of the recipe `conditional` of the prior."""
+    if name == "vamp-prior":
+        with pytest.raises(tfvae.InvalidInput, match="given x alone, for a VampPrior"):
+            made(name, condition=LABELS)
+        return
+    vae = made(name, condition={"kind": LABELS})
+    assert (vae.posterior.given, vae.likelihood.given) == (("x", "kind"), ("z", "kind"))
+    assert vae.prior.given == (("kind",) if name == "conditional" else ())
+    x, told = DATA[vae.support.description][:1], [{"condition": np.array([label])} for label in (0, 1)]
+    for answers in ([vae.reconstruct(x, **one) for one in told], [vae.sample(50, 0, **one) for one in told]):
+        assert np.all(np.isfinite(answers)) and not np.allclose(*answers)
 
 
 def public_functions():
@@ -198,7 +224,8 @@ def test_the_signature_says_what_a_recipe_takes(name):
     assert recipes.Common.__annotations__.keys() <= taken.keys()
     both = "objective" in taken and {"beta", "num_samples"} & taken.keys()
     assert not both or name == "vae"  # whose num_samples is the ELBO's; else they are the objective's
-    built = Options.of("digits", recipe=name, latent_dim=3).build((6,), [], num_steps=10_000)
+    options = Options.of("digits", recipe=name, latent_dim=3, condition=TOLD.get(name))
+    built = options.build((6,), [], 10_000, LABELS if name in TOLD else None)
     assert repr(built.objective) == repr(made(name).objective)
     assert type(built.likelihood) is type(made(name).likelihood)
     for part in {"likelihood", "objective"} - taken.keys() - CLOSED.get(name, set()):
@@ -208,15 +235,16 @@ def test_the_signature_says_what_a_recipe_takes(name):
 
 @pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "likelihood" in recipes.arguments(f)])
 def test_a_recipe_that_leaves_the_likelihood_open_takes_another(name):
-    options = Options.of("digits", recipe=name, likelihood="student-t", latent_dim=3)
+    options = Options.of("digits", recipe=name, likelihood="student-t", latent_dim=3, condition="y")
     assert (options.binarization, options.scale) == ("none", None)
-    assert isinstance(options.build((6,), [], num_steps=10).likelihood, tfvae.likelihoods.StudentT)
+    vae = options.build((6,), [], 10, LABELS if name in TOLD else None)
+    assert isinstance(vae.likelihood, tfvae.likelihoods.StudentT)
 
 
 @pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "objective" in recipes.arguments(f)])
 def test_a_recipe_that_leaves_the_objective_open_takes_another(name):
-    options = Options.of("digits", recipe=name, objective="iwae", num_samples=3, latent_dim=3)
-    assert repr(options.build((6,), [], num_steps=10).objective) == "IWAE(num_samples=3)"
+    options = Options.of("digits", recipe=name, objective="iwae", num_samples=3, latent_dim=3, condition="y")
+    assert repr(options.build((6,), [], 10, LABELS if name in TOLD else None).objective) == "IWAE(num_samples=3)"
 
 
 @pytest.mark.parametrize("name", ["iaf", "relaxed-categorical", "hyperspherical"])

@@ -185,8 +185,8 @@ def test_least_and_most_likely_examples_are_drawn_in_order(model, stubs, tmp_pat
     log_prob = report.per_example["log_prob"]
     order = np.argsort(log_prob)
     _, (worst, named), (best, _) = stubs["reconstructions"]
-    np.testing.assert_array_equal(worst[1], x[order[:8]])
-    np.testing.assert_array_equal(best[1], x[order[::-1][:8]])
+    np.testing.assert_array_equal(worst[1]["x"], x[order[:8]])
+    np.testing.assert_array_equal(best[1]["x"], x[order[::-1][:8]])
     assert named["titles"][0] == f"row {order[0]}\n{log_prob.min():.1f}"
     report_page.write(tmp_path / "report.html", vae, dataclasses.replace(report, per_example=None), x)
     assert len(stubs["reconstructions"]) == 4  # the first ones only

@@ -21,10 +21,12 @@ EXAMPLES = {
     "train": "examples:\n  tfvae train digits\n  tfvae train mnist --latent-dim 20 --hidden 500 500 --patience 10\n"
     "  tfvae train faces.npz --likelihood normal --network conv --hidden 32 64\n"
     "  tfvae train digits --recipe vamp-prior --latent-dim 10\n"
+    "  tfvae train digits --condition y --latent-dim 10\n"
     "  tfvae train --resume runs/digits-20260131-120000",
     "recipes": "example:\n  tfvae recipes && tfvae train digits --recipe beta-vae --beta 6",
     "evaluate": "example:\n  tfvae evaluate runs/first --num-samples 5000 --split valid",
-    "sample": "example:\n  tfvae sample runs/first --count 100 --seed 7 --out draws.npz",
+    "sample": "examples:\n  tfvae sample runs/first --count 100 --seed 7 --out draws.npz\n"
+    "  tfvae sample runs/first --count 20 --condition y=3    (after tfvae train digits --condition y)",
     "export": "example:\n  tfvae export runs/first models/digits    (writes models/digits/1)",
 }
 
@@ -89,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("run", metavar="RUN", help="run folder")
     sample.add_argument("--count", type=int, default=64, metavar="N", help="how many (default: 64)")
     sample.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
+    sample.add_argument(
+        "--condition", metavar="NAME=VALUE", help="what a model that was trained with --condition is told, such as y=3"
+    )
     sample.add_argument(
         "--out", metavar="FILE", help=".png: decoded means; .npz, .npy: draws from p(x) (default: RUN/samples.png)"
     )

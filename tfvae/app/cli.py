@@ -81,8 +81,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _sample(arguments: argparse.Namespace) -> None:
     out = arguments.out or str(Path(arguments.run, "samples.png"))
-    runs.sample(arguments.run, out, arguments.count, arguments.seed)
-    _say(f"{arguments.count} samples in {out}")
+    runs.sample(arguments.run, out, arguments.count, arguments.seed, arguments.condition)
+    _say(f"{arguments.count} samples{f' given {arguments.condition}' if arguments.condition else ''} in {out}")
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, re
 from tfvae.checks.loaded import load_model as read_model
 from tfvae.core.errors import InvalidInput
 from tfvae.core.kinds import fits
-from tfvae.core.types import Config
+from tfvae.core.types import Config, Given
 from tfvae.datasets import Data
 from tfvae.evaluation import Report
 from tfvae.export import export
@@ -68,7 +68,7 @@ class Run:
     def untrained(self) -> VAE:
         """The model before its first step."""
         steps = self.options.epochs * self.data.train.num_batches(self.options.batch_size)
-        return self.options.build(self.data.event_shape, self.data.preprocessing, steps)
+        return self.options.build(self.data.event_shape, self.data.preprocessing, steps, self.data.condition)
 
     @functools.cached_property
     def config(self) -> Config:
@@ -110,11 +110,16 @@ class Run:
             raise InvalidInput(f"a list of sentences in {path}", "something else", "Restore the file from a copy.")
         return found
 
-    def shown(self, split: str) -> np.ndarray:
+    def shown(self, split: str) -> Given:
         """Returns the examples of a split as a person would look at them: the model binarises grey values."""
         grey = dataclasses.replace(self.options, binarization="none")
         data = grey.load_data() if self.options.binarization == "dynamic" else self.data
-        return getattr(data, split).x
+        return getattr(data, split).observed
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Names of the labels that are the condition; none where they are numbers."""
+        return self.data.told.words if self.data.told else ()
 
 
 class Artifact(NamedTuple):
@@ -150,16 +155,16 @@ def fit(run: Run) -> None:
     restored = checkpoint.restore()
     if restored is None:
         rows = np.random.default_rng(options.seed).permutation(len(data.train.x))[:ROWS_TO_ADAPT]
-        vae.adapt(data.train.x[np.sort(rows)], options.seed)
+        vae.adapt(data.train.rows(np.sort(rows)), options.seed)
     vae = restored or vae
-    collapse = CollapseAlarm(data.valid.x[:ROWS_TO_WATCH])
+    collapse = CollapseAlarm(data.valid.rows(slice(ROWS_TO_WATCH)))
     early = keras.callbacks.EarlyStopping(
         "val_elbo", mode="max", patience=options.patience or 0, restore_best_weights=True
     )
     vae.fit(
-        data.train.x,
+        data.train.observed,
         batch_size=options.batch_size,
-        validation_data=data.valid.x,
+        validation_data=data.valid.observed,
         epochs=options.epochs,
         verbose=0,
         callbacks=[
@@ -178,10 +183,10 @@ def fit(run: Run) -> None:
 
 def score(run: Run) -> None:
     """Scores the test split."""
-    x, options = run.data.test.x, run.options
+    options = run.options
     report = evaluation.evaluate(
-        run.model, x, options.eval_samples, options.seed, per_example=True, verbose=run.verbose == 1,
-        baselines_from=run.data.train.x,
+        run.model, run.data.test.observed, options.eval_samples, options.seed, per_example=True,
+        verbose=run.verbose == 1, baselines_from=run.data.train.observed,
     )  # fmt: skip
     with files.whole_file(run.folder / "scores.npz") as temporary:
         np.savez(temporary, **report.per_example)
@@ -245,9 +250,9 @@ def _is_drawn(run: Run) -> bool:
 
 PICTURES = {
     "learning_curves": lambda run: plotting.learning_curves(run.history),
-    "reconstructions": lambda run: plotting.reconstructions(run.model, run.shown("test")),
-    "samples": lambda run: plotting.samples(run.model),
-    "latent_plane": lambda run: plotting.latent_plane(run.model, run.data.test.x, run.data.test.y),
+    "reconstructions": lambda run: report_page.reconstructions(run.model, run.shown("test"), run.words),
+    "samples": lambda run: report_page.samples(run.model, run.data.test.observed, run.words),
+    "latent_plane": lambda run: plotting.latent_plane(run.model, run.data.test.observed, run.data.test.y),
 }
 SERVED = "saved_model/1"
 ARTIFACTS = (
@@ -359,6 +364,6 @@ def draw_page(run: Run, path: Path, report: Report, split: str) -> None:
     """
     part = getattr(run.data, split)
     report_page.write(
-        path, run.model, report, part.x, labels=part.y, shown=run.shown(split), split=split, history=run.history,
-        config=run.config, alarms=run.alarms,
+        path, run.model, report, part.observed, labels=part.y, shown=run.shown(split), split=split,
+        history=run.history, config=run.config, alarms=run.alarms, words=run.words,
     )  # fmt: skip

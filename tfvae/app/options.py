@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
+from tfvae.conditions import Declared
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.kinds import fits
@@ -100,7 +101,14 @@ class Options:
         None, "value that becomes 1 in the model; 1 keeps data, such as counts, as they are",
         shown="1 for likelihoods of whole numbers, the data's for others", type=float, metavar="WHITE",
     )  # fmt: skip
-    recipe: str = _option("vae", "a paper's parts, from the list of `tfvae recipes`", type=str, metavar="NAME")
+    condition: str | None = _option(
+        None, "what the model is told of each example: 'y', the labels of SOURCE, or the name of another array of it; "
+        "words and whole numbers are labels", type=str, metavar="NAME",
+    )  # fmt: skip
+    recipe: str = _option(
+        None, "a paper's parts, from the list of `tfvae recipes`", shown="vae, with --condition conditional",
+        type=str, metavar="NAME",
+    )  # fmt: skip
     likelihood: str | None = _option(
         None, f"distribution of x given z, where the recipe leaves it open; {_stated('likelihood')}",
         shown=OPEN["likelihood"], choices=PARTS["likelihood"],
@@ -154,12 +162,15 @@ class Options:
         for name, value in {"source": source, **given}.items():
             if not fits(value, kinds.get(name, object)):
                 raise InvalidInput(f"{name} to be {kinds[name]}", f"{name}={value!r:.60}", "Give one of that kind.")
+        told = values["condition"] is not None
+        values["recipe"] = values["recipe"] or ("conditional" if told else "vae")
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"
                 raise InvalidInput(expected, f"{name}={values[name]!r}", "Choose one of them.")
         for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if "patience" in given else ())):
             positive_integer(name, values[name])
+        _check_told(told, values)
         implied = _parts(values["recipe"], given)
         implied |= _protocol(values["recipe"], implied["likelihood"])
         implied["hidden"] = NETWORKS[values["network"]][0]
@@ -204,15 +215,18 @@ class Options:
             InvalidInput: see `tfvae.datasets.load`.
         """
         protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
-        return datasets.load(self.source, data_dir=self.data_dir, **protocol)
+        return datasets.load(self.source, data_dir=self.data_dir, condition=self.condition, **protocol)
 
-    def build(self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int) -> VAE:
+    def build(
+        self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int, condition: Declared = None
+    ) -> VAE:
         """Returns the compiled model that the options describe, with initial weights that depend on the seed alone.
 
         Args:
             event_shape: shape of one example.
             preprocessing: Keras layers run on raw x inside the model.
             num_steps: training steps of the whole run.
+            condition: what the data are known by, `data.condition`.
 
         Raises:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
@@ -226,6 +240,7 @@ class Options:
             "objective": self.objective and _objective(self.objective, numbers),
             "num_steps": num_steps,
             "latent_dim": self.latent_dim,
+            "condition": condition,
             "encoder": encoder,
             "decoder": decoder,
             "learning_rate": SCHEDULES[self.schedule](self.learning_rate, num_steps),
@@ -235,6 +250,18 @@ class Options:
         }
         taken = arguments(RECIPES[self.recipe])
         return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})
+
+
+def _check_told(told: bool, values: Config) -> None:
+    """Refuses a recipe that wants a condition without one, and networks that read one thing alone with one."""
+    if values["recipe"] == "conditional" and not told:
+        remedy = "Add for example --condition y, or choose another recipe."
+        raise InvalidInput("--condition NAME beside --recipe conditional", "none", remedy)
+    if told and values["network"] == "conv":
+        remedy = (
+            "Leave --network out, or compose it in Python: a tfvae.Feature of x, and a posterior that is given both."
+        )
+        raise InvalidInput("an encoder of x and the condition, --network mlp", "--network conv, of x alone", remedy)
 
 
 def _parts(recipe: str, given: Config) -> Config:

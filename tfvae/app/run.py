@@ -17,10 +17,11 @@ import numpy as np
 from tfvae import evaluation, files, plotting
 from tfvae.app import provenance
 from tfvae.app.folder import ARTIFACTS, Run, complete, draw_page, load_model, start
+from tfvae.app.given import given
 from tfvae.app.options import Options
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.types import Config
+from tfvae.core.types import Array, Config, Tensor
 from tfvae.evaluation import Report
 from tfvae.export import export as export_model
 from tfvae.vae import VAE
@@ -51,7 +52,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
     run = Run(Path(folder), options, verbose, command)
     _refuse_occupied(run.folder)
     for split in SPLITS:
-        inputs.check_arrays(run.untrained, getattr(run.data, split).x)
+        inputs.check_arrays(run.untrained, inputs.given(run.untrained, getattr(run.data, split).observed))
     try:
         start(run)
     except OSError:
@@ -121,13 +122,13 @@ def evaluate(
     run = Run(Path(folder), options)
     report = evaluation.evaluate(
         run.model,
-        getattr(run.data, split).x,
+        getattr(run.data, split).observed,
         num_samples,
         seed,
         per_example=True,
         verbose=verbose,
         gap_examples=gap_examples,
-        baselines_from=run.data.train.x,
+        baselines_from=run.data.train.observed,
     )
     page = run.folder / f"report-{split}-{num_samples}-{seed}.html"
     try:
@@ -138,7 +139,7 @@ def evaluate(
     return report, page
 
 
-def sample(folder: str, out: str, count: int = 64, seed: int = 0) -> None:
+def sample(folder: str, out: str, count: int = 64, seed: int = 0, condition: str | None = None) -> None:
     """Draws from the model of a run into a file.
 
     Args:
@@ -146,9 +147,10 @@ def sample(folder: str, out: str, count: int = 64, seed: int = 0) -> None:
         out: `.png` for a grid of decoded means, `.npy` or `.npz` (key `x`) for draws from p(x), `[count, ...]`.
         count: how many.
         seed: of the draws.
+        condition: what all of them are given, "NAME=VALUE", where the model is told something.
 
     Raises:
-        InvalidInput: if it is not a run folder with a model, or for a file or count that cannot be.
+        InvalidInput: if it is not a run folder with a model, or for a file, count or condition that cannot be.
         OSError: if the disk is full or read-only.
     """
     out, count = Path(out), positive_integer("count", count)
@@ -157,8 +159,9 @@ def sample(folder: str, out: str, count: int = 64, seed: int = 0) -> None:
     if not out.parent.is_dir():
         raise InvalidInput(f"an existing folder {out.parent}", "none", "Create it first.")
     vae = load_model(folder)
+    told = given(vae, provenance.read_config(folder)[0]["data"], condition)
     with files.whole_file(out) as temporary:
-        WRITERS[out.suffix](temporary, vae, count, seed)
+        WRITERS[out.suffix](temporary, vae, count, seed, told)
 
 
 def export(folder: str, target: str) -> str:
@@ -166,14 +169,20 @@ def export(folder: str, target: str) -> str:
     return export_model(load_model(folder), target)
 
 
-def _write_png(path: Path, vae: VAE, count: int, seed: int) -> None:
-    plotting.samples(vae, count, seed).savefig(path)
+def _write_png(path: Path, vae: VAE, count: int, seed: int, condition: Array | None) -> None:
+    plotting.samples(vae, count, seed, condition=condition).savefig(path)
+
+
+def _draws(vae: VAE, count: int, seed: int, condition: Array | None) -> Tensor:
+    """Returns draws of x, `[count, ...]`, all under the one condition, `[1, ...]`, if there is one."""
+    x = vae.sample(count, seed=seed, condition=condition)
+    return x if condition is None else x[:, 0]
 
 
 WRITERS = {
     ".png": _write_png,
-    ".npy": lambda path, vae, count, seed: np.save(path, vae.sample(count, seed=seed)),
-    ".npz": lambda path, vae, count, seed: np.savez(path, x=vae.sample(count, seed=seed)),
+    ".npy": lambda path, *what: np.save(path, _draws(*what)),
+    ".npz": lambda path, *what: np.savez(path, x=_draws(*what)),
 }
 
 

@@ -5,9 +5,10 @@
 The file stands alone: pictures inside, no script, nothing is loaded from elsewhere.
 """
 
+from tfvae.app.report_page.given import reconstructions, samples
 from tfvae.app.report_page.page import write
 
-__all__ = ["write"]
+__all__ = ["reconstructions", "samples", "write"]
 
 
 def __dir__() -> list[str]:

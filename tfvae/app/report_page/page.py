@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfvae import files
 from tfvae.app import provenance
@@ -20,6 +21,7 @@ from tfvae.app.report_page.pictures import Picture, pictures
 from tfvae.app.report_page.style import CSS
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput
+from tfvae.core.observed import num_rows
 from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas
 from tfvae.vae import VAE
@@ -33,15 +35,15 @@ import keras
 import tfvae
 
 vae = keras.saving.load_model("model.keras")
-vae.encode(x), vae.reconstruct(x), vae.sample(64)
-vae.log_prob(x, num_samples={num_samples})  # nats
+vae.encode(x{told}), vae.reconstruct(x{told}), vae.sample(64{told})
+vae.log_prob(x, num_samples={num_samples}{told})  # nats
 """
 SERVE = """
 import tensorflow as tf  # neither tfvae nor TFP is needed
 
 served = tf.saved_model.load("saved_model/1")
-served.signatures["reconstruct"](x=x)["mean"]
-served.signatures["log_prob"](x=x, num_samples=tf.constant({num_samples}), seed=tf.constant(0))
+served.signatures["reconstruct"](x=x{fed})["mean"]
+served.signatures["log_prob"](x=x{fed}, num_samples=tf.constant({num_samples}), seed=tf.constant(0))
 """
 SERVER = 'tensorflow_model_server --rest_api_port=8501 --model_name=vae --model_base_path="$PWD/saved_model"'
 
@@ -57,6 +59,7 @@ def write(
     history: Mapping[str, Sequence[float]] | None = None,
     config: Mapping[str, Any] | None = None,
     alarms: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> None:
     """Writes the report of a trained model as one HTML file, whole or not at all.
 
@@ -68,15 +71,15 @@ def write(
         vae: the model.
         report: what `tfvae.evaluation.evaluate(vae, x)` returned; with `per_example=True` the page also shows the least
             and the most likely examples.
-        x: the raw examples that the report is about, `[N, ...]`.
+        x: the raw examples that the report is about, `[N, ...]`, or an `Observed` of what is known of them.
         labels: of them, `[N]`, or `None`.
-        shown: the same examples as a person wants to see them, `[N, ...]`, for example before they were binarised; by
-            default x.
+        shown: the same examples as a person wants to see them, for example before they were binarised; by default x.
         split: what x are, a word.
         history: name to one value an epoch, as `vae.fit(...).history`, or `None`.
         config: what a run's `config.json` holds: source, options, versions, command; `None` outside a run. With it the
             page says how to load and serve the model, whose files are beside the page.
         alarms: sentences that came up in training, for example the messages of a `tfvae.callbacks.CollapseAlarm`.
+        words: names of the labels that the model is told, in order; none where they are numbers.
 
     Raises:
         InvalidInput: if x has a wrong shape, or another number of rows than the report.
@@ -86,10 +89,10 @@ def write(
         >>> report = tfvae.evaluation.evaluate(vae, x, num_samples=100, per_example=True)
         >>> write("report.html", vae, report, x)
     """
-    x = np.asarray(inputs.event_batch(x, vae.event_shape))
-    if len(x) != report.examples:
+    x = tf.nest.map_structure(np.asarray, inputs.given(vae, x))
+    if num_rows(x) != report.examples:
         remedy = "Pass the examples that were evaluated, in their order."
-        raise InvalidInput(f"x with the {report.examples} rows of the report", f"{len(x)} rows", remedy)
+        raise InvalidInput(f"x with the {report.examples} rows of the report", f"{num_rows(x)} rows", remedy)
     title = f"A variational autoencoder of {config['options']['source']}" if config else "A variational autoencoder"
     parts = [
         f"<header><h1>{_text(title)}</h1>{_summary(vae, report, split, history, config)}</header>",
@@ -97,8 +100,8 @@ def write(
         *(f'<p class="warning" role="note"><b>Warning:</b> {_text(t)}</p>' for t in (*report.warnings, *alarms)),
         f'<h2>Numbers</h2><p class="soft">Of the {_text(split)} data.</p>{_table(report)}',
         "<h2>Pictures</h2>",
-        *_pictures(pictures(vae, report, x, labels, shown, history)),
-        *([_use(report)] if config else []),
+        *_pictures(pictures(vae, report, x, labels, shown, history, words)),
+        *([_use(vae, report)] if config else []),
         _provenance(vae, report, config),
     ]
     with files.whole_file(path) as temporary:
@@ -137,12 +140,18 @@ def _summary(
         f" dimensions, {likelihood} likelihood of {shape} values, {vae.count_params():,} weights"
         f"{f', after the recipe {recipe}' if recipe else ''}."
     )
+    model += f" It is told {_told(vae)}." if vae.conditions else ""
     sizes = config["data"].get("sizes", {}) if config else {}
     trained = [f"for {len(next(iter(history.values())))} epochs"] if history else []
     trained += [f"on {sizes['train']} examples"] if "train" in sizes else []
     trained = f"Trained {' '.join(trained)} to maximise {vae.objective!r}, " if trained else ""
     scored = f"{report.examples} {split} examples with {report.num_samples} importance samples each."
     return f"<p>{_text(model)}</p><p>{_text(trained + ('scored on ' if trained else 'Scored on ') + scored)}</p>"
+
+
+def _told(vae: VAE) -> str:
+    """Returns what the model is told, in words."""
+    return ", ".join(f"{name}, {part!r}" for name, part in vae.conditions.items())
 
 
 def _tiles(vae: VAE, report: Report) -> str:
@@ -152,7 +161,7 @@ def _tiles(vae: VAE, report: Report) -> str:
     bits = f", {report.bits_per_dimension(level):.3f} bits/dim" if report.discrete else ""
     active = "unknown" if report.active_units is None else f"{report.active_units} of {len(report.unit_activity)}"
     shown = [
-        (f"{level:.2f}", f"log p(x), nats an example{error}{bits}"),
+        (f"{level:.2f}", f"{report.level}, nats an example{error}{bits}"),
         (f"{report.elbo.mean:.2f}", f"ELBO, nats an example; gap {report.variational_gap.mean:.2f}"),
         (f"{report.rate.mean:.2f}", "rate, nats an example: what the code costs"),
         (f"{report.aggregated.mutual_information:.2f}", "I(x; z), nats: what the code tells"),
@@ -195,8 +204,11 @@ def _figure(picture: Picture) -> str:
     )
 
 
-def _use(report: Report) -> str:
-    python, serve = (text.strip().format(num_samples=report.num_samples) for text in (USE, SERVE))
+def _use(vae: VAE, report: Report) -> str:
+    names = list(vae.conditions)
+    told = f", condition={names[0] if len(names) == 1 else '{...}'}" if names else ""
+    fed = "".join(f", {name}={name}" for name in names)
+    python, serve = (t.strip().format(num_samples=report.num_samples, told=told, fed=fed) for t in (USE, SERVE))
     blocks = [("In Python, from the folder of this page:", python), ("Without tfvae:", serve)]
     blocks.append(("With TensorFlow Serving:", SERVER))
     return "<h2>Use the model</h2>" + "".join(f"<p>{_text(t)}</p><pre>{_text(code)}</pre>" for t, code in blocks)

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tfvae import plotting
+from tfvae.app.report_page import given
+from tfvae.core.observed import Observed, num_rows
+from tfvae.core.types import Given
 from tfvae.evaluation.report import Report
+from tfvae.plotting import latents
 from tfvae.vae import VAE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EXAMPLES, EXTREMES, PAIRS = 10, 8, 4
+EXTREMES, PAIRS = 8, 4
+UNLABELLED = ", though the model never saw a label"
 MAX_EXAMPLES = 2000  # in pictures of the latent code
 
 
@@ -38,13 +43,17 @@ class Picture(NamedTuple):
 def pictures(
     vae: VAE,
     report: Report,
-    x: np.ndarray,
+    x: Observed,
     labels: Any = None,
-    shown: np.ndarray | None = None,
+    shown: Given = None,
     history: Mapping[str, Sequence[float]] | None = None,
+    words: Sequence[str] = (),
 ) -> Iterator[Picture]:
     """Yields the pictures of a model; for the arguments see `tfvae.app.report_page.write`."""
-    some, some_labels = x[:MAX_EXAMPLES], None if labels is None else np.asarray(labels)[:MAX_EXAMPLES]
+    number, level, told = num_rows(x), report.level, given.conditions(vae, x)
+    one = {name: values[:1] for name, values in told.items()}  # for pictures under a single condition
+    some = latents.some(x, slice(MAX_EXAMPLES))
+    some_labels = None if labels is None else np.asarray(labels)[:MAX_EXAMPLES]
     if history:
         yield Picture(
             "Training",
@@ -55,9 +64,9 @@ def pictures(
         )
     yield Picture(
         "Reconstructions",
-        f"The first {min(EXAMPLES, len(x))} examples above their reconstructions.",
+        f"{len(given.first_of_each(vae, x))} examples above their reconstructions{_each(vae)}.",
         "A reconstruction should be its own example, less noise; if all look alike, the decoder ignores the code.",
-        lambda: plotting.reconstructions(vae, x if shown is None else shown, EXAMPLES),
+        lambda: given.reconstructions(vae, x if shown is None else shown, words),
     )
     if report.per_example is not None:
         log_prob = report.per_example["log_prob"]
@@ -69,32 +78,34 @@ def pictures(
             "Most likely examples": "These are what the model finds easy; often simple or frequent rather than good.",
         }
         for (title, look_for), rows in zip(sentence.items(), (worst, best), strict=True):
-            yield _extreme(vae, x, log_prob, rows, title, look_for)
+            yield _extreme(vae, latents.some(x, rows), log_prob, rows, title, look_for, level)
     yield Picture(
         "Samples",
-        "Decoded means of codes drawn from the prior.",
+        f"Decoded means of codes drawn from the prior{_each(vae)}.",
         "Samples should look like the data and differ from each other; blurred mixtures of kinds come from codes that"
         " no example has.",
-        lambda: plotting.samples(vae),
+        lambda: given.samples(vae, x, words),
     )
-    pairs = min(PAIRS, len(x) // 2)
+    pairs = min(PAIRS, number // 2)
     if pairs:
         yield Picture(
             "Interpolation",
             f"Decoded means on the way between the codes of {pairs} pairs of examples.",
             "A smooth change through plausible examples says that the code has no holes between these two.",
-            lambda: plotting.interpolation(vae, x[:pairs], x[pairs : 2 * pairs]),
+            lambda: plotting.interpolation(
+                vae, *(latents.some(x, rows) for rows in (slice(pairs), slice(pairs, 2 * pairs)))
+            ),
         )
     yield Picture(
         "Manifold",
-        "Decoded means on a grid in a plane of the latent space.",
+        f"Decoded means on a grid in a plane of the latent space{f', given {_text(one, words)}' if one else ''}.",
         "Neighbours should resemble each other and every kind of example have its region.",
-        lambda: plotting.manifold(vae, some),
+        lambda: plotting.manifold(vae, some, condition=one or None),
     )
     yield Picture(
         "Latent plane",
         "The code of each example as a point, coloured by its label if it has one.",
-        "Kinds that form separate clouds are told apart by the code, though the model never saw a label; in a"
+        f"Kinds that form separate clouds are told apart by the code{'' if told else UNLABELLED}; in a"
         " projection, clouds that overlap may still be apart.",
         lambda: plotting.latent_plane(vae, some, some_labels),
     )
@@ -119,19 +130,29 @@ def pictures(
     )
     yield Picture(
         "Ladder of bounds",
-        "The lower bounds of k samples on log p(x) against k.",
-        "A ladder that is flat at its right end has converged; one that still rises says that log p(x) is higher than"
+        f"The lower bounds of k samples on {level} against k.",
+        f"A ladder that is flat at its right end has converged; one that still rises says that {level} is higher than"
         " stated.",
         lambda: plotting.bound_ladder(report),
     )
 
 
-def _extreme(vae: VAE, x: np.ndarray, log_prob: np.ndarray, rows: np.ndarray, title: str, look_for: str) -> Picture:
+def _each(vae: VAE) -> str:
+    return f", by {' and '.join(vae.conditions)}" if vae.conditions else ""
+
+
+def _text(told: latents.Told, words: Sequence[str]) -> str:
+    return "".join(given.in_words(told, words)) or "the condition of the first example"
+
+
+def _extreme(
+    vae: VAE, x: Observed, log_prob: np.ndarray, rows: np.ndarray, title: str, look_for: str, level: str
+) -> Picture:
     values = [f"{log_prob[row]:.1f}" for row in rows]
     titles = [f"row {row}\n{value}" for row, value in zip(rows, values, strict=True)]
     return Picture(
         title,
-        f"{len(rows)} examples above their reconstructions, log p(x) from {values[0]} to {values[-1]} nats.",
-        f"{look_for} At each stand its row in this split, counted from 0, and its log p(x) in nats.",
-        lambda: plotting.reconstructions(vae, np.asarray(x)[rows], len(rows), titles=titles),
+        f"{len(rows)} examples above their reconstructions, {level} from {values[0]} to {values[-1]} nats.",
+        f"{look_for} At each stand its row in this split, counted from 0, and its {level} in nats.",
+        lambda: plotting.reconstructions(vae, x, len(rows), titles=titles),
     )
