@@ -133,6 +133,14 @@ def test_own_data_example_of_the_readme_and_its_report(in_tmp, capsys, code):
     assert tfvae.evaluation.Report.load("report.json").to_json() == report.to_json()
 
 
+@shows("README.md", "Conditions")
+def test_example_of_conditions_in_the_readme(in_tmp, code):
+    names = {}
+    exec(shortened(code, num_samples=5), names)
+    assert names["vae"].prior.given == ("y",) and names["log_prob"].shape == (250,)
+    assert names["threes"].shape == (20, 1, 8, 8, 1) and Path("samples.png").stat().st_size
+
+
 @shows("README.md", "A good model tonight")
 def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""
