@@ -25,7 +25,7 @@ from tfvae.core.context import Context, Made
 from tfvae.core.evidence import Evidence, Gate
 from tfvae.core.feature import Feature
 from tfvae.core.latent import Latent
-from tfvae.core.observed import Known, Observed
+from tfvae.core.observed import Known, Observed, conditions_of
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Array, ArrayLike, Config
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
@@ -111,7 +111,7 @@ class Composed(Trainer):
         target = seen(observed["target"]) if "target" in observed else x
         rows = tf.shape(x)[:1]
         weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
-        told = self.encoded_conditions(observed.get("condition", {}))
+        told = self.encoded_conditions(conditions_of(observed))
         known: Known = {"x": x, "target": target, "condition": told, "weight": weight}
         return known if mask is None else {**known, "mask": mask}
 

@@ -62,7 +62,7 @@ class Violations(keras.metrics.Metric):
         self.counts.assign(tf.stack([*tf.unstack(self.counts[:3] + tf.stack(new)), example]))
 
     def result(self) -> tf.Tensor:
-        """Returns the numbers of finite values outside, of others not finite, of bad weights or conditions, and one, `[4]`."""
+        """Returns how many values are outside, how many not finite, how many rows bad beside, and one value, `[4]`."""
         each = replicas.gathered(tf.convert_to_tensor(self.counts)[tf.newaxis])  # [R, 4]
         one = each[tf.argmax(each[:, 0])]
         return tf.concat([tf.reduce_sum(each[:, :3], axis=0), one[3:]], axis=0)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae.checks.known import are_told, check_told, observed_only
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.core.observed import Observed
+from tfvae.core.observed import Observed, conditions_of
 from tfvae.core.types import Array, Tensor
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def check_all_values(
     check_values(vae, x, "x", first_row, support if target is None else sets.REAL, mask)
     if target is not None:
         check_values(vae, target, "y", first_row, support, mask)
-    check_told(vae, observed.get("condition", {}), first_row)
+    check_told(vae, conditions_of(observed), first_row)
 
 
 def check_values(
@@ -49,7 +49,7 @@ def check_values(
 def inside(vae: "Model", observed: Observed, support: sets.ValueSet) -> Tensor:
     """Returns whether `check_all_values` would pass, as a tensor: for graphs."""
     mask = observed.get("mask")
-    fine = [are_told(vae, observed.get("condition", {}))]
+    fine = [are_told(vae, conditions_of(observed))]
     for key in ("x", "target"):
         if key in observed:
             of_key = sets.REAL if key == "x" and "target" in observed else support

@@ -83,7 +83,8 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         super().__init__(**{**kwargs, "dtype": "float32"})  # densities are float32 whatever the policy
         self.network = checked_network(network)
         self.given = self.default_given if given is None else names(given)
-        self.has_head, self.own = head, {}
+        self.has_head = head
+        self.own: dict[str, keras.Variable] = {}
         if network is not None and not self.given:
             remedy = 'Say what it reads, for example given="condition", or leave the network out.'
             raise InvalidInput(f"a network of {type(self).__name__} that is given something", "given=()", remedy)
@@ -113,9 +114,9 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
         """
         if self.built:
             return
-        by_name = isinstance(context_shape, Mapping)
-        shapes = context_shape if by_name else dict.fromkeys(self.given, tuple(context_shape[1:]))
-        self.shapes = {name: tuple(shapes[name]) for name in self.given}
+        if not isinstance(context_shape, Mapping):
+            context_shape = dict.fromkeys(self.given, tuple(context_shape[1:]))
+        self.shapes: dict[str, Shape] = {name: tuple(context_shape[name]) for name in self.given}
         groups = self.head_shapes()
         if groups and self.given:
             features = answered_zeros(self, self.network, self.shapes)

@@ -92,7 +92,7 @@ def merged(context: Given, shapes: Shapes) -> Merged:
     leads = {name: value.shape[: value.shape.rank - len(shapes[name])] for name, value in values.items()}
     alone = len(values) == 1
     if all(lead.rank == 1 for lead in leads.values()):
-        return Merged(*values.values(), None) if alone else Merged(values, None)
+        return Merged(values.popitem()[1] if alone else values, None)
     heads = [tf.shape(value)[: leads[name].rank] for name, value in values.items()]
     dynamic = functools.reduce(tf.broadcast_dynamic_shape, heads)
     static = functools.reduce(tf.broadcast_static_shape, leads.values())

@@ -81,6 +81,11 @@ def known_of(observed: Observed) -> Observed:
     return cast(Observed, {key: part for key, part in observed.items() if key in ("x", "mask", "condition")})
 
 
+def conditions_of(observed: Observed) -> Mapping[str, Array]:
+    """Returns the conditions of a checked `Observed` by name, none where the model has none."""
+    return cast(Mapping[str, Array], observed.get("condition", {}))
+
+
 def alone(observed: Given) -> Given:
     """Returns x where nothing else is known, as Keras' users have it; anything else as it is."""
     return observed["x"] if isinstance(observed, dict) and observed.keys() == {"x"} else observed

@@ -24,7 +24,7 @@ from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.core.model import Model
-from tfvae.core.observed import Known, Observed
+from tfvae.core.observed import Known, Observed, conditions_of
 from tfvae.core.types import Given
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
@@ -111,7 +111,7 @@ class Step(abc.ABC):
         known = self.model.known(observed, seeds.fold(seed, seeds.PREPROCESSING), training)
         if self.checked:
             return known
-        told = good_rows(self.model, observed.get("condition", {}))
+        told = good_rows(self.model, conditions_of(observed))
         return self.violations.checked(self.model.support, observed, known, told)
 
     def log(self, evidence: Evidence, bound: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> None:
