@@ -110,6 +110,7 @@ def test_evaluate_prints_the_report_of_a_split_and_saves_it(copy, tmp_path, caps
     assert main(["evaluate", str(copy), "--out", str(tmp_path / "nowhere" / "report.json")]) == 2
 
 
+@pytest.mark.slow
 def test_the_seed_of_an_evaluation_is_the_runs_unless_one_is_given(copy, monkeypatch):
     """Zero is one."""
     config = json.loads((copy / "config.json").read_text())

@@ -141,6 +141,13 @@ def test_example_of_conditions_in_the_readme(in_tmp, code):
     assert names["threes"].shape == (20, 1, 8, 8, 1) and Path("samples.png").stat().st_size
 
 
+@shows("README.md", "Missing cells")
+def test_example_of_missing_cells_in_the_readme(in_tmp, code):
+    names = {}
+    exec(shortened(code, num_samples=5), names)
+    assert np.isnan(names["x"]).any() and np.isfinite(names["log_prob"]).all()
+
+
 @shows("README.md", "A good model tonight")
 def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""
