@@ -44,7 +44,7 @@ class Mutant(NamedTuple):
 
 # fmt: off
 MUTANTS = [Mutant(*row) for row in (
-    ("KL summed over the batch", "vae.py", "tests/test_oracle.py -k objectives_give",
+    ("KL summed over the batch", "composed.py", "tests/test_oracle.py -k objectives_give",
      "tf.reduce_sum(per_dimension, axis=-1),", "tf.reduce_sum(per_dimension) + per_dimension[:, 0] * 0,"),
     ("KL counted twice", "objectives/bounds.py", "tests/test_oracle.py -k objectives_give",
      "return -evidence.distortion - at(self.beta", "return -evidence.distortion - 2 * at(self.beta"),
@@ -75,7 +75,7 @@ MUTANTS = [Mutant(*row) for row in (
      "objectives.ELBO(beta=beta), **common)\n\n\n@recipe\ndef annealed",
      "objectives.ELBO(beta=beta / 2), **common)\n\n\n@recipe\ndef annealed"),
     ("training on the test set", "app/folder.py", "tests/test_cli.py -k own_split",
-     "        data.train.x,\n        batch_size", "        data.test.x,\n        batch_size"),
+     "    vae.fit(\n        data.train.observed", "    vae.fit(\n        data.test.observed"),
     ("doubly reparameterised weights on the decoder's parameters", "estimators.py", "tests/test_estimators.py",
      "        evidence.gate.factor = _ratio(inference - second, c)\n"
      "        return objective.of_log_weight(objective.log_weight(evidence))",
@@ -115,8 +115,8 @@ MUTANTS = [Mutant(*row) for row in (
      "keras.optimizers.Adam(learning_rate, beta_1=0.5)"),
     ("sticking the landing takes what is nearly linear", "estimators.py", "tests/test_estimators.py -k refused",
      "return bool(tf.reduce_all(tf.abs(doubled) < 1e-5))", "return bool(tf.reduce_all(tf.abs(doubled) < 1e-1))"),
-    ("a refused target in the wrong row", "checks/data.py", "tests/test_bad_input.py -k row_of_a_target",
-     '[rows], "y", start, support)', '[rows], "y", 0, support)'),
+    ("a refused target in the wrong row", "checks/values.py", "tests/test_bad_input.py -k row_of_a_target",
+     '"y", first_row, support, mask)', '"y", 0, support, mask)'),
     ("validation split rounds", "checks/streams.py", "tests/test_keras_integration.py -k holds_out",
      "rows = int(total * (1.0 - share))", "rows = round(total * (1.0 - share))"),
     ("a callback of the beginning of test batches does not watch", "training/call.py",

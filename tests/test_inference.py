@@ -296,7 +296,7 @@ def test_blocks_hold_each_example_once(rows):
     for block in blocks(vae, x, 10, same_size=True):
         assert block.known["x"].shape == (min(10, rows), 5)
         np.testing.assert_array_equal(block.known["x"], x[block.where])
-        np.testing.assert_array_equal(block.x, block.counted(block.known)["target"])
+        np.testing.assert_array_equal(block.observed["x"], block.counted(block.known)["target"])
         seen += list(block.where[: block.rows])
     assert seen == list(range(rows))
 

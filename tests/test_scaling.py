@@ -66,7 +66,7 @@ def test_likelihoods_propose_a_scaling_whose_values_are_of_order_one(name):
     """Of the list's examples, whose counts and levels reach the hundreds."""
     vae, x = parts.make_vae("DiagonalNormal", None, name), parts.examples(name)
     vae.adapt(x)
-    seen = vae.context(vae.known({"x": x})).numpy()
+    seen = vae.context(vae.known({"x": x}))["x"].numpy()
     assert seen.shape[1:] == vae.scaling.scaled_shape(vae.event_shape)
     assert np.isfinite(seen).all() and np.abs(seen).max() < 8
 

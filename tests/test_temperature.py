@@ -81,7 +81,7 @@ def test_a_schedule_is_what_a_callback_would_set_and_evaluation_takes_its_end(st
 
 def test_every_density_of_a_step_has_the_temperature_of_that_step():
     """The pseudo-inputs' of a VampPrior too."""
-    known, seed = {"x": X, "target": X, "weight": tf.ones([8])}, tf.constant([1, 2])
+    known, seed = {"x": X, "target": X, "condition": {}, "weight": tf.ones([8])}, tf.constant([1, 2])
     for made in (lambda: None, lambda: priors.VampPrior(2, 4)):
         vae, number = relaxed(COOLING, prior=made()), relaxed(float(COOLING(1)), prior=made())
         one, other = vae.evidence(known, 3, seed, step=tf.constant(1)), number.evidence(known, 3, seed)
