@@ -67,6 +67,10 @@ ROWS = {  # name: (what a user does, what is said)
     "a wrong label in a stream": (
         lambda: conditional().fit(stream({"x": X, "condition": np.where(np.arange(70) == 50, 7, Y)}), verbose=0),
         "1 sample weights or condition that are negative, are no such labels or not finite"),
+    "conditions of unlike numbers of rows": (
+        lambda: both().sample(2, condition={"label": [0, 1], "age": AGE[:3]}), "rows, as .* has"),
+    "baselines of masked data": (
+        lambda: tfvae.evaluation.baselines(masked(), {"x": HOLES, "mask": MASK}, X), "complete data for models"),
     "beside a stream": (lambda: conditional().fit(stream(X), condition=Y), "condition beside it"),
     "a mask of another width": (lambda: masked().fit(X, mask=MASK[:, :3]), r"mask of shape.*shape \(70, 3\).*np.isnan"),
     "a mask of fewer rows": (lambda: masked().log_prob(X, 5, mask=MASK[:4]), r"shape \(4, 6\)"),
@@ -122,3 +126,49 @@ def test_what_is_wrong_is_named_with_what_to_do(name):
     with pytest.raises(tfvae.InvalidInput, match=said) as refused:
         call()
     print(f"| {name} | {refused.value} |")
+
+
+def test_a_condition_that_is_not_finite_leaves_the_weights_alone():
+    """Of a stream, whose values are counted in the step: the row's weight is zero, and zero times NaN is NaN."""
+    vae = conditional(condition=conditions.Real(2))
+    data = {"x": X, "condition": unlike(AGE, at=50)}
+    with pytest.raises(tfvae.InvalidInput, match="condition"):
+        vae.fit(stream(data), verbose=0)
+    assert all(np.isfinite(weight).all() for weight in vae.get_weights())
+
+
+def test_a_batch_term_compares_with_the_prior_of_each_example():
+    terms = tfvae.objectives.MaximumMeanDiscrepancy(tfvae.objectives.ELBO(), weight=1.0)
+    assert np.isfinite(conditional(objective=terms).fit(X, condition=Y, verbose=0).history["mmd"]).all()
+
+
+def test_a_step_of_ones_own_sees_the_mask_of_a_masked_array():
+    seen = []
+
+    class Own(tfvae.VAE):
+        def train_step(self, data):
+            seen.append(sorted(data))
+            return super().train_step(data)
+
+    masked(kind=Own).fit(np.ma.array(X, mask=~MASK), batch_size=35, verbose=0)
+    assert seen and all(keys == ["mask", "x"] for keys in seen)
+
+
+def test_a_y_that_is_neither_target_nor_condition_is_for_training_alone():
+    """Boxes, say: scores of a stream leave them out, as they did before there were conditions."""
+    boxes = np.zeros([70, 4], np.float32)
+    vae = tiny_vae(event=EVENT)
+    np.testing.assert_array_equal(vae.log_prob(stream((X, boxes)), 5, 0), vae.log_prob(X, 5, 0))
+
+
+def test_one_condition_serves_many_latents():
+    vae, z = conditional(), np.ones([5, 2], np.float32)
+    one, many = (vae.decode(z, condition=c).mean() for c in ([1], [1] * 5))
+    np.testing.assert_allclose(one, many, atol=1e-6)
+
+
+def test_first_aid_names_the_rows_of_a_bad_condition():
+    vae = conditional(condition=conditions.Real(2))
+    data = {"x": X, "condition": unlike(AGE, at=50)}
+    with pytest.raises(tfvae.InvalidInput, match=r"sample weights or condition.*row 2 \(from 0\)"):
+        vae.fit(stream(data), callbacks=[tfvae.callbacks.FirstAid()], verbose=0)

@@ -51,7 +51,8 @@ class Violations(keras.metrics.Metric):
         self.update_state(tf.where(inside, raw_x, raw_target), inside & finite, raw_finite, good_beside)
         x = tf.where(finite, x, 0.0)
         target = tf.where(inside, target if "target" in raw else x, support.inner)
-        return {**known, "x": x, "target": target, "weight": tf.where(good, weight, 0.0)}
+        conditions = {name: tf.where(tf.math.is_finite(c), c, 0.0) for name, c in known["condition"].items()}
+        return {**known, "x": x, "target": target, "condition": conditions, "weight": tf.where(good, weight, 0.0)}
 
     def update_state(self, x: tf.Tensor, good: tf.Tensor, finite: tf.Tensor, good_beside: tf.Tensor) -> None:
         """Adds raw values x, `[B, ...]`, that are not `good`, remembering a finite one, and rows bad beside, `[B]`."""

@@ -45,10 +45,12 @@ def told(vae: "Model", condition: Given, x: Array | None = None) -> dict[str, Ar
         received = f"a dict of {', '.join(map(str, condition))}" if isinstance(condition, Mapping) else "one array"
         raise InvalidInput(f"conditions by name: {', '.join(declared)}", received, f"Pass {example}.")
     found = {name: _values(name, values[name], part) for name, part in declared.items()}
-    for name, value in found.items():
-        if x is not None and None not in (x.shape[0], value.shape[0]) and value.shape[0] != x.shape[0]:
-            expected, received = f"{name} with {x.shape[0]} rows, as x has", f"{value.shape[0]}"
-            raise InvalidInput(expected, received, "Pass one for each example.")
+    others = {"x": x} if x is not None else dict(list(found.items())[:1])
+    for other, first in others.items():
+        for name, value in found.items():
+            if None not in (first.shape[0], value.shape[0]) and value.shape[0] != first.shape[0]:
+                expected, received = f"{name} with {first.shape[0]} rows, as {other} has", f"{value.shape[0]}"
+                raise InvalidInput(expected, received, "Pass one for each example.")
     return found
 
 

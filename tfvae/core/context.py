@@ -91,7 +91,8 @@ def merged(context: Given, shapes: Shapes) -> Merged:
     values = {name: tf.convert_to_tensor(_value(context, name)) for name in shapes}
     leads = {name: value.shape[: value.shape.rank - len(shapes[name])] for name, value in values.items()}
     alone = len(values) == 1
-    if all(lead.rank == 1 for lead in leads.values()):
+    first, *others = leads.values()
+    if first.rank == 1 and all(lead == first for lead in others):
         return Merged(values.popitem()[1] if alone else values, None)
     heads = [tf.shape(value)[: leads[name].rank] for name, value in values.items()]
     dynamic = functools.reduce(tf.broadcast_dynamic_shape, heads)

@@ -93,4 +93,5 @@ def alone(observed: Given) -> Given:
 
 def num_rows(observed: Observed) -> int:
     """Returns the number of examples B of arrays."""
-    return len(tf.nest.flatten(observed)[0])
+    x = observed.get("x") if isinstance(observed, Mapping) else None
+    return len(tf.nest.flatten(observed)[0] if x is None else x)

@@ -18,6 +18,7 @@ from scipy.linalg import solve_triangular
 
 from tfvae.checks.data import given
 from tfvae.core.conditional import SCALE_FLOOR
+from tfvae.core.errors import InvalidInput
 from tfvae.core.graphs import compiled
 from tfvae.core.observed import num_rows
 from tfvae.core.reading import is_read_in_parts, read
@@ -197,4 +198,7 @@ def _chosen(vae: VAE, x: Given, seed: int) -> np.ndarray:
 
 
 def _blocks(vae: VAE, x: Given) -> Iterator[Block]:
-    return blocks(vae, x, ROWS_PER_BLOCK, streams=True, refuse_empty=True)
+    for block in blocks(vae, x, ROWS_PER_BLOCK, streams=True, refuse_empty=True):
+        if "mask" in block.known:
+            raise InvalidInput("complete data for models without z", "a mask", "Leave baselines_from out.")
+        yield block

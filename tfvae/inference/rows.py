@@ -13,12 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import element, given
+from tfvae.checks.data import given
+from tfvae.checks.known import is_condition
 from tfvae.checks.streams import in_batches
 from tfvae.checks.values import check_all_values
 from tfvae.core.errors import InvalidInput
 from tfvae.core.model import Model
-from tfvae.core.observed import Known, Observed, num_rows
+from tfvae.core.observed import Known, Observed, num_rows, of_keras, pack
 from tfvae.core.reading import RowBatches
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Given
@@ -182,10 +183,11 @@ def _batches(vae: Model, data: Given) -> Iterator[Observed]:
     if isinstance(data, keras.utils.PyDataset):  # which has no end of its own
         data = map(data.__getitem__, range(data.num_batches))
     for batch in data:
-        observed = element(vae, batch)
+        found = of_keras(batch)
         if not isinstance(batch, Mapping):
-            observed.pop("target", None)  # a y that is no condition is for training alone
-        yield tf.nest.map_structure(np.asarray, given(vae, observed))
+            y = found.pop("target", None)  # one that is not the condition is for training alone
+            found = pack(found, condition=y if is_condition(vae, y) else None)
+        yield tf.nest.map_structure(np.asarray, given(vae, found))
 
 
 def _places(rows: int, size: int) -> np.ndarray:

@@ -233,7 +233,9 @@ class MaximumMeanDiscrepancy(Term):
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the squared discrepancy, a scalar."""
         z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
-        u = tf.reshape(evidence.prior.sample(tf.shape(z)[0], seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
+        own = evidence.prior.batch_shape.rank > 0  # p(z | c) of each example
+        number = () if own else tf.shape(z)[0]
+        u = tf.reshape(evidence.prior.sample(number, seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
         w, ones = example_weights(evidence), tf.ones(tf.shape(z)[:1])
 
         def total(values: Tensor) -> Tensor:

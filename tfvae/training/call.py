@@ -155,7 +155,7 @@ def as_given(x: Given, y: Given, sample_weight: Given, data: Given, own: bool) -
         data: the same checked, an `Observed` of arrays or a stream.
         own: whether a user's own step, or `class_weight`, must see what was given.
     """
-    if not own or not isinstance(data, Mapping) or isinstance(x, Mapping):
+    if not own or not isinstance(data, Mapping) or isinstance(x, Mapping) or "mask" in data:
         return data, None, None
     x, y, sample_weight = (as_array(part) for part in (x, y, sample_weight))
     return x, x if y is None and sample_weight is not None else y, sample_weight  # Keras drops weights of x alone
