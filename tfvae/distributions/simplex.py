@@ -44,6 +44,11 @@ class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
         return math.lgamma(size) + (size - 1) * tf.math.log(tau) + tf.reduce_sum(score - log_z, axis=-1)
 
 
+def one_hot_vectors(logits: tf.Tensor) -> tfd.Independent:
+    """Returns the distribution of D independent one-hot vectors of K categories; logits `[..., D, K]`."""
+    return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
+
+
 class Labels(tfd.Categorical):
     """`tfd.Categorical(logits)` whose values are labels: it has a mode and probabilities, but not a mean."""
 

@@ -69,7 +69,7 @@ class Categorical(_OneHot):
 
     def distribution(self, logits: tf.Tensor) -> tfd.Independent:
         """Returns the distribution of the D one-hot vectors; logits `[..., D, K]`."""
-        return tfd.Independent(tfd.OneHotCategorical(logits=logits, dtype=tf.float32), 1)
+        return simplex.one_hot_vectors(logits)
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="RelaxedCategoricalPosterior")
