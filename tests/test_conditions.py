@@ -6,6 +6,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 from conditional_cases import CLASSES, EVENT, HOLES, MASK, OBSERVED, TOLD, X, Y, both, conditional, masked
+from linear_gaussian import SIGMA, B, W, data, linear_vae, set_exact
 from tiny import tiny_vae
 
 import tfvae
@@ -47,6 +48,19 @@ def test_log_prob_is_that_of_the_conditional_linear_gaussian():
     drawn = vae.sample(20000, seed=0, condition=np.arange(CLASSES)).numpy()
     assert drawn.shape == (20000, CLASSES, 4)
     np.testing.assert_allclose(drawn.mean(axis=0), m @ w + b, atol=0.06)  # four standard errors of 2 / sqrt(20000)
+
+
+def test_log_prob_of_observed_cells_is_that_of_the_linear_gaussian():
+    """log N(x_obs; b_obs, (W W^T + s^2 I)_obs), with a posterior that is wide and takes missing cells for zeros."""
+    vae, x = set_exact(linear_vae(), stretch=2.0), data(60, seed=3)
+    mask = np.random.default_rng(4).random(x.shape) < 0.6
+    mask[:2] = [[True], [False]]
+    found = vae.estimate_log_prob(np.where(mask, x, np.nan), 5000, seed=0, mask=mask)
+    covariance = W @ W.T + SIGMA**2 * np.eye(x.shape[1])
+    normals = [scipy.stats.multivariate_normal(B[m], covariance[np.ix_(m, m)]) if m.any() else None for m in mask]
+    exact = [0.0 if normal is None else normal.logpdf(row[m]) for normal, row, m in zip(normals, x, mask, strict=True)]
+    score = (found.log_prob - np.array(exact)) / found.standard_error
+    assert np.abs(score).max() < 4.5 and np.sqrt(np.mean(score**2)) < 1.5  # 60 scores of variance one
 
 
 def test_bayes_rule_classifies_by_a_conditional_model():
@@ -282,10 +296,10 @@ def test_a_mask_means_the_same_as_a_masked_array_and_a_mask_of_numbers():
     wide = np.repeat(column, 70, axis=0)
     np.testing.assert_array_equal(vae.log_prob(X, 10, 0, mask=column), vae.log_prob(X, 10, 0, mask=wide))
     weights = []
-    for data in (np.ma.array(X, mask=~MASK), {"x": HOLES, "mask": MASK}):
+    for form in (np.ma.array(X, mask=~MASK), {"x": HOLES, "mask": MASK}):
         vae = masked()
-        vae.fit(data, shuffle=False, verbose=0)
-        vae.train_on_batch(data)
+        vae.fit(form, shuffle=False, verbose=0)
+        vae.train_on_batch(form)
         weights.append(vae.get_weights())
     for a, b in zip(*weights, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -297,7 +311,7 @@ def test_what_stands_under_the_mask_is_never_seen(fill):
     made = []
     for value in (0.0, fill):
         vae = both(preprocessing=[tfvae.preprocessing.StochasticBinarization()])
-        data = {**OBSERVED["both"][1], "x": np.where(MASK, X, value).astype(np.float32)}
+        data = {**OBSERVED["both"][1], "x": np.where(MASK, 0.1 + 0.7 * X, value).astype(np.float32)}
         vae.fit(data, shuffle=False, verbose=0)
         made.append([*vae.get_weights(), vae.log_prob(data, 10, 0), vae.elbo(data, 10, 0), vae.reconstruct(data)])
     for a, b in zip(*made, strict=True):
