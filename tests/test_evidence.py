@@ -106,7 +106,7 @@ class Remembering:
     """A prior that keeps what was drawn from it."""
 
     def __init__(self, prior):
-        self.prior = prior
+        self.prior, self.batch_shape = prior, prior.batch_shape
 
     def sample(self, *args, **kwargs):
         self.drawn = self.prior.sample(*args, **kwargs)
