@@ -135,6 +135,11 @@ def test_files_and_signatures_say_what_the_model_says(name, tmp_path):
     np.testing.assert_allclose(served["reconstruct"](**seen)["mean"], vae.reconstruct(data), atol=1e-6)
     np.testing.assert_allclose(served["log_prob"](**seen, **numbers)["log_prob"], vae.log_prob(data, 20, 1), rtol=1e-5)
     np.testing.assert_allclose(served["elbo"](**seen, **numbers)["elbo"], vae.elbo(data, 20, 1), rtol=1e-5)
+    if "mask" in data:
+        imputed, found = served["impute"](**seen, **numbers), vae.impute(data, 20, 1)
+        assert imputed.keys() == {"mean", "effective_sample_size"}
+        for key, value in imputed.items():
+            np.testing.assert_allclose(value, getattr(found, key), rtol=1e-5, atol=1e-6)
     z, condition = vae.encode(data).mean(), {"condition": told} if told else {}
     np.testing.assert_allclose(served["decode"](z=z, **inputs)["mean"], vae.decode(z, **condition).mean(), atol=1e-6)
     np.testing.assert_array_equal(served["sample"](**inputs, **numbers)["sample"], vae.sample(20, 1, **condition))

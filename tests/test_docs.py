@@ -146,6 +146,9 @@ def test_example_of_missing_cells_in_the_readme(in_tmp, code):
     names = {}
     exec(shortened(code, num_samples=5), names)
     assert np.isnan(names["x"]).any() and np.isfinite(names["log_prob"]).all()
+    assert np.isfinite(names["filled"]).all() and names["completed"].shape == (10, 500, 12)
+    np.testing.assert_array_equal(names["low"][~np.isnan(names["x"])], names["x"][~np.isnan(names["x"])])
+    assert names["codes"].shape == (500, 3)
 
 
 @shows("README.md", "A good model tonight")

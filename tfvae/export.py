@@ -3,6 +3,7 @@
     encode(x) -> mean, stddev                             sample(num_samples, seed) -> z, mean, sample
     decode(z) -> mean                                     elbo(x, num_samples, seed) -> elbo
     reconstruct(x) -> mean   (= serving_default)          log_prob(x, num_samples, seed) -> log_prob, standard_error
+    impute(x, mask, num_samples, seed) -> mean, effective_sample_size         where a part is given the mask
 
 A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
 
@@ -11,7 +12,7 @@ x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. W
 
 Every endpoint checks its input, since the runtime does not, and every random number comes from the request's seed: the
 same seed gives the same answer. What a request may ask for is bounded: `num_samples` by a number fixed at export, and
-`elbo` and `log_prob` go by blocks.
+`elbo`, `log_prob` and `impute` go by blocks.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ from tfvae.core.observed import Known, pack
 from tfvae.core.sets import REAL, ValueSet
 from tfvae.files import whole_folder
 from tfvae.inference.bound import elbo_in_graph
-from tfvae.inference.importance import estimate_in_graph
+from tfvae.inference.importance import ESTIMATE, NUMBER, block_estimate, by_rows_in_graph
+from tfvae.inference.imputation import block_imputed
 from tfvae.inference.requests import decoded, encoded, reconstructed
 from tfvae.vae import VAE
 
@@ -153,8 +155,21 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
     def log_prob(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         *observed, num_samples, seed = inputs
         of_data = known(*observed, support=vae.support)
-        estimate = estimate_in_graph(vae, of_data, counted(num_samples, 1), seeds.as_seed(seed))
+        number, key = counted(num_samples, 1), seeds.as_seed(seed)
+        estimate = by_rows_in_graph(vae, block_estimate, of_data, number, key, ESTIMATE)
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
+
+    def impute(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *observed, num_samples, seed = inputs
+        of_data = known(*observed, support=vae.support)
+        number, key = counted(num_samples, 1), seeds.as_seed(seed)
+        outputs = {"mean": tf.TensorSpec([None, *vae.event_shape]), "effective_sample_size": NUMBER}
+
+        def block(*block_inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = block_imputed(*block_inputs)._asdict()
+            return {name: found[name] for name in outputs}
+
+        return by_rows_in_graph(vae, block, of_data, number, key, outputs)
 
     return {
         "reconstruct": (reconstruct, *seen),
@@ -163,4 +178,5 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         "sample": (sample, *told, *numbers),
         "elbo": (elbo, *seen, *numbers),
         "log_prob": (log_prob, *seen, *numbers),
+        **({"impute": (impute, *seen, *numbers)} if mask else {}),
     }

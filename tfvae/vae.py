@@ -26,7 +26,9 @@ from tfvae.core.types import Array, ArrayLike, Given
 from tfvae.inference.accumulators import MarginalEstimate
 from tfvae.inference.bound import elbo_rows
 from tfvae.inference.importance import estimate_rows
+from tfvae.inference.imputation import Imputation, imputed_rows
 from tfvae.inference.requests import answer, answers, decoded, drawn, encoded, log_joint, reconstructed, run
+from tfvae.inference.weighted import Weighted, weighted_rows
 from tfvae.training.trainer import Trainer
 
 
@@ -140,6 +142,82 @@ class VAE(Composed):
         num_samples = sample_count(num_samples)
         data = with_known(x, condition=condition, mask=mask)
         return estimate_rows(self, data, num_samples, seeds.as_seed(seed), verbose)
+
+    def infer(
+        self,
+        x: ArrayLike,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        *,
+        condition: Given = None,
+        mask: Given = None,
+    ) -> Weighted:
+        """Returns the posterior p(z | x), of which q(z | x) is an approximation, as weighted draws.
+
+            E[f(z) | x] ~ sum_s w_s f(z_s),    w_s ~ p(x, z_s) / q(z_s | x) with sum 1,    z_s ~ q(z | x)
+
+        Under a mask it is p(z | what was observed of x). With the same seed the draws are those of `log_prob`.
+
+        Args:
+            x: raw examples, `[B, ...]`, an `Observed` dict, or a stream of batches of either.
+            num_samples: draws S for each example; all of them are kept.
+            seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
+            condition: what the model was declared to be told, `[B, ...]`, or name to it.
+            mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
+
+        Returns:
+            `z`, `[S, B, *latent]`, `log_weight`, `[S, B]`, and `effective_sample_size`, `[B]`; `.mean(f)` and
+            `.quantile(q, f)` are those of f(z) given x.
+
+        Raises:
+            InvalidInput: as for `estimate_log_prob`.
+
+        Reference:
+            Owen 2013, "Monte Carlo theory, methods and examples", chapter 9 (self-normalised importance sampling).
+
+        Example:
+            >>> posterior_mean = vae.infer(x, num_samples=1000, seed=0).mean()
+        """
+        data = with_known(x, condition=condition, mask=mask)
+        return weighted_rows(self, data, sample_count(num_samples), seeds.as_seed(seed))
+
+    def impute(
+        self,
+        x: ArrayLike,
+        num_samples: int,
+        seed: int | tf.Tensor | None = None,
+        *,
+        mask: Given = None,
+        condition: Given = None,
+    ) -> Imputation:
+        """Returns what missing cells probably are given those that were observed, with errors, spread and draws.
+
+            E[x_mis | x_obs] ~ sum_s w_s E[x_mis | z_s],    w_s as for `infer`
+
+        Args:
+            x: raw examples, `[B, ...]`, a masked array, an `Observed` dict, or a stream of batches of either.
+            num_samples: draws S of z for each example; all of them are kept, the events they explain are not.
+            seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
+            mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN. Needed, if x does not bring it.
+            condition: what the model was declared to be told, `[B, ...]`, or name to it.
+
+        Returns:
+            `mean` with observed cells as given, `standard_error` of it, `stddev` of the cells, each `[B, ...]`, and
+            `effective_sample_size`, `[B]`; `.sample(m)` draws completed examples, `.interval(0.9)` gives the ends of
+            intervals. All are in units of preprocessed data.
+
+        Raises:
+            InvalidInput: if there is no mask, and as for `estimate_log_prob`.
+
+        Reference:
+            Mattei and Frellsen 2019, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets".
+
+        Example:
+            >>> holes = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x)
+            >>> filled = vae.impute(holes, num_samples=1000, seed=0, mask=~np.isnan(holes)).mean
+        """
+        data = with_known(x, condition=condition, mask=mask)
+        return imputed_rows(self, data, sample_count(num_samples), seeds.as_seed(seed))
 
     def elbo(
         self,

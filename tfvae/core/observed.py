@@ -56,11 +56,11 @@ class Known(TypedDict):
 def pack(x: Given, **given: Given) -> Observed:
     """Returns x with those of the other things that are not None; an x that is an `Observed` keeps what it has.
 
-    A masked array of NumPy's means the mask of what is observed.
+    A masked array of NumPy's means the mask of what is observed; of all of it, too, so that batches are alike.
     """
     found = x if isinstance(x, dict) else {"x": x}
     found = found | {key: value for key, value in given.items() if value is not None}
-    if "mask" not in found and np.ma.is_masked(found.get("x")):
+    if "mask" not in found and np.ma.isMaskedArray(found.get("x")):
         found |= {"x": found["x"].data, "mask": ~np.ma.getmaskarray(found["x"])}
     return cast(Observed, found)
 

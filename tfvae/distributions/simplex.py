@@ -50,7 +50,10 @@ def one_hot_vectors(logits: tf.Tensor) -> tfd.Independent:
 
 
 class Labels(tfd.Categorical):
-    """`tfd.Categorical(logits)` whose values are labels: it has a mode and probabilities, but not a mean."""
+    """`tfd.Categorical(logits)` whose values are labels, with a mode and probabilities: neither mean nor variance."""
 
     def _mean(self):
         raise NotImplementedError("Labels do not have a mean: use mode() or probs_parameter().")
+
+    def _variance(self):
+        raise NotImplementedError("Labels do not have a variance: use probs_parameter().")

@@ -6,6 +6,7 @@
     GroupBound    mean over groups of k' samples of log 1/k' sum w
     Largest       the largest log w
     Mean          1/k sum_i v_i of any v_i that was drawn along
+    Kept          all log w, and z: the one whose memory grows with the number of samples
 
 The samples are drawn in chunks; of each chunk only what an `Accumulator` keeps stays. Exactly k samples enter: what the
 last chunk has too many is masked out. (Burda, Grosse and Salakhutdinov 2016, section 5; Kong 1992.)
@@ -19,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 import tensorflow as tf
 
 from tfvae.core.seeds import fold
+from tfvae.core.types import Shape
 
 
 class MarginalEstimate(NamedTuple):
@@ -46,7 +48,7 @@ class Chunk(NamedTuple):
         last: number of samples up to and including the last one that counts.
         used: which of them count, `[C, 1]`; false only at the end of the last chunk.
         log_weight: log importance weights, `[C, B]`, -inf where they do not count.
-        others: whatever was drawn along, each `[C, B]`.
+        others: whatever was drawn along, each `[C, B, ...]`.
     """
 
     first: tf.Tensor
@@ -183,6 +185,32 @@ class Mean(Accumulator):
         return tf.cast(state[0] / tf.cast(num_samples, tf.float64), tf.float32)
 
 
+class Kept(Accumulator):
+    """The log weights and what was drawn along, as they are.
+
+    Args:
+        *shapes: of one value of each of `Chunk.others`.
+    """
+
+    def __init__(self, *shapes: Shape) -> None:
+        self.shapes = [(), *shapes]
+
+    def start(self, batch_size: int | tf.Tensor) -> tuple[tf.TensorArray, ...]:
+        """Returns an array of chunks for each, still empty."""
+        del batch_size
+        more = {"size": 0, "dynamic_size": True, "infer_shape": False}
+        return tuple(tf.TensorArray(tf.float32, element_shape=[None, None, *s], **more) for s in self.shapes)
+
+    def update(self, state: tuple[tf.TensorArray, ...], chunk: Chunk) -> tuple[tf.TensorArray, ...]:
+        """Writes the chunk behind the others."""
+        values = (chunk.log_weight, *chunk.others)
+        return tuple(array.write(array.size(), value) for array, value in zip(state, values, strict=True))
+
+    def result(self, state: tuple[tf.TensorArray, ...], num_samples: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns log weights and the others, `[num_samples, B, ...]`."""
+        return tuple(array.concat()[:num_samples] for array in state)
+
+
 def accumulate(
     draw: Callable[[int | tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
     accumulators: Sequence[Accumulator],
@@ -195,7 +223,7 @@ def accumulate(
     """Returns what each accumulator makes of exactly `num_samples` samples for each example, drawn once.
 
     Args:
-        draw: `(chunk, seed) -> (log_weight, *others)`, each `[chunk, B]`, of fresh samples.
+        draw: `(chunk, seed) -> (log_weight, *others)`, each `[chunk, B, ...]`, of fresh samples.
         accumulators: the statistics.
         batch_size: number of examples B.
         num_samples: number of samples k, at least 1.

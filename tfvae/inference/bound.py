@@ -15,7 +15,7 @@ from tfvae.core.observed import Known
 from tfvae.core.seeds import fold
 from tfvae.core.types import ArrayLike
 from tfvae.inference.accumulators import Mean, accumulate
-from tfvae.inference.importance import ROWS_PER_BLOCK, by_blocks, chunk_size
+from tfvae.inference.importance import NUMBER, ROWS_PER_BLOCK, by_blocks, chunk_size
 from tfvae.inference.requests import answer
 from tfvae.inference.rows import pieces
 
@@ -58,10 +58,10 @@ def elbo_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, seed: 
     """Returns the ELBO of all of B examples, whose number may be unknown until run time, inside a graph."""
     chunk = chunk_size(num_samples)
 
-    def block(index: tf.Tensor, part: Known) -> list[tf.Tensor]:
-        return [block_elbo(vae, part, num_samples, chunk, piece_seed(seed, index))]
+    def block(index: tf.Tensor, part: Known) -> tf.Tensor:
+        return block_elbo(vae, part, num_samples, chunk, piece_seed(seed, index))
 
-    return by_blocks(block, known, 1)[0]
+    return by_blocks(block, known, NUMBER)
 
 
 def block_elbo(

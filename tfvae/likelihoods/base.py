@@ -89,6 +89,19 @@ class Likelihood(ConditionalDistribution):
         """Returns the reconstruction, `[..., *event]`: the distribution's mean, or its mode where it has no mean."""
         return distribution.mean() if self.has_mean else distribution.mode()
 
+    def averaged(self, distribution: tfd.Distribution) -> Any:
+        """Returns what is averaged over z to predict x: the point, `[..., *event]`; of labels their probabilities."""
+        return self.point(distribution)
+
+    def predicted(self, average: Any, *others: Any) -> tuple[tf.Tensor, ...]:
+        """Returns the x that an average over z predicts, `[..., *event]`, and the entries of others that belong to it.
+
+        Args:
+            average: of what `averaged` returned, over z.
+            *others: more of this structure, for example the variances.
+        """
+        return (average, *others)
+
     def deviation(self, distribution: tfd.Distribution) -> tf.Tensor:
         """Returns the distribution's standard deviation, `[..., *event]`; NaN where it has none."""
         try:

@@ -127,6 +127,17 @@ class Columns(Likelihood):
         pairs = zip(self.likelihoods, distribution.distributions, strict=True)
         return tf.concat([part.point(own) for part, own in pairs], axis=-1)
 
+    def averaged(self, distribution: Concatenated) -> tuple:
+        """Returns what each group averages over z."""
+        pairs = zip(self.likelihoods, distribution.distributions, strict=True)
+        return tuple(part.averaged(own) for part, own in pairs)
+
+    def predicted(self, average: tuple, *others: tuple) -> tuple[tf.Tensor, ...]:
+        """Returns what each group predicts, side by side, `[..., D]`, and the entries of others that belong to it."""
+        groups = zip(self.likelihoods, average, *others, strict=True)
+        columns = zip(*(part.predicted(*own) for part, *own in groups), strict=True)
+        return tuple(tf.concat(column, axis=-1) for column in columns)
+
     def deviation(self, distribution: Concatenated) -> tf.Tensor:
         """Returns that of each group; NaN for labels."""
         pairs = zip(self.likelihoods, distribution.distributions, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae import scaling
 from tfvae.core import sets
@@ -19,6 +20,8 @@ from tfvae.core.types import Config
 from tfvae.distributions.binary import Bernoulli as BernoulliElement
 from tfvae.distributions.simplex import Labels
 from tfvae.likelihoods.base import IndependentLikelihood, average
+
+tfd = tfp.distributions
 
 SMALLEST = 1e-3  # probabilities start no nearer to zero or one than this (as in the code of Burda et al. 2016)
 
@@ -120,6 +123,16 @@ class Categorical(IndependentLikelihood):
     def element(self, logits: tf.Tensor) -> Labels:
         """Returns the elements' distribution; logits `[..., *event, K]`."""
         return Labels(logits=logits, dtype=tf.float32)
+
+    def averaged(self, distribution: tfd.Distribution) -> tf.Tensor:
+        """Returns the labels' probabilities, `[..., *event, K]`."""
+        return distribution.distribution.probs_parameter()
+
+    def predicted(self, average: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns the most probable labels, `[..., *event]`, and the entries of others for them."""
+        label = tf.argmax(average, axis=-1)
+        entries = [tf.gather(other, label, axis=-1, batch_dims=label.shape.rank) for other in others]
+        return (tf.cast(label, tf.float32), *entries)
 
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns the log-frequencies, of at least 0.001."""

@@ -1,0 +1,155 @@
+"""The posterior p(z | x) as weighted draws of q(z | x).
+
+    w_s = p(x, z_s) / q(z_s | x) / sum_r p(x, z_r) / q(z_r | x),    z_s ~ q(z | x)
+    E[f(z) | x] ~ sum_s w_s f(z_s)                effective sample size = 1 / sum_s w_s^2
+
+Under a mask x is what was observed of it. The draws are those of log p(x) with the same seed (`inference.importance`);
+all of them are kept, S B D numbers. (Owen 2013, chapter 9; Rubin 1988 for draws by their weights.)
+"""
+
+import numbers
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, sample_count
+from tfvae.core.model import Model
+from tfvae.core.observed import Known
+from tfvae.core.types import Given
+from tfvae.inference.accumulators import Kept, accumulate
+from tfvae.inference.importance import by_rows, sampler
+
+
+class Weighted(NamedTuple):
+    """S weighted draws of z for each of B examples, which stand for p(z | x).
+
+    Attributes:
+        z: the draws, `[S, B, *latent]`.
+        log_weight: normalised, `[S, B]`: log sum_s exp = 0.
+        effective_sample_size: how many equally weighted draws carry as much information, `[B]`, from 1 to S.
+
+    Example:
+        >>> posterior = vae.infer(x, num_samples=1000, seed=0)
+        >>> mean = posterior.mean()
+        >>> low, high = posterior.quantile(0.05), posterior.quantile(0.95)
+        >>> share_above = posterior.mean(lambda z: tf.cast(z > 0, tf.float32))
+    """
+
+    z: tf.Tensor
+    log_weight: tf.Tensor
+    effective_sample_size: tf.Tensor
+
+    def mean(self, f: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Tensor:
+        """Returns E[f(z) | x] ~ sum_s w_s f(z_s), `[B, ...]`.
+
+        Args:
+            f: from z, `[S, B, *latent]`, to `[S, B, ...]`; by default z itself.
+        """
+        return weighted_sum(tf.exp(self.log_weight), f(self.z))
+
+    def quantile(self, q: float, f: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Tensor:
+        """Returns the smallest f(z_s) at or below which a share q of the weight lies, elementwise, `[B, ...]`.
+
+        Args:
+            q: the share, from 0 to 1.
+            f: from z, `[S, B, *latent]`, to `[S, B, ...]`; by default z itself.
+
+        Raises:
+            InvalidInput: if q is not a number from 0 to 1.
+        """
+        if isinstance(q, bool) or not isinstance(q, numbers.Real) or not 0 <= q <= 1:
+            raise InvalidInput("q to be a number from 0 to 1", f"q={q!r}", "Pass for example 0.5, the median.")
+        values, take = f(self.z), tf.experimental.numpy.take_along_axis
+        order = tf.argsort(values, axis=0)
+        weight = tf.cast(tf.exp(tf.broadcast_to(_beside(self.log_weight, values), tf.shape(values))), tf.float64)
+        below = tf.cumsum(take(weight, order, axis=0), axis=0)
+        place = tf.reduce_sum(tf.cast(below < q * below[-1:], tf.int32), axis=0, keepdims=True)
+        return take(take(values, order, axis=0), place, axis=0)[0]
+
+    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+        """Returns z that are drawn by their weights, with replacement, `[num_samples, B, *latent]`.
+
+        Args:
+            num_samples: how many for each example.
+            seed: an integer or int32 scalar for repeatable draws; `None` draws afresh.
+
+        Raises:
+            InvalidInput: if `num_samples` is not a whole number of at least 1.
+        """
+        return chosen(self.z, self.log_weight, sample_count(num_samples), seeds.as_seed(seed))
+
+
+def weighted_rows(vae: Model, x: Given, num_samples: int, seed: tf.Tensor) -> Weighted:
+    """Returns weighted draws for raw x, `[B, ...]`, an `Observed` of arrays, or a stream; see `importance.by_rows`."""
+    return with_size(*by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples)))
+
+
+def weighted_specs(vae: Model, num_samples: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Returns the specs of z and log w, rows first, `[B, S, ...]`."""
+    return tf.TensorSpec([None, num_samples, *vae.posterior.latent_shape]), tf.TensorSpec([None, num_samples])
+
+
+def with_size(z: tf.Tensor, log_weight: tf.Tensor) -> Weighted:
+    """Returns weighted draws of normalised log weights, both rows first, `[B, S, ...]`."""
+    log_weight = swapped(log_weight)
+    return Weighted(swapped(z), log_weight, tf.exp(-tf.reduce_logsumexp(2 * log_weight, axis=0)))
+
+
+def block_weighted(
+    vae: Model,
+    known: Known,
+    num_samples: int | tf.Tensor,
+    chunk: int | tf.Tensor,
+    seed: tf.Tensor,
+    jit_compile: bool = False,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns z, `[S, R, *latent]`, and normalised log weights, `[S, R]`, of one block of examples, inside a graph.
+
+    Args:
+        vae: the model.
+        known: of the examples, in normal form.
+        num_samples: number of samples S, at least 1.
+        chunk: samples drawn at a time.
+        seed: int32 pair.
+        jit_compile: compile the densities with XLA.
+    """
+    draw = sampler(vae, known, jit_compile)
+
+    def drawn(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draws = draw(size, stream)
+        return draws.log_weight, draws.z
+
+    kept, rows = Kept(vae.posterior.latent_shape), tf.shape(known["x"])[0]
+    values: tuple[tf.Tensor, ...] = accumulate(drawn, [kept], rows, num_samples, chunk, seed)[0]
+    log_weight, z = values
+    return z, log_weight - tf.reduce_logsumexp(log_weight, axis=0)
+
+
+def weighted_sum(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns sum_s w_s v_s, `[B, ...]`, of `[S, B]` and `[S, B, ...]`; what has no weight may be infinite."""
+    return tf.reduce_sum(tf.math.multiply_no_nan(values, _beside(weight, values)), axis=0)
+
+
+def chosen(z: tf.Tensor, log_weight: tf.Tensor, number: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns z, `[number, B, ...]`, that are drawn by their weights from S of them."""
+    below = tf.cumsum(swapped(tf.exp(log_weight)), axis=1)
+    height = below[:, -1:] * seeds.uniform([tf.shape(below)[0], number], seed)
+    place = tf.minimum(tf.searchsorted(below, height, side="right"), tf.shape(below)[1] - 1)
+    return swapped(tf.gather(swapped(z), place, batch_dims=1))
+
+
+def swapped(values: tf.Tensor) -> tf.Tensor:
+    """Returns `[S, B, ...]` of `[B, S, ...]`, and the other way round."""
+    return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
+
+
+def _rows_first(*inputs: Given, **settings: Given) -> tuple[tf.Tensor, tf.Tensor]:
+    z, log_weight = block_weighted(*inputs, **settings)
+    return swapped(z), swapped(log_weight)
+
+
+def _beside(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns weights `[S, B]` with as many axes as the values, `[S, B, 1, ...]`."""
+    return tf.reshape(weight, tf.concat([tf.shape(weight), [1] * (values.shape.rank - 2)], axis=0))
