@@ -102,16 +102,7 @@ class Columns(Likelihood):
         return Concatenated([part.distribution(**own) for part, own in self._by_part(parameters)])
 
     def log_prob(self, parameters: Parameters, target: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns log p(x | z) of the observed cells, `[*lead]` in nats: the sum of what each group says of its own.
-
-        Args:
-            parameters: what `likelihood.parameters(z)` returned, of lead `[B]` or `[S, B]`.
-            target: x, `[B, D]`, in the support where it was observed.
-            mask: bool, `[B, D]`, true where x was observed; `None` if all of it was.
-
-        Raises:
-            InvalidInput: if there is a mask, and a group is not `maskable`.
-        """
+        """Returns log p(x | z) of the observed cells, `[*lead]` in nats: the sum of what each group says of its own."""
         if mask is None:
             return super().log_prob(parameters, target)
         x, observed = tf.split(target, self.sizes, axis=-1), tf.split(mask, self.sizes, axis=-1)
