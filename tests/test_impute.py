@@ -246,7 +246,7 @@ def test_moments_keep_their_digits_far_from_zero():
     weight = scipy.special.softmax(3 * rng.normal(size=[130, 4]), axis=0)
     weight[7], z[7] = 0.0, np.inf
     weight /= weight.sum(axis=0)
-    found = moments(lambda z: (z, 0 * z + 1), tf.constant(z), tf.constant(weight, tf.float32), 50)
+    found = moments(lambda z, index: (z, 0 * z + 1), tf.constant(z), tf.constant(weight, tf.float32), 50)
     z[7] = 0.0
     wide_z, w = z.astype(np.float64), weight[..., None]
     mean = (w * wide_z).sum(axis=0)

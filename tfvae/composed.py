@@ -19,6 +19,7 @@ import tensorflow_probability as tfp
 from tfvae import conditions
 from tfvae.checks.given import check_given, features_of, roots, shapes_of
 from tfvae.checks.known import observed_only
+from tfvae.checks.missing import check_missingness
 from tfvae.checks.parts import check_kind, check_latents
 from tfvae.core import frozen, keras_private, seeds
 from tfvae.core.context import Context, Made
@@ -31,6 +32,7 @@ from tfvae.core.types import Array, ArrayLike, Config
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.likelihoods import Likelihood
+from tfvae.missingness import Missingness
 from tfvae.objectives import Objective
 from tfvae.posteriors import Posterior
 from tfvae.preprocessing import preprocessed
@@ -38,7 +40,7 @@ from tfvae.priors import StandardNormal
 from tfvae.scaling import Identity, Scaling
 from tfvae.training.trainer import Trainer
 
-PARTS = ("posterior", "likelihood", "prior", "preprocessing", "scaling", "condition", "features")
+PARTS = ("posterior", "likelihood", "prior", "preprocessing", "scaling", "condition", "features", "missingness")
 
 
 class Composed(Trainer):
@@ -53,6 +55,7 @@ class Composed(Trainer):
         scaling: Scaling | None = None,
         condition: conditions.Declared = None,
         features: Mapping[str, Feature] | None = None,
+        missingness: Missingness | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -81,6 +84,10 @@ class Composed(Trainer):
         shapes = shapes_of(features, shapes)
         for part in (self.posterior, self.likelihood, self.prior):
             part.build(shapes)
+        self.missingness = missingness
+        if missingness is not None:
+            check_missingness(missingness, likelihood, scaling)
+            missingness.build((None, *self.event_shape))
         frozen.spread(self)
         self.built = True  # not by `build`, after which Keras would refuse the layers of an objective
 
@@ -169,8 +176,8 @@ class Composed(Trainer):
         p = self.prior.distribution(**self.prior.at_step(self.prior.parameters(context, training), step))
         z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         per_dimension = kl_per_dimension(q, p)
-        explained = self.likelihood.parameters(context.with_(z=z), training)
-        log_likelihood = self.likelihood.log_prob(explained, known["target"], known.get("mask"))
+        missing = seeds.fold(seed, seeds.MISSING)
+        log_likelihood = self.log_likelihood(known, context.with_(z=z), missing, training)
         shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
         return Evidence(
             log_likelihood=tf.ensure_shape(log_likelihood, shape),
@@ -187,6 +194,32 @@ class Composed(Trainer):
             step=step,
             num_data=num_data,
         )
+
+    def log_likelihood(
+        self, known: Known, context: Context, seed: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
+        """Returns log p(x_obs | z, c), `[*lead]` in nats; with a missingness log p(x_obs, mask | z, c).
+
+        Args:
+            known: of the examples, in normal form.
+            context: what the likelihood is given, z among it.
+            seed: int32 pair, of the points that stand for missing cells; a missingness needs it.
+            training: whether layers such as dropout behave as in training.
+        """
+        explained, mask = self.likelihood.parameters(context, training), known.get("mask")
+        log_prob = self.likelihood.log_prob(explained, known["target"], mask)
+        if self.missingness is None:
+            return log_prob
+        element, target = self.likelihood.element(**explained), known["target"]
+        mask = tf.ones_like(target, tf.bool) if mask is None else mask
+        return log_prob + self.missingness.log_prob(element, self.scaling, target, mask, seed)
+
+    def hidden(self, context: Context, seed: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns p(x | z, c), by which missing cells are imputed; with a missingness given that they are missing."""
+        parameters = self.likelihood.parameters(context)
+        if self.missingness is None:
+            return self.likelihood.distribution(**parameters)
+        return self.missingness.hidden(self.likelihood.element(**parameters), self.scaling, seed)
 
     def sample_likelihood(
         self, num_samples: int | tf.Tensor, seed: tf.Tensor, told: Mapping[str, tf.Tensor] | None = None
@@ -244,6 +277,7 @@ class Composed(Trainer):
             "seed": self.seed,
             **({"condition": {k: serialize(part) for k, part in self.conditions.items()}} if self.conditions else {}),
             **({"features": {k: serialize(feature) for k, feature in self.features.items()}} if self.features else {}),
+            **({} if self.missingness is None else {"missingness": serialize(self.missingness)}),
             **({"frozen": within} if within else {}),
         }
 
@@ -262,7 +296,8 @@ class Composed(Trainer):
     @property
     def used_names(self) -> set[str]:
         """What parts are given: x, z, the mask, conditions; features are looked through."""
-        return {n for part in (self.posterior, self.likelihood, self.prior) for n in roots(part.given, self.features)}
+        parts, own = (self.posterior, self.likelihood, self.prior), set() if self.missingness is None else {"mask"}
+        return own | {name for part in parts for name in roots(part.given, self.features)}
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -181,9 +181,9 @@ class Standardized(Scaling):
         scale: s, `[*event]`; 1 until data were seen.
     """
 
-    def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
+    def __init__(self, event_shape: int | Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.event_shape = tuple(event_shape)
+        self.event_shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
 
     def build(self, input_shape: Any) -> None:
         """Creates m, s and whether they were set; idempotent."""

@@ -17,6 +17,7 @@ import tensorflow_probability as tfp
 
 from tfvae.checks.data import check_arrays, codes, given, is_one_batch, some_examples
 from tfvae.checks.known import check_told, told
+from tfvae.checks.missing import check_density
 from tfvae.checks.saved import check_format, check_saved
 from tfvae.composed import Composed
 from tfvae.core import seeds
@@ -52,6 +53,8 @@ class VAE(Composed):
             these. A part is told of it by its `given`, for example `likelihoods.Bernoulli(..., given=("z",
             "condition"))`; the prior as well: `priors.DiagonalNormal(16, network, given="condition")`.
         features: name to `tfvae.Feature`, a value that several parts are given.
+        missingness: why cells are missing, where the reason is their own value (`tfvae.missingness.SelfMasking`); log p
+            is then that of values and mask. By default they are missing at random, and the mask tells nothing.
         seed: of all training noise; by default drawn from Python's generator (`keras.utils.set_random_seed`).
 
     Raises:
@@ -85,6 +88,7 @@ class VAE(Composed):
 
     def joint_log_prob(self, x: ArrayLike, z: ArrayLike, *, condition: Given = None, mask: Given = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
+        check_density(self)
         observed, z = given(self, x, condition=condition, mask=mask), codes(z, self.posterior.latent_shape)
         return answer(self, log_joint, observed, z, of_data=True)
 

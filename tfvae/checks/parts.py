@@ -31,6 +31,7 @@ def check_kind(name: str, part: object, kind: type) -> None:
             "prior": "tfvae.priors.StandardNormal(16)",
             "preprocessing": "keras.layers.Rescaling(1 / 255)",
             "scaling": "tfvae.scaling.Identity()",
+            "missingness": "tfvae.missingness.SelfMasking()",
         }
         library = "Keras" if kind is keras.layers.Layer else "tfvae"
         place = kind.__name__ if library == "Keras" else name.capitalize()

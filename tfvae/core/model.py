@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tfvae.core.observed import Known, Observed
     from tfvae.estimators import Estimator
     from tfvae.likelihoods import Likelihood
+    from tfvae.missingness import Missingness
     from tfvae.posteriors import Posterior
     from tfvae.scaling import Scaling
 
@@ -39,6 +40,7 @@ class Model(Protocol):
         scaling: of what the posterior sees.
         conditions: name to what the model is told beside x.
         features: name to values that parts share.
+        missingness: why cells are missing; `None` if the mask tells nothing.
         losses: regularisation of the networks, which Keras collects in each forward pass.
         notes: keys of what was said once.
         graphs: what was compiled for the model.
@@ -52,6 +54,7 @@ class Model(Protocol):
     scaling: "Scaling"
     conditions: Mapping[str, "Condition"]
     features: Mapping[str, "Feature"]
+    missingness: "Missingness | None"
     losses: Sequence[Tensor]
     notes: set[str]
     graphs: Graphs
@@ -120,6 +123,23 @@ class Model(Protocol):
             step: the training step, or `None` in evaluation.
             num_data: number of examples N in the data set, or `None` where it is unknown.
         """
+
+    @abc.abstractmethod
+    def log_likelihood(
+        self, known: "Known", context: "Context", seed: Seed | None = None, training: bool = False
+    ) -> Tensor:
+        """Returns log p(x_obs | z, c), `[*lead]` in nats; with a missingness log p(x_obs, mask | z, c).
+
+        Args:
+            known: of the examples, in normal form.
+            context: what the likelihood is given, z among it.
+            seed: int32 pair, of the points that stand for missing cells.
+            training: whether layers such as dropout behave as in training.
+        """
+
+    @abc.abstractmethod
+    def hidden(self, context: "Context", seed: Seed) -> tfp.distributions.Distribution:
+        """Returns p(x | z, c), by which missing cells are imputed; with a missingness given that they are missing."""
 
     @abc.abstractmethod
     def sample_likelihood(

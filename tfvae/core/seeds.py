@@ -25,7 +25,7 @@ def __dir__() -> list[str]:
 # All streams of noise by name. A line is one seed, with what is folded into it: distinct numbers. Blocks of rows,
 # chunks of samples, steps and temperatures are counted, and the count is folded into a seed of its own.
 EVALUATION, TRAINING, SHUFFLE = 4, 5, 6  # a model's seed
-PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD = range(4)  # a step, an evaluation, a chunk of samples, a request
+PREPROCESSING, POSTERIOR, PRIOR, LIKELIHOOD, MISSING = range(5)  # a step, an evaluation, a chunk of samples, a request
 PRIOR_DRAWS, SHUFFLED_CODES = PRIOR, LIKELIHOOD  # a step, too: what the terms of an objective draw
 PILOT, UPWARDS, DOWNWARDS, SIMULATION = range(1, 5)  # a block of annealed examples
 ANNEALING_START = 0  # a chunk of chains, whose temperatures count from 1

@@ -198,7 +198,7 @@ def _score(
     parameters = target.amortised()
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        draws = target.draw(parameters, size, seeds.fold(stream, seeds.POSTERIOR))
+        draws = target.of_chunk(parameters, size, stream)
         return draws.log_weight, draws.log_q - draws.log_prior
 
     kept = [Marginal(), Largest(largest), Mean(), *map(GroupBound, groups)]

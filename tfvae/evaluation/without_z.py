@@ -88,6 +88,9 @@ def baselines(vae: VAE, train_x: Given, test_x: Given, seed: int = 0) -> Baselin
 
 def fitted(vae: VAE, train_x: Given, seed: int = 0) -> dict[str, LogProb]:
     """Returns what `baselines` fits: name to log p of preprocessed x, `[B, ...]` to `[B]`."""
+    if vae.missingness is not None:
+        received = f"{type(vae.missingness).__name__}, with which log p(x) is that of values and mask"
+        raise InvalidInput("a model without missingness beside baselines", received, "Leave baselines_from out.")
     x = _chosen(vae, train_x, seed)
     kind = "columns" if len(vae.event_shape) == 1 else "pixels"
     models = {f"independent {kind}": independent(vae.likelihood, x, seed)}

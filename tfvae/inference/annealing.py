@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.checks.missing import check_density
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
 from tfvae.core.graphs import compiled
@@ -57,6 +58,7 @@ class Annealing:
         num_leapfrog: int,
         from_posterior: bool,
     ) -> None:
+        check_density(vae)
         if vae.posterior.space != sets.REAL:
             raise InvalidInput(
                 f"a posterior of {sets.REAL.description}, between which Hamiltonian transitions move",

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfvae.checks.data import given
 from tfvae.core.model import Model
 from tfvae.core.observed import Known, num_rows
-from tfvae.core.seeds import POSTERIOR, fold
+from tfvae.core.seeds import fold
 from tfvae.core.types import Given
 from tfvae.inference.accumulators import Marginal, MarginalEstimate, accumulate
 from tfvae.inference.requests import answer
@@ -96,7 +96,7 @@ def sampler(vae: Model, known: Known, jit_compile: bool = False) -> Callable[[in
     """
     target = Target(vae, known, anew=True, jit_compile=jit_compile)
     q = target.amortised()
-    return lambda size, stream: target.draw(q, size, fold(stream, POSTERIOR))
+    return lambda size, stream: target.of_chunk(q, size, stream)
 
 
 def estimate_rows(vae: Model, x: Given, num_samples: int, seed: tf.Tensor, verbose: bool = False) -> MarginalEstimate:

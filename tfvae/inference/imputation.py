@@ -178,8 +178,8 @@ def block_imputed(
     z, log_weight = block_weighted(vae, known, num_samples, chunk, seed, jit_compile)
     weight, context = tf.exp(log_weight), vae.context({"condition": known["condition"]})
 
-    def explained(z: Tensor) -> tuple:
-        p = vae.likelihood.distribution(**vae.likelihood.parameters(context.with_(z=z)))
+    def explained(z: Tensor, index: Tensor) -> tuple:
+        p = vae.hidden(context.with_(z=z), seeds.fold(seed, index, seeds.MISSING))  # the points that were weighed
         return vae.likelihood.averaged(p), vae.likelihood.deviation(p)
 
     average, variance, error, within = moments(explained, z, weight, chunk)
@@ -197,24 +197,24 @@ def block_imputed(
 
 
 def moments(
-    explained: Callable[[Tensor], tuple], z: Tensor, weight: Tensor, chunk: int | Tensor
+    explained: Callable[[Tensor, Tensor], tuple], z: Tensor, weight: Tensor, chunk: int | Tensor
 ) -> tuple[Any, Any, Any, Tensor]:
     """Returns sum w f, sum w (f - mean)^2, sum w^2 (f - mean)^2, each `[R, ...]` as f is nested, and sum w s^2.
 
     One walk in chunks over the samples, about f at the heaviest of them, so that no digits cancel.
 
     Args:
-        explained: from z, `[C, R, *latent]`, to f and s, `[C, R, ...]`.
+        explained: from z, `[C, R, *latent]`, and the number of the chunk to f and s, `[C, R, ...]`.
         z: `[S, R, *latent]`.
         weight: normalised, `[S, R]`.
         chunk: samples at a time.
     """
     each, heaviest = tf.nest.map_structure, tf.argmax(weight, axis=0)[:, tf.newaxis]
-    about, noise = explained(swapped(tf.gather(swapped(z), heaviest, batch_dims=1)))
+    about, noise = explained(swapped(tf.gather(swapped(z), heaviest, batch_dims=1)), tf.constant(0))
 
     def step(start: Tensor, sums: tuple) -> tuple:
         w = weight[start : start + chunk]
-        values, noise = explained(z[start : start + chunk])
+        values, noise = explained(z[start : start + chunk], start // chunk)
         away = each(tf.subtract, values, about)
         of_powers = [each(lambda d, i=i, j=j: weighted_sum(w**i, d**j), away) for i, j in POWERS]
         more = (*of_powers, weighted_sum(w, noise**2))
@@ -251,5 +251,5 @@ def _completed(
     """Returns draws, `[number, R, *event]`, for one block of examples."""
     drawn = chosen(z, log_weight, number, seeds.fold(seed, seeds.POSTERIOR))
     context = vae.context({"condition": told}).with_(z=drawn)
-    p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
+    p = vae.hidden(context, seeds.fold(seed, seeds.MISSING))
     return tf.where(mask, mean, p.sample(seed=seeds.fold(seed, seeds.LIKELIHOOD)))

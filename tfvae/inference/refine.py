@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.checks.missing import check_density
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number, sample_count
 from tfvae.core.graphs import compiled
@@ -168,6 +169,7 @@ def refine(
         >>> refined.distribution.batch_shape
         TensorShape([2])
     """
+    check_density(vae)
     check_posterior(vae)
     steps, num_samples = positive_integer("steps", steps), sample_count(num_samples)
     rate = positive_number("learning_rate", learning_rate)
