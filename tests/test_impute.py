@@ -16,7 +16,7 @@ import scipy.stats
 import tensorflow as tf
 from conditional_cases import HOLES, MASK, X, Y, conditional, masked
 from likelihood_cases import columns
-from linear_gaussian import SIGMA, B, D, N, W, data, inverse_softplus_scale
+from linear_gaussian import COVARIANCE, N, exact_imputation, holes, wide_vae
 from tiny import tiny_vae
 
 import tfvae
@@ -25,45 +25,12 @@ from tfvae.export import endpoints
 from tfvae.inference.imputation import moments
 from tfvae.networks import mlp
 
-COVARIANCE = W @ W.T + SIGMA**2 * np.eye(N)
-
-
-@functools.cache
-def wide() -> tfvae.VAE:
-    """Returns the true W and b under a posterior of scale 0.9 whose location follows x by halves, and the mask."""
-    posterior = tfvae.posteriors.DiagonalNormal(D, network=mlp([]), given=("x", "mask"))
-    likelihood = tfvae.likelihoods.Normal(N, network=mlp([]), scale=SIGMA)
-    vae = tiny_vae(likelihood, posterior=posterior, compiled=False, scaling=tfvae.scaling.Identity())
-    toward = np.concatenate([np.full([N, D], 0.02), 0.2 * W])  # the mask, then x
-    kernel = np.concatenate([toward, np.zeros([2 * N, D])], axis=1)
-    vae.posterior.head.dense.set_weights([kernel, np.append(np.zeros(D), inverse_softplus_scale(np.full(D, 0.9)))])
-    vae.likelihood.head.dense.set_weights([W.T, B])
-    return vae
-
-
-def holes(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns x, x with NaN in 40 % of the cells, and the mask; nothing of row 0 and all of row 1 is observed."""
-    x, mask = data(rows, seed), np.random.default_rng(seed).random([rows, N]) > 0.4
-    mask[0], mask[1] = False, True
-    return x, np.where(mask, x, np.nan), mask
-
-
-def exact(x: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns log p(x_obs), and mean and standard deviation of each cell given x_obs: the formulas above."""
-    log_prob, mean, stddev = np.zeros(len(x)), np.array(x, np.float64), np.zeros(x.shape)
-    for row, (value, o) in enumerate(zip(x, mask, strict=True)):
-        gain = COVARIANCE[~o][:, o] @ np.linalg.inv(COVARIANCE[o][:, o]) if o.any() else np.zeros([N, 0])
-        log_prob[row] = scipy.stats.multivariate_normal(B[o], COVARIANCE[o][:, o]).logpdf(value[o]) if o.any() else 0
-        mean[row, ~o] = B[~o] + gain @ (value[o] - B[o])
-        stddev[row, ~o] = np.sqrt(np.diag(COVARIANCE[~o][:, ~o] - gain @ COVARIANCE[o][:, ~o]))
-    return log_prob, mean, stddev
-
 
 def test_log_prob_is_that_of_the_observed_cells():
     """60 scores within 4 of their standard errors: 60 x 6e-5 false alarms."""
     x, given, mask = holes(60, seed=1)
-    found = wide().estimate_log_prob(given, 4000, seed=0, mask=mask)
-    error = found.log_prob.numpy() - exact(x, mask)[0]
+    found = wide_vae().estimate_log_prob(given, 4000, seed=0, mask=mask)
+    error = found.log_prob.numpy() - exact_imputation(x, mask)[0]
     score = error / found.standard_error
     print(f"rms score {np.sqrt(np.mean(score**2)):.2f}, largest error {np.abs(error).max():.4f} nats")
     assert np.abs(score).max() < 4 and found.standard_error.numpy().max() < 0.06
@@ -72,8 +39,8 @@ def test_log_prob_is_that_of_the_observed_cells():
 def test_means_are_exact_within_their_error_and_deviations_are_exact():
     """Scores of 130 cells have rms one (+- 0.2, as rows share z); deviations err by 5 / sqrt(2 effective samples)."""
     x, given, mask = holes(64, seed=2)
-    found = wide().impute(given, 4000, seed=0, mask=mask)
-    _, mean, stddev = exact(x, mask)
+    found = wide_vae().impute(given, 4000, seed=0, mask=mask)
+    _, mean, stddev = exact_imputation(x, mask)
     score = ((found.mean - mean) / found.standard_error).numpy()[~mask]
     rms, largest = np.sqrt(np.mean(score**2)), np.abs(score).max()
     print(f"rms score {rms:.2f}, largest {largest:.1f}, standard error up to {found.standard_error.numpy().max():.4f}")
@@ -90,7 +57,7 @@ def test_means_are_exact_within_their_error_and_deviations_are_exact():
 def test_intervals_cover():
     """Of 3000 hidden cells, in rows of two, shares of 50 % and 90 % within 4 standard errors, 0.012 and 0.007 each."""
     x, given, mask = holes(1500, seed=3)
-    found = wide().impute(given, 200, seed=0, mask=mask)
+    found = wide_vae().impute(given, 200, seed=0, mask=mask)
     for level, within in ((0.5, 0.05), (0.9, 0.03)):
         low, high = (end.numpy() for end in found.interval(level, num_samples=200, seed=1))
         share = np.mean((low <= x)[~mask] & (x <= high)[~mask])
@@ -103,7 +70,7 @@ def test_intervals_cover():
 def test_draws_have_mean_and_spread_of_the_missing_cells():
     """4000 draws a cell, correlated with their neighbours: 5 standard errors of mean and deviation."""
     x, given, mask = holes(20, seed=4)
-    found = wide().impute(given, 4000, seed=0, mask=mask)
+    found = wide_vae().impute(given, 4000, seed=0, mask=mask)
     drawn = found.sample(4000, seed=1).numpy()
     assert drawn.shape == (4000, 20, N)
     np.testing.assert_array_equal(drawn[:, mask], np.broadcast_to(given[mask].astype(np.float32), drawn[:, mask].shape))
@@ -120,7 +87,7 @@ def test_draws_have_mean_and_spread_of_the_missing_cells():
 def test_what_stands_under_the_mask_is_never_seen():
     """NaN, infinity or a huge number: the same to the bit."""
     x, given, mask = holes(9, seed=5)
-    vae, results = wide(), []
+    vae, results = wide_vae(), []
     for fill in (np.nan, np.inf, 1e30, 0.0):
         found = vae.impute(np.where(mask, x, fill), 60, seed=0, mask=mask)
         results.append([found.mean, found.standard_error, found.stddev, found.sample(3, seed=0), found.posterior.z])
@@ -135,7 +102,7 @@ def test_every_way_to_bring_a_mask_gives_the_same():
     x, given, mask = holes(130, seed=6)
     mask[40:80] = True
     given = np.where(mask, x, np.nan)
-    vae, masked_x = wide(), np.ma.array(x, mask=~mask)
+    vae, masked_x = wide_vae(), np.ma.array(x, mask=~mask)
     stream = tf.data.Dataset.from_tensor_slices({"x": given.astype(np.float32), "mask": mask}).batch(50)
     wanted = vae.impute(given, 60, seed=3, mask=mask)
     in_graph = tf.function(lambda x, mask: vae.impute(x, 60, seed=3, mask=mask).mean, autograph=False)
@@ -264,8 +231,8 @@ def test_a_single_sample_knows_nothing_of_its_error():
 def test_the_weights_are_what_makes_it_exact():
     """The same draws with equal weights are off by many standard errors: the tests above would notice."""
     x, given, mask = holes(64, seed=2)
-    vae = wide()
+    vae = wide_vae()
     found = vae.impute(given, 1000, seed=0, mask=mask)
     equal = np.mean(vae.decode(found.posterior.z).mean(), axis=0)
-    score = ((equal - exact(x, mask)[1]) / found.standard_error).numpy()[~mask]
+    score = ((equal - exact_imputation(x, mask)[1]) / found.standard_error).numpy()[~mask]
     assert np.sqrt(np.mean(score**2)) > 5

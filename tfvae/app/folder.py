@@ -117,6 +117,11 @@ class Run:
         return getattr(data, split).observed
 
     @property
+    def complete(self) -> Given:
+        """The training examples, for baselines; `None` where cells are missing."""
+        return None if self.options.missing else self.data.train.observed
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Names of the labels that are the condition; none where they are numbers."""
         return self.data.told.words if self.data.told else ()
@@ -186,7 +191,7 @@ def score(run: Run) -> None:
     options = run.options
     report = evaluation.evaluate(
         run.model, run.data.test.observed, options.eval_samples, options.seed, per_example=True,
-        verbose=run.verbose == 1, baselines_from=run.data.train.observed,
+        verbose=run.verbose == 1, baselines_from=run.complete,
     )  # fmt: skip
     with files.whole_file(run.folder / "scores.npz") as temporary:
         np.savez(temporary, **report.per_example)

@@ -105,6 +105,7 @@ class Options:
         None, "what the model is told of each example: 'y', the labels of SOURCE, or the name of another array of it; "
         "words and whole numbers are labels", type=str, metavar="NAME",
     )  # fmt: skip
+    missing: bool = _option(False, "take NaN in SOURCE as cells that are missing, which the encoder is told of")
     recipe: str = _option(
         None, "a paper's parts, from the list of `tfvae recipes`", shown="vae, with --condition conditional",
         type=str, metavar="NAME",
@@ -215,7 +216,9 @@ class Options:
             InvalidInput: see `tfvae.datasets.load`.
         """
         protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
-        return datasets.load(self.source, data_dir=self.data_dir, condition=self.condition, **protocol)
+        return datasets.load(
+            self.source, data_dir=self.data_dir, condition=self.condition, missing=self.missing, **protocol
+        )
 
     def build(
         self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int, condition: Declared = None
@@ -241,6 +244,7 @@ class Options:
             "num_steps": num_steps,
             "latent_dim": self.latent_dim,
             "condition": condition,
+            "missing": self.missing,
             "encoder": encoder,
             "decoder": decoder,
             "learning_rate": SCHEDULES[self.schedule](self.learning_rate, num_steps),
@@ -253,15 +257,16 @@ class Options:
 
 
 def _check_told(told: bool, values: Config) -> None:
-    """Refuses a recipe that wants a condition without one, and networks that read one thing alone with one."""
+    """Refuses a recipe that wants a condition without one, and networks of one thing alone with a condition or mask."""
     if values["recipe"] == "conditional" and not told:
         remedy = "Add for example --condition y, or choose another recipe."
         raise InvalidInput("--condition NAME beside --recipe conditional", "none", remedy)
-    if told and values["network"] == "conv":
+    if (told or values["missing"]) and values["network"] == "conv":
+        beside = "the condition" if told else "the mask"
         remedy = (
             "Leave --network out, or compose it in Python: a tfvae.Feature of x, and a posterior that is given both."
         )
-        raise InvalidInput("an encoder of x and the condition, --network mlp", "--network conv, of x alone", remedy)
+        raise InvalidInput(f"an encoder of x and {beside}, --network mlp", "--network conv, of x alone", remedy)
 
 
 def _parts(recipe: str, given: Config) -> Config:

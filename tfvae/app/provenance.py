@@ -26,6 +26,7 @@ FORMAT = "tfvae run 1"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 PARTS = ("options", "data", "versions")
 KINDS = {"created": str, "command": str | None, "versions": dict[str, str], "git_revision": str | None}
+BESIDE_X = ("condition", "missing")  # options that runs of version 0.1 do not have
 ADDED = ("examples", "labels")  # entries of a data protocol that runs of version 0.1 do not have
 
 
@@ -41,7 +42,7 @@ def config(options: Options, protocol: Config, command: str | None) -> Config:
         "format": FORMAT,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
-        "options": dataclasses.asdict(options),
+        "options": stated(options),
         "data": plain(protocol),
         "versions": versions(),
         "git_revision": git_revision(),
@@ -74,7 +75,12 @@ def read_config(folder: str) -> tuple[Config, Options]:
     if odd:
         raise InvalidInput(f"a whole {path}", f"another {odd[0]} than a run has", "Restore the file from a copy.")
     options = Options.from_config(found["options"])
-    return {**found, "options": plain(dataclasses.asdict(options))}, options
+    return {**found, "options": plain(stated(options))}, options
+
+
+def stated(options: Options) -> Config:
+    """Returns the options name to value, less what is known of examples where that is nothing."""
+    return {name: v for name, v in dataclasses.asdict(options).items() if v or name not in BESIDE_X}
 
 
 def check_data(config: Config, protocol: Config) -> None:

@@ -128,7 +128,7 @@ def evaluate(
         per_example=True,
         verbose=verbose,
         gap_examples=gap_examples,
-        baselines_from=run.data.train.observed,
+        baselines_from=run.complete,
     )
     page = run.folder / f"report-{split}-{num_samples}-{seed}.html"
     try:

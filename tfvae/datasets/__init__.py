@@ -44,6 +44,7 @@ def load(
     data_dir: str | os.PathLike | None = None,
     scale: float | None = None,
     condition: str | None = None,
+    missing: bool = False,
 ) -> Data:
     """Returns the data of a source as disjoint train, valid and test splits, held in memory.
 
@@ -74,6 +75,7 @@ def load(
         condition: what the examples are known by: "y" for the labels (or "label", "labels"), or the name of another
             array of a file, a mapping or a TFDS set, with the ends _train, _valid, _test where x has them. Words and
             whole numbers, one each, become `Labels(K)`, other numbers `Real(shape)`.
+        missing: take NaN in x as cells that are missing: each split then has a mask.
 
     Returns:
         The data; x keeps its dtype, binarised x is uint8 0 or 1.
@@ -104,13 +106,18 @@ def load(
             raise InvalidInput(f"{name}_fraction in (0, 1)", received, "Pass a share of train, for example 0.1.")
 
     raw = _read(source, data_dir, condition)
+    if not missing:
+        raw.check_complete()
     for split, values in ({} if condition is None else raw.told(condition)).items():
         raw.splits[split]["condition"] = values
     scale = _scale(raw, scale)
     generators = {name: _generator(int(seed), stream) for name, stream in STREAMS.items()}
     splits, how = _complete(raw, fractions, generators["split"])
     images = {name: rows["x"][..., None] if rows["x"].ndim == 3 else rows["x"] for name, rows in splits.items()}
-    arrays, preprocessing = PROTOCOLS[binarization](images, scale, generators)
+    masks = {name: ~np.isnan(x) for name, x in images.items()} if missing else {}
+    filled = {name: np.where(masks[name], x, x.dtype.type(0)) if missing else x for name, x in images.items()}
+    arrays, preprocessing = PROTOCOLS[binarization](filled, scale, generators)
+    arrays = {name: _with_holes(x, masks[name]) if missing else x for name, x in arrays.items()}
     protocol = {
         "source": raw.origin,
         "sizes": {name: len(x) for name, x in arrays.items()},
@@ -122,12 +129,21 @@ def load(
         "crc32": {name: _checksum(x) for name, x in arrays.items()},
         "labels": {name: _checksum(rows["y"]) if "y" in rows else None for name, rows in splits.items()},
     }
+    if missing:
+        protocol["missing"] = {name: round(1 - float(mask.mean()), 6) for name, mask in masks.items()}
     known, values = None, {}
     if condition is not None:
         known, values = told(condition, {name: rows["condition"] for name, rows in splits.items()})
         protocol["condition"] = {**known.protocol, "crc32": {name: _checksum(part) for name, part in values.items()}}
-    parts = {name: Split(name, arrays[name], splits[name].get("y"), values.get(name)) for name in SPLITS}
+    parts = {
+        name: Split(name, arrays[name], splits[name].get("y"), values.get(name), masks.get(name)) for name in SPLITS
+    }
     return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol, told=known)
+
+
+def _with_holes(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns x with NaN where the mask is false; of a dtype that has it."""
+    return np.where(mask, x, (x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)).type(np.nan))
 
 
 def _checksum(array: np.ndarray) -> str:

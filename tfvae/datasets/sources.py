@@ -23,6 +23,7 @@ KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
 LABELS = ("y", "label", "labels")  # names of a source's labels, where it has no other array of that name
 Rows = dict[str, np.ndarray]  # x, `[N, ...]`, and perhaps y and condition, of the same examples
 Arrays = ArrayLike | tuple[ArrayLike, ArrayLike] | Mapping[str, ArrayLike]  # x, (x, y), or a mapping
+HOLES = "Fill those cells or remove those examples; or say that they are missing: --missing, load(..., missing=True)."
 LAYOUT = "x_train, x_valid, x_test (y_train, ... beside them), or x and y"
 
 
@@ -59,6 +60,12 @@ class Source:
                 received = f"{first.dtype} {first.shape[1:]} in train and {other.dtype} {other.shape[1:]} in {split}"
                 remedy = "Convert them to the same kind of example."
                 raise InvalidInput(f"one shape and dtype in all splits of {self.origin}", received, remedy)
+
+    def check_complete(self) -> None:
+        """Raises `InvalidInput` if a cell of x is NaN."""
+        for split, rows in self.splits.items():
+            if rows["x"].dtype.kind == "f":
+                _refuse(np.isnan(rows["x"]), "x", self.where(split), HOLES)
 
     def where(self, split: str) -> str:
         """Returns what to call a split in a message."""
@@ -178,11 +185,16 @@ def _checked(rows: Mapping[str, ArrayLike], where: str) -> Rows:
             received = f"x of shape {x.shape} and {name} of shape {array.shape}"
             remedy = f"Pass x and {name} of the same length."
             raise InvalidInput(f"one label for each example in {where}", received, remedy)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = np.argwhere(~np.isfinite(array))
-            received = f"{len(bad)} values that are NaN or infinite, the first at {name}[{', '.join(map(str, bad[0]))}]"
-            raise InvalidInput(f"finite numbers in {where}", received, "Remove or fill those examples first.")
+        if array.dtype.kind == "f":
+            _refuse(np.isinf(array) if name == "x" else ~np.isfinite(array), name, where)
     return found
+
+
+def _refuse(bad: np.ndarray, name: str, where: str, remedy: str = "Remove or fill those examples first.") -> None:
+    if bad.any():
+        at = np.argwhere(bad)
+        received = f"{len(at)} values that are NaN or infinite, the first at {name}[{', '.join(map(str, at[0]))}]"
+        raise InvalidInput(f"finite numbers in {where}", received, remedy)
 
 
 def _array(value: ArrayLike, where: str) -> np.ndarray:

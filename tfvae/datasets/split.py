@@ -30,6 +30,7 @@ class Split:
         x: examples, `[N, ...]`.
         y: labels, `[N]`, or `None`.
         condition: what the examples are known by, `[N, ...]`, or `None`.
+        mask: true where x is observed, `[N, ...]`, or `None` if all of it is.
 
     Example:
         >>> split = Split("train", np.eye(5, dtype="uint8"))
@@ -41,6 +42,7 @@ class Split:
     x: np.ndarray
     y: np.ndarray | None = None
     condition: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of examples, N."""
@@ -48,8 +50,8 @@ class Split:
 
     @property
     def observed(self) -> Given:
-        """x, or with a condition what is known of the examples, `{"x": x, "condition": condition}`; for `fit`."""
-        return with_known(self.x, condition=self.condition)
+        """x, or with condition or mask what is known of the examples, `{"x": x, "condition": condition}`; for `fit`."""
+        return with_known(self.x, condition=self.condition, mask=self.mask)
 
     def rows(self, rows: slice | np.ndarray) -> Given:
         """Returns what is known of some of the examples, as `observed`."""
@@ -77,7 +79,7 @@ class Split:
             first_epoch: the epoch to begin with, as `initial_epoch` of `fit`.
 
         Returns:
-            A dataset of tensors `[B, ...]` in the dtype of x, with a condition of dicts of tensors.
+            A dataset of tensors `[B, ...]` in the dtype of x, with a condition or a mask of dicts of tensors.
 
         Raises:
             InvalidInput: if `batch_size` is not a whole number of at least 1, or `first_epoch` one of at least 0.

@@ -8,6 +8,7 @@ The likelihood
     Baseline                    one of them in a report, beside the model
     annealed_log_prob           log p(x) by annealed importance sampling; returns an `AnnealedEstimate`
     bidirectional               a lower and an upper bound on log p(x); returns a `Sandwich`
+    hidden_cells                error and intervals of cells that were hidden on purpose; returns `HiddenCells`
     inference_gaps              splits the variational gap into family and encoder; returns `Gaps`, each a `Gap`
 The latent code
     posterior_means             E q(z | x) of each example
@@ -41,6 +42,7 @@ from tfvae.evaluation.generation import (
     maximum_mean_discrepancy,
     precision_recall,
 )
+from tfvae.evaluation.hidden import HiddenCells, hidden_cells
 from tfvae.evaluation.latents import (
     AggregatedPosterior,
     active_units,
@@ -72,6 +74,7 @@ __all__ = [
     "Gap",
     "GapMeans",
     "Gaps",
+    "HiddenCells",
     "LinearProbe",
     "PrecisionRecall",
     "Report",
@@ -91,6 +94,7 @@ __all__ = [
     "evaluate",
     "explicitness",
     "factor_vae_score",
+    "hidden_cells",
     "inference_gaps",
     "kl_per_dimension",
     "linear_probe",

@@ -279,7 +279,8 @@ class Report:
 
     def to_dict(self) -> Config:
         """Returns plain numbers, lists and dictionaries; what is not finite is written as a string, "nan" or "inf"."""
-        return _plain({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return _plain({name: value for name, value in values.items() if name != "condition" or value})
 
     @classmethod
     def from_dict(cls, values: Config) -> "Report":

@@ -24,7 +24,7 @@ def reconstructions(vae: VAE, x: Given, max_examples: int = 10, titles: Sequence
     """Draws examples above their reconstructions.
 
     Where preprocessing changes more than the scale (binarisation, for example), what it makes of the examples, which
-    is what the model sees, is drawn between the two.
+    is what the model sees, is drawn between the two. Missing pixels are grey, of other events missing cells are empty.
 
     Args:
         vae: the model.
@@ -48,12 +48,14 @@ def reconstructions(vae: VAE, x: Given, max_examples: int = 10, titles: Sequence
     if len(titles) not in (0, len(raw)):
         raise InvalidInput(f"{len(raw)} titles", f"{len(titles)}", "Pass one for each example that is drawn, or none.")
     titles = titles or latents.names(latents.told(observed))
-    x, mean = vae.known({**observed, "x": raw})["x"].numpy(), vae.reconstruct({**observed, "x": raw}).numpy()
+    known, mean = vae.known({**observed, "x": raw}), vae.reconstruct({**observed, "x": raw}).numpy()
+    x, mask = known["x"].numpy(), known.get("mask", True)
     if not canvas.is_image(vae.event_shape):
         x, mean = (latents.one_scale(vae, events) for events in (x, mean))
-        return _profiles(x, mean, titles, latents.axis_of_values(vae))
+        return _profiles(np.where(mask, x, np.nan), mean, titles, latents.axis_of_values(vae))
     seen, changed = canvas.grey(x), not np.allclose(_stretched(raw), _stretched(x), atol=0.03)
     rows = {"original": canvas.grey(raw), "model's input": seen} if changed else {"original": seen}
+    rows = {name: np.where(mask, events, 0.5) for name, events in rows.items()}
     rows["reconstruction"] = canvas.grey(mean, like=x)
     return canvas.mosaic(np.concatenate(list(rows.values())), len(x), list(rows), titles)
 

@@ -25,6 +25,7 @@ The data
     counts, sparse_counts             counts; with many zeros
     tabular                           a table with mixed columns
     conditional                       with labels or other known values: log p(x | c)
+    miwae_imputation, not_miwae       cells that are missing: at random, for their own values
 What recipes are made of
     Common, AnyLikelihood, AnyObjective, AnyBoth      what each recipe takes beside what its paper adds
     composed                          the VAE of given parts, with plain ones for the rest
@@ -53,6 +54,7 @@ from tfvae.recipes.latents import (
     vamp_prior,
     vimco,
 )
+from tfvae.recipes.missing import miwae_imputation, not_miwae
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
 
 __all__ = [
@@ -89,8 +91,10 @@ __all__ = [
     "info_vae",
     "iwae",
     "miwae",
+    "miwae_imputation",
     "mixture_prior",
     "piwae",
+    "not_miwae",
     "power_spherical",
     "relaxed_categorical",
     "renyi",

@@ -13,6 +13,7 @@ import keras
 
 from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, schedules
 from tfvae.estimators import Estimator
+from tfvae.missingness import Missingness
 from tfvae.vae import VAE
 
 Recipe = Callable[..., VAE]
@@ -27,8 +28,9 @@ class Common(TypedDict, total=False):
         latent_dim: number of latent dimensions D, 16 by default.
         condition: what is known beside x, which encoder and decoder are told: `conditions.Labels(K)`, a shape, or name
             to one of these.
+        missing: whether cells are missing, so that the encoder sees the mask beside x; `False` by default.
         encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`. Both get a dict of
-            tensors by name where there is a condition.
+            tensors by name where there is a condition, the encoder where cells are missing, too.
         decoder: Keras model from z, `[B, D]`, to features; by default `networks.mlp([200, 200])`.
         learning_rate: Adam's, a number or a Keras schedule (`schedules.warmup_cosine`); 1e-3 by default.
         preprocessing: Keras layers applied to raw x inside the model.
@@ -38,6 +40,7 @@ class Common(TypedDict, total=False):
 
     latent_dim: int
     condition: conditions.Declared
+    missing: bool
     encoder: keras.layers.Layer | None
     decoder: keras.layers.Layer | None
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
@@ -87,6 +90,8 @@ def composed(
     estimator: Estimator | None = None,
     latent_dim: int = 16,
     condition: conditions.Declared = None,
+    missing: bool = False,
+    missingness: Missingness | None = None,
     encoder: keras.layers.Layer | None = None,
     decoder: keras.layers.Layer | None = None,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
@@ -98,13 +103,15 @@ def composed(
 
     Args:
         event_shape: shape of one example.
-        posterior: makes q(z | x) from `latent_dim` and `network=`; with a condition from `given=` as well.
+        posterior: makes q(z | x) from `latent_dim` and `network=`; with a condition or a mask from `given=` as well.
         prior: makes p(z) from `latent_dim`.
         likelihood: makes p(x | z) from `event_shape` and `network=`; with a condition from `given=` as well.
         objective: to maximise; by default the ELBO.
         estimator: of its gradient; by default pathwise.
         latent_dim: number of latent dimensions D.
         condition: see `Common`.
+        missing: likewise.
+        missingness: why cells are missing, if it is their own value.
         encoder: see `Common`, as all that follow.
         decoder: likewise.
         learning_rate: likewise.
@@ -116,13 +123,15 @@ def composed(
         InvalidInput: from the parts, for sizes and numbers that they cannot have.
     """
     told = tuple(conditions.declared(condition))
+    seen = ("mask", *told) if missing else told
     encoder, decoder = (networks.mlp([200, 200]) if given is None else given for given in (encoder, decoder))
     vae = VAE(
-        posterior=posterior(latent_dim, network=encoder, **({"given": ("x", *told)} if told else {})),
+        posterior=posterior(latent_dim, network=encoder, **({"given": ("x", *seen)} if seen else {})),
         likelihood=likelihood(event_shape, network=decoder, **({"given": ("z", *told)} if told else {})),
         prior=prior(latent_dim),
         preprocessing=preprocessing,
         condition=condition,
+        missingness=missingness,
         seed=seed,
     )
     optimizer = keras.optimizers.Adam(learning_rate)

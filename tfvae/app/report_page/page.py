@@ -21,7 +21,8 @@ from tfvae.app.report_page.pictures import Picture, pictures
 from tfvae.app.report_page.style import CSS
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput
-from tfvae.core.observed import num_rows
+from tfvae.core.observed import Observed, num_rows
+from tfvae.evaluation.hidden import hidden_cells
 from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas
 from tfvae.vae import VAE
@@ -35,9 +36,10 @@ import keras
 import tfvae
 
 vae = keras.saving.load_model("model.keras")
-vae.encode(x{told}), vae.reconstruct(x{told}), vae.sample(64{told})
-vae.log_prob(x, num_samples={num_samples}{told})  # nats
+vae.encode(x{seen}), vae.reconstruct(x{seen}), vae.sample(64{told})
+vae.log_prob(x, num_samples={num_samples}{seen})  # nats
 """
+IMPUTE = "\nvae.impute(x, num_samples={num_samples}{seen}).mean"
 SERVE = """
 import tensorflow as tf  # neither tfvae nor TFP is needed
 
@@ -99,9 +101,10 @@ def write(
         _tiles(vae, report),
         *(f'<p class="warning" role="note"><b>Warning:</b> {_text(t)}</p>' for t in (*report.warnings, *alarms)),
         f'<h2>Numbers</h2><p class="soft">Of the {_text(split)} data.</p>{_table(report)}',
+        *_missing(vae, x),
         "<h2>Pictures</h2>",
         *_pictures(pictures(vae, report, x, labels, shown, history, words)),
-        *([_use(vae, report)] if config else []),
+        *([_use(vae, report, "mask" in x)] if config else []),
         _provenance(vae, report, config),
     ]
     with files.whole_file(path) as temporary:
@@ -176,6 +179,25 @@ def _table(report: Report) -> str:
     return f'<div class="scroll report" tabindex="0">{table}{end}</div>'
 
 
+def _missing(vae: VAE, x: Observed) -> Iterator[str]:
+    """Yields what is missing, and how well cells are imputed that were hidden on purpose, if there is a mask."""
+    if "mask" not in x or not vae.likelihood.has_mean:
+        return
+    found = hidden_cells(vae, x)
+    error, mean, (gain, spread) = found.error, found.error_of_mean, found.gain
+    within = ", ".join(f"{share:.0%} of them lie within {level:.0%} intervals" for level, share in found.within.items())
+    yield "<h2>Missing cells</h2>"
+    yield _facts(
+        {
+            "missing": f"{found.missing:.1%} of all cells",
+            "hidden on purpose": f"{found.cells} cells that were observed, a tenth of them, of at most 500 rows",
+            "error of imputed means": f"{error:.3f} standard deviations of each dimension, root mean square",
+            "error of the dimensions' means": f"{mean:.3f}; square errors fall by {gain:.3f} +- {spread:.3f} a row",
+            "intervals": within,
+        }
+    )
+
+
 def _pictures(found: Iterable[Picture]) -> Iterator[str]:
     """Yields the pictures as HTML; at the end those that this model does not have, with the reason."""
     if importlib.util.find_spec("matplotlib") is None:
@@ -204,11 +226,15 @@ def _figure(picture: Picture) -> str:
     )
 
 
-def _use(vae: VAE, report: Report) -> str:
-    names = list(vae.conditions)
+def _use(vae: VAE, report: Report, masked: bool) -> str:
+    names, holes = list(vae.conditions), ", mask=~np.isnan(x)" if masked else ""
     told = f", condition={names[0] if len(names) == 1 else '{...}'}" if names else ""
-    fed = "".join(f", {name}={name}" for name in names)
-    python, serve = (t.strip().format(num_samples=report.num_samples, told=told, fed=fed) for t in (USE, SERVE))
+    fed = ", mask=~tf.math.is_nan(x)" if "mask" in vae.used_names else ""
+    fed += "".join(f", {name}={name}" for name in names)
+    words = {"num_samples": report.num_samples, "told": told, "seen": told + holes, "fed": fed}
+    python, serve = (t.strip().format(**words) for t in (USE, SERVE))
+    if masked:
+        python = python.replace("import keras\n", "import keras\nimport numpy as np\n") + IMPUTE.format(**words)
     blocks = [("In Python, from the folder of this page:", python), ("Without tfvae:", serve)]
     blocks.append(("With TensorFlow Serving:", SERVER))
     return "<h2>Use the model</h2>" + "".join(f"<p>{_text(t)}</p><pre>{_text(code)}</pre>" for t, code in blocks)
