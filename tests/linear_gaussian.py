@@ -4,7 +4,7 @@
     log p(x) = log N(x; b, W W^T + sigma^2 I)
     p(z | x) = N(z; M^-1 W^T (x - b), sigma^2 M^-1),   M = W^T W + sigma^2 I
 
-With orthogonal columns of W the exact posterior is diagonal: a `DiagonalNormal` with `networks.tfvae.networks.mlp([])` holds it.
+With orthogonal columns of W the exact posterior is diagonal: a `DiagonalNormal` with `networks.mlp([])` holds it.
 """
 
 import functools
