@@ -16,13 +16,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.checks.data import check_arrays, codes, given, is_one_batch, some_examples
-from tfvae.checks.known import check_told, told
+from tfvae.checks.known import check_told, good_rows, told
 from tfvae.checks.missing import check_density
 from tfvae.checks.saved import check_format, check_saved
 from tfvae.composed import Composed
 from tfvae.core import seeds
 from tfvae.core.errors import sample_count
-from tfvae.core.observed import Observed, alone, with_known
+from tfvae.core.observed import Observed, alone, conditions_of, with_known, without_weight
 from tfvae.core.types import Array, ArrayLike, Given
 from tfvae.inference.accumulators import MarginalEstimate
 from tfvae.inference.bound import elbo_rows
@@ -262,19 +262,27 @@ class VAE(Composed):
         x = with_known(x, condition=condition, mask=mask)
         plain = type(self).call is VAE.call and type(self).predict_step is Trainer.predict_step and not self.run_eagerly
         if plain and not args and kwargs in ({}, {"verbose": 0}, {"verbose": "auto"}) and is_one_batch(x):
-            return np.asarray(answer(self, reconstructed, given(self, x)))
+            return np.asarray(answer(self, reconstructed, given(self, without_weight(x))))
         return super().predict(x, *args, **kwargs)
 
     def __call__(self, x: ArrayLike | Observed, *args: Any, **kwargs: Any) -> tf.Tensor:
         """Checks what is known, which some networks do not, then calls the model on x or an `Observed` dict."""
-        symbolic = any(isinstance(part, keras.KerasTensor) for part in tf.nest.flatten(x))
-        return super().__call__(x if symbolic else alone(given(self, x)), *args, **kwargs)
+        if any(isinstance(part, keras.KerasTensor) for part in tf.nest.flatten(x)):
+            return super().__call__(x, *args, **kwargs)
+        observed = given(self, x)
+        if tf.executing_eagerly():
+            check_told(self, conditions_of(observed))
+        return super().__call__(alone(observed), *args, **kwargs)
 
     def call(self, x: ArrayLike | Observed, training: bool = False) -> tf.Tensor:
         """Returns the reconstruction's mean, `[B, ...]`; what `vae(x)` and `predict(x)` give."""
-        known = self.known(given(self, x))
+        observed = given(self, x)
+        known = self.known(observed)
         mean = reconstructed(self, known, training)
-        finite = tf.reduce_all(tf.math.is_finite(known["x"]), axis=range(1, mean.shape.rank), keepdims=True)
+        axes = list(range(1, mean.shape.rank))
+        finite = tf.reduce_all(tf.math.is_finite(known["x"]), axis=axes, keepdims=True)
+        for fine in good_rows(self, conditions_of(observed)):  # a label that does not exist is encoded by zeros
+            finite &= tf.reshape(fine, [-1] + [1] * len(axes))
         return tf.where(finite, mean, float("nan"))  # fused kernels can hide a NaN
 
     def adapt(self, x: ArrayLike, seed: int | None = None, *, condition: Given = None, mask: Given = None) -> None:
@@ -302,9 +310,9 @@ class VAE(Composed):
         observed = some_examples(self, with_known(x, condition=condition, mask=mask))
         check_arrays(self, observed)
         known = self.known(observed)
-        self.scaling.adapt(lambda: iter([self.seen(observed)]))
-        if not self.support.bounded:
+        if not self.support.bounded:  # first, since one without a head refuses
             self.likelihood.adapt(known["x"], known.get("mask"))
+        self.scaling.adapt(lambda: iter([self.seen(observed)]))
         self.prior.adapt(self.context(known)["x"], seed)
 
     # Saving.

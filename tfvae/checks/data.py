@@ -135,11 +135,20 @@ def given(vae: "Model", x: Given, **more: Given) -> Observed:
     return whole(vae, found)
 
 
-def one_batch(x: Given, **more: Given) -> Given:
-    """Returns a batch as Keras carries it: x, or an `Observed` where more is known; `None` is what is not known."""
-    found = of.pack(x, **more)
+def one_batch(x: Given, y: Given, weight: Given, words: dict[str, Given]) -> tuple[Given, Given, Given]:
+    """Returns a batch as Keras carries it: x, y and weight, or one `Observed` where more is known, and twice `None`.
+
+    Args:
+        x: the examples, or an `Observed`.
+        y: the target or labels, or `None`.
+        weight: of each example, or `None`.
+        words: keywords, from which condition and mask are taken.
+    """
+    found = of.pack(x, **{name: words.pop(name, None) for name in ("condition", "mask")})
     refuse_lossy(found.get("x"))
-    return of.alone(found)
+    if found.keys() == {"x"}:
+        return found["x"], y, weight
+    return of.pack(found, target=y, weight=weight), None, None
 
 
 def whole(vae: "Model", found: Observed) -> Observed:
@@ -266,7 +275,8 @@ def _may_be_one_hot(y: Array) -> bool:
 
 def note_dropped_labels(vae: "Model") -> None:
     """Says once for a model that the labels of its stream are not used."""
-    note_once(vae, "labels", "the labels in y are not used: this model has no condition. Pass x alone to silence this.")
+    why = "they are none of its conditions" if vae.conditions else "this model has no condition"
+    note_once(vae, "labels", f"the labels in y are not used: {why}. Pass x alone to silence this.")
 
 
 def note_once(vae: "Model", key: str, text: str) -> None:

@@ -80,6 +80,14 @@ def check_given(
                 "posterior": "A posterior of one latent is given x, the mask and conditions.",
             }[name]
             raise InvalidInput(expected, f"given {wrong[0]!r}", remedy)
+    if "z" not in roots(likelihood.given, features):
+        remedy = f'Pass given=("z", {", ".join(repr(name) for name in likelihood.given)}).'.replace(", )", ")")
+        raise InvalidInput("a likelihood that is given z", f"given={tuple(likelihood.given)}", remedy)
+    named = {name for part in (posterior, likelihood, prior, *features.values()) for name in part.given}
+    unused = [name for name in features if name not in named]
+    if unused:
+        remedy = f"Name it in the given= of a part, or leave it out of features={{{unused[0]!r}: ...}}."
+        raise InvalidInput(f"a part that is given {unused[0]!r}, a feature", "none that is", remedy)
     used = {root for _, part, _ in parts for root in roots(part.given, features)}
     idle = [name for name in conditions if name not in used]
     if idle:

@@ -116,12 +116,15 @@ def shown(vae: "Model", mask: Given, x: Array) -> Array:
     if not fits:
         remedy = "Pass mask=~np.isnan(x): true where x is observed."
         raise InvalidInput(expected, f"shape {tuple(mask.shape)}", remedy)
-    if tf.is_tensor(mask) or tf.is_tensor(x):
+    if tf.is_tensor(mask) and tf.executing_eagerly() and isinstance(mask, tf.Tensor):
+        mask = mask.numpy()
+    if tf.is_tensor(mask):
         return tf.broadcast_to(tf.cast(mask, tf.bool), tf.shape(x))
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
         bad = mask[~np.isin(mask, (0, 1))].flat[0]
         raise InvalidInput("mask of true and false, or 1 and 0", f"{bad}", "True is where x is observed.")
-    return np.broadcast_to(mask.astype(bool), x.shape)
+    mask = mask.astype(bool)
+    return tf.broadcast_to(mask, tf.shape(x)) if tf.is_tensor(x) else np.broadcast_to(mask, x.shape)
 
 
 def observed_only(x: Array, mask: Array | None) -> Array:

@@ -58,14 +58,15 @@ def in_batches(
         order: of the rows in each epoch.
     """
     given = pack(x, target=y, weight=sample_weight)
-    beside = isinstance(x, Mapping) and (y is not None or sample_weight is not None)  # which is refused later
-    if beside or not any(map(is_read_in_parts, tf.nest.flatten(given))):
+    if not any(map(is_read_in_parts, tf.nest.flatten(given))):
         return x, y, sample_weight
     parts = {
         key: tf.nest.map_structure(_in_rows, part) if isinstance(part, Mapping) else _in_rows(part)
         for key, part in given.items()
     }
     rows = parts["x"].shape[0] if "x" in parts else 0
+    if "mask" in parts and not is_read_in_parts(parts["mask"]) and parts["mask"].shape[:1] != (rows,):
+        parts["mask"] = _as_large(parts["mask"], parts["x"].shape)
     shapes = [(key, part.shape) for key, some in parts.items() for part in tf.nest.flatten(some)]
     unlike = [f"{key} of shape {shape}" for key, shape in shapes if shape[:1] != (rows,)]
     if unlike:
@@ -76,6 +77,14 @@ def in_batches(
     target = parts.get("target", parts["x"])  # Keras drops weights of x alone
     data = (parts["x"], target, parts["weight"]) if "weight" in parts else tuple(parts.values())
     return RowBatches(data, batch_size or 32, order), None, None
+
+
+def _as_large(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns a mask that broadcasts to x as large as x, without a copy; any other as it is."""
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        return mask
 
 
 def _in_rows(part: Given) -> Given:

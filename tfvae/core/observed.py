@@ -91,6 +91,11 @@ def alone(observed: Given) -> Given:
     return observed["x"] if isinstance(observed, dict) and observed.keys() == {"x"} else observed
 
 
+def without_weight(observed: Given) -> Given:
+    """Returns data without the weights of a dict; anything else as it is."""
+    return {key: v for key, v in observed.items() if key != "weight"} if isinstance(observed, dict) else observed
+
+
 def num_rows(observed: Observed) -> int:
     """Returns the number of examples B of arrays."""
     x = observed.get("x") if isinstance(observed, Mapping) else None

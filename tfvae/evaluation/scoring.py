@@ -22,6 +22,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer, sample_count
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known, Observed, num_rows
+from tfvae.core.reading import is_read_in_parts
 from tfvae.core.types import ArrayLike
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
@@ -114,7 +115,7 @@ def evaluate(
     if refined.limit:
         check_posterior(vae)
     chunk, groups, tail = chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
-    if is_array(data):
+    if is_array(data) and not any(map(is_read_in_parts, tf.nest.flatten(data))):
         check_arrays(vae, given(vae, data))  # before the first sample, not after the last
     score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)
     mean, parts = compiled_for(vae, latents.posterior_mean, reduce_retracing=True), []

@@ -186,8 +186,9 @@ def _start(part: Likelihood, x: np.ndarray) -> tuple[dict[str, np.ndarray], dict
 def _chosen(vae: VAE, x: Given, seed: int) -> np.ndarray:
     """Returns preprocessed rows, `[N, ...]`: all, or those of a random choice."""
     rng = np.random.default_rng(abs(seed))
-    if is_read_in_parts(x):
-        x = read(x, np.sort(rng.permutation(x.shape[0])[:MOST_ROWS]))
+    if any(map(is_read_in_parts, tf.nest.flatten(x))):
+        rows = np.sort(rng.permutation(tf.nest.flatten(x)[0].shape[0])[:MOST_ROWS])
+        x = tf.nest.map_structure(lambda part: read(part, rows), x)
     elif is_array(x):
         x = given(vae, x)
         rows = np.sort(rng.permutation(num_rows(x))[:MOST_ROWS])

@@ -209,18 +209,20 @@ class Trainer(keras.Model, Model):
         return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
 
     def train_on_batch(
-        self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any
+        self, x: Given, y: Given = None, sample_weight: Given = None, *args: Any, **kwargs: Any
     ) -> Logs | list[float]:
-        """Takes one step as `keras.Model.train_on_batch` does, within a `fit` too."""
+        """Takes one step as `keras.Model.train_on_batch` does, with condition and mask, within a `fit` too."""
+        x, y, sample_weight = checks.one_batch(x, y, sample_weight, kwargs)
         with self._reading(None):
-            return super().train_on_batch(checks.one_batch(x, condition=condition, mask=mask), *args, **kwargs)
+            return super().train_on_batch(x, y, sample_weight, *args, **kwargs)
 
     def test_on_batch(
-        self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any
+        self, x: Given, y: Given = None, sample_weight: Given = None, *args: Any, **kwargs: Any
     ) -> Logs | list[float]:
-        """Evaluates one batch as `keras.Model.test_on_batch` does, within a `fit` too."""
+        """Evaluates one batch as `keras.Model.test_on_batch` does, with condition and mask, within a `fit` too."""
+        x, y, sample_weight = checks.one_batch(x, y, sample_weight, kwargs)
         with self._reading(None):
-            return super().test_on_batch(checks.one_batch(x, condition=condition, mask=mask), *args, **kwargs)
+            return super().test_on_batch(x, y, sample_weight, *args, **kwargs)
 
     def train_step(self, data: Given) -> dict[str, tf.Tensor]:
         """Takes one gradient step on the objective through the reparameterised sample; returns the logs."""
