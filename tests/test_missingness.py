@@ -180,13 +180,11 @@ CASES = {
             tfvae.likelihoods.Columns([tfvae.likelihoods.Normal(2), tfvae.likelihoods.Bernoulli(1)]),
             missingness=SelfMasking(),
         ),
-        "one kind of independent cells",
+        "independent cells",
     ),
-    "no quantile": (lambda: tiny_vae(missingness=SelfMasking()), "likelihood with quantiles"),
+    "no quantile": (lambda: tiny_vae(missingness=SelfMasking()), "quantiles are a formula"),
     "shape": (
-        lambda: tiny_vae(
-            tfvae.likelihoods.Categorical(3, num_categories=4, network=mlp([])), missingness=SelfMasking()
-        ),
+        lambda: make(SelfMasking(), scaling=tfvae.scaling.OneHot(num_categories=4)),
         "keeps the shape",
     ),
     "joint": (lambda: masking().joint_log_prob(np.zeros([2, N]), np.zeros([2, 1])), "vae.log_prob, vae.infer"),

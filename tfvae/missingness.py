@@ -97,20 +97,10 @@ class Missingness(keras.layers.Layer, abc.ABC):
         return tfd.Independent(cells, reinterpreted_batch_ndims=len(self.event_shape))
 
     def points(self, element: tfd.Distribution, scaling: Scaling, seed: Seed) -> Points:
-        """Returns what may stand in each cell; arguments as for `log_prob`.
-
-        Raises:
-            InvalidInput: if the cells' distribution does not define `quantile`.
-        """
+        """Returns what may stand in each cell; arguments as for `log_prob`."""
         uniform = tf.clip_by_value(seeds.uniform(element.batch_shape_tensor(), seed), EDGE, 1 - EDGE)
         strata = tf.reshape(tf.range(float(POINTS)), [POINTS] + [1] * element.batch_shape.rank)
-        try:
-            x = element.quantile((strata + uniform) / POINTS)
-        except NotImplementedError as error:
-            remedy = "Take likelihoods.Normal, Laplace or StudentT; or leave missingness out, which takes cells to be "
-            raise InvalidInput(
-                "a likelihood with quantiles beside missingness", element.name, remedy + "missing at random."
-            ) from error
+        x = element.quantile((strata + uniform) / POINTS)
         _, log_missing = self.log_observed(scaling(x))
         last = [*range(1, x.shape.rank), 0]
         return Points(tf.transpose(x, last), tf.transpose(log_missing, last))

@@ -11,10 +11,12 @@ from tfvae.scaling import Scaling
 def check_missingness(missingness: Missingness, likelihood: Likelihood, scaling: Scaling) -> None:
     """Raises `InvalidInput` if it is not a missingness, or cells of x do not stand alone in likelihood and scaling."""
     check_kind("missingness", missingness, Missingness)
-    if not hasattr(likelihood, "element"):
-        remedy = "Take likelihoods.Normal, Laplace or StudentT, or leave missingness out."
-        received = type(likelihood).__name__
-        raise InvalidInput("a likelihood of one kind of independent cells beside missingness", received, remedy)
+    if not likelihood.has_quantile:
+        remedy = (
+            "Take likelihoods.Normal or Laplace; or leave missingness out, which takes cells to be missing at random."
+        )
+        expected = "a likelihood of independent cells whose quantiles are a formula, beside missingness"
+        raise InvalidInput(expected, type(likelihood).__name__, remedy)
     shape = tuple(scaling.scaled_shape(likelihood.event_shape))
     if shape != likelihood.event_shape:
         remedy = "Pass scaling=tfvae.scaling.Identity(), or leave missingness out."

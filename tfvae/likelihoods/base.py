@@ -32,6 +32,7 @@ class Likelihood(ConditionalDistribution):
     Attributes:
         support: the set that x must lie in; of the class, the set for its default arguments.
         maskable: whether `log_prob` takes a mask of the cells that were observed.
+        has_quantile: whether there is an `element` whose `quantile` is a formula, which a missingness needs.
 
     Raises:
         InvalidInput: if `event_shape` is not one or more whole numbers of at least 1.
@@ -40,6 +41,7 @@ class Likelihood(ConditionalDistribution):
     support: sets.ValueSet = sets.REAL
     default_given = ("z",)
     maskable = False
+    has_quantile = False
 
     def __init__(
         self, event_shape: int | tuple[int, ...], network: keras.layers.Layer | None = None, **kwargs: Any

@@ -84,6 +84,8 @@ class Normal(LocationScale):
         np.float32(0.1)
     """
 
+    has_quantile = True
+
     def element(self, loc: tf.Tensor, scale: tf.Tensor) -> tfd.Normal:
         """Returns the elements' distribution."""
         return tfd.Normal(loc, scale)
@@ -112,6 +114,8 @@ class Laplace(LocationScale):
         >>> likelihood(tf.zeros([3, 2])).log_prob(tf.zeros([3, 5])).shape
         TensorShape([3])
     """
+
+    has_quantile = True
 
     def element(self, loc: tf.Tensor, scale: tf.Tensor) -> tfd.Laplace:
         """Returns the elements' distribution."""
