@@ -29,19 +29,38 @@ def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
     parser.add_argument("name", choices=[*ROWS, "all", "table"], metavar="NAME", help=f"all, table, {', '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="where `table` puts the table")
+    add_options(parser)
+    said = parser.parse_args(arguments)
+    options = Options(**{field.name: getattr(said, field.name) for field in dataclasses.fields(Options)})
+    if options.smoke:
+        options = tiny(options, "reproduce-")
+    said.rows = [said.name] if said.name in ROWS else list(SMOKE_ROWS if options.smoke else ROWS)
+    return said, options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds an argument for each field of `Options`."""
     for field in dataclasses.fields(Options):
         kind = {"budget": float, "learning_rate": float, "jit_compile": str}.get(field.name, int)
         kind = Path if isinstance(field.default, Path) else kind
         flag = {"action": "store_true"} if field.default is False else {"type": kind, "default": field.default}
         flag |= {"choices": ["auto", "on", "off"]} if field.name == "jit_compile" else {}
         parser.add_argument("--" + field.name.replace("_", "-"), **flag)
-    said = parser.parse_args(arguments)
-    options = Options(**{field.name: getattr(said, field.name) for field in dataclasses.fields(Options)})
-    if options.smoke:
-        folder = Path(tempfile.mkdtemp(prefix="reproduce-"))
-        options = dataclasses.replace(options, **TINY, out=folder / "results", runs=folder / "runs")
-    said.rows = [said.name] if said.name in ROWS else list(SMOKE_ROWS if options.smoke else ROWS)
-    return said, options
+
+
+def tiny(options: Options, prefix: str) -> Options:
+    """Returns the options of a smoke run, which writes into a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    return dataclasses.replace(options, **TINY, out=folder / "results", runs=folder / "runs")
+
+
+def use_threads(number: int | None) -> None:
+    """Limits TensorFlow to so many threads; before it computes anything."""
+    if number:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+        tf.config.threading.set_inter_op_parallelism_threads(number)
 
 
 def lacking(said: argparse.Namespace, options: Options) -> list[str]:
@@ -66,11 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(f"benchmarks.reproduce needs {'; '.join(missing)}.")
     if said.name == "table":
         return table.write(options.out, said.readme)
-    if options.threads:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     command = " ".join(["python -m benchmarks.reproduce", *words])
     for name in said.rows:
         for seed in said.seeds:

@@ -18,9 +18,10 @@ WORDS = {
 }
 
 
-def dynamic(folder: Path) -> tfvae.datasets.Data:
+def dynamic(folder: Path, condition: str | None = None) -> tfvae.datasets.Data:
     """Returns MNIST from `mnist.npz`, the file that `keras.datasets.mnist.load_data()` leaves in its cache."""
-    return tfvae.datasets.load(found(folder / "mnist.npz"), binarization="dynamic", seed=0, valid_fraction=1 / 60)
+    how = {"binarization": "dynamic", "seed": 0, "valid_fraction": 1 / 60, "condition": condition}
+    return tfvae.datasets.load(found(folder / "mnist.npz"), **how)
 
 
 def static(folder: Path) -> tfvae.datasets.Data:
@@ -30,16 +31,17 @@ def static(folder: Path) -> tfvae.datasets.Data:
     return tfvae.datasets.load({key: x.reshape(-1, 28, 28) for key, x in arrays.items()})
 
 
-def small(binarization: str) -> tfvae.datasets.Data:
+def small(binarization: str, condition: str | None = None) -> tfvae.datasets.Data:
     """Returns the digits of scikit-learn, each pixel as 3x3 in a frame of 2: 28x28, for `--smoke`."""
-    x = tfvae.datasets.load("digits").train.x[:600, :, :, 0]
-    x = np.pad(np.kron(x, np.ones([1, 3, 3], np.uint8)), ((0, 0), (2, 2), (2, 2)))
-    return tfvae.datasets.load(x, binarization=binarization, scale=16.0, seed=0)
+    digits = tfvae.datasets.load("digits").train
+    x = np.pad(np.kron(digits.x[:600, :, :, 0], np.ones([1, 3, 3], np.uint8)), ((0, 0), (2, 2), (2, 2)))
+    how = {"binarization": binarization, "scale": 16.0, "seed": 0, "condition": condition}
+    return tfvae.datasets.load({"x": x, "y": digits.y[:600]} if condition else x, **how)
 
 
-def data(name: str, folder: Path, smoke: bool) -> tfvae.datasets.Data:
-    """Returns the data of a protocol, or a few digits in its place."""
-    return small(name) if smoke else {"dynamic": dynamic, "static": static}[name](folder)
+def data(name: str, folder: Path, smoke: bool, **told: str) -> tfvae.datasets.Data:
+    """Returns the data of a protocol, or a few digits in its place; `condition="y"` goes with the dynamic one."""
+    return small(name, **told) if smoke else {"dynamic": dynamic, "static": static}[name](folder, **told)
 
 
 def found(path: Path) -> Path:

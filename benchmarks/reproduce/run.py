@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.reproduce import protocol
-from benchmarks.reproduce.rows import ROWS, SHAPE, Row
+from benchmarks.reproduce.rows import ROWS, Row
 from tfvae.callbacks import Checkpoint
-from tfvae.datasets import Data
+from tfvae.datasets import Data, Split
 from tfvae.vae import VAE
 
 EVERY = 20.0  # seconds from one line of progress to the next, at least
@@ -79,9 +79,9 @@ class Clock(keras.callbacks.Callback):
 class Curve(Clock):
     """Validation log p(x) after epochs 1, 2, 4, ... and the last, by minutes and updates; goes through a resume."""
 
-    def __init__(self, x: np.ndarray, num_samples: int, last: int, say: Any) -> None:
+    def __init__(self, valid: Split, num_samples: int, last: int, say: Any) -> None:
         super().__init__()
-        self.x, self.num_samples, self.last, self.say = x, num_samples, last, say
+        self.valid, self.num_samples, self.last, self.say = valid, num_samples, last, say
         self.points, self.said = [], 0.0
 
     @property
@@ -103,7 +103,7 @@ class Curve(Clock):
         done, updates = epoch + 1, int(self.model.optimizer.iterations)
         words, due = f"objective {logs['objective']:.2f}", done == self.last or done & (done - 1) == 0
         if due:
-            found = scored(self.model, self.x, self.num_samples)
+            found = scored(self.model, self.valid, self.num_samples)
             point = {"updates": updates, "minutes": self.minutes, "epochs": done, "log_prob": found["log_prob"]}
             self.points.append(point)
             words += f", valid log p(x) {found['log_prob']:.2f}"
@@ -112,22 +112,37 @@ class Curve(Clock):
             self.say(f"epoch {done}/{self.last}, {updates} updates, {self.minutes:.1f} min: {words}")
 
 
-def scored(vae: VAE, x: np.ndarray, num_samples: int, say: Any = None, seed: int = 0) -> dict[str, float]:
-    """Returns the mean log p(x) of x, its standard error over examples, and the error of importance sampling alone."""
+def estimates(vae: VAE, split: Split, num_samples: int, say: Any = None, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Returns log p(x) of each example, with a condition log p(x | c), and the error of importance sampling, `[N]`."""
     said, values, errors = time.perf_counter(), [], []
-    for start in range(0, len(x), 100):
-        estimate = vae.estimate_log_prob(x[start : start + 100], num_samples, seed=seed + start)
+    for start in range(0, len(split), 100):
+        estimate = vae.estimate_log_prob(split.rows(slice(start, start + 100)), num_samples, seed=seed + start)
         values.append(estimate.log_prob.numpy().astype(np.float64))
         errors.append(estimate.standard_error.numpy().astype(np.float64))
         if say and time.perf_counter() - said > EVERY:
             said = time.perf_counter()
-            say(f"{start + 100} of {len(x)} test images, log p(x) so far {np.concatenate(values).mean():.2f}")
-    values, errors = np.concatenate(values), np.concatenate(errors)
+            say(f"{start + 100} of {len(split)} test images, log p(x) so far {np.concatenate(values).mean():.2f}")
+    return np.concatenate(values), np.concatenate(errors)
+
+
+def scored(vae: VAE, split: Split, num_samples: int, say: Any = None, seed: int = 0) -> dict[str, float]:
+    """Returns the mean log p(x) of x, its standard error over examples, and the error of importance sampling alone."""
+    return summed_up(*estimates(vae, split, num_samples, say, seed))
+
+
+def summed_up(values: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+    """Returns the mean of log p(x), its standard error over examples, and the error of importance sampling alone."""
     return {
         "log_prob": float(values.mean()),
         "standard_error": float(values.std(ddof=1) / math.sqrt(len(values))),
         "sampling_error": float(np.sqrt(np.sum(errors**2)) / len(values)),
     }
+
+
+def some(split: Split, rows: slice | np.ndarray) -> Split:
+    """Returns some of the examples, with what is known of them."""
+    parts = {name: getattr(split, name) for name in ("x", "y", "condition")}
+    return dataclasses.replace(split, **{name: part[rows] for name, part in parts.items() if part is not None})
 
 
 def model(row: Row, data: Data, options: Options, seed: int, updates: int) -> VAE:
@@ -136,11 +151,13 @@ def model(row: Row, data: Data, options: Options, seed: int, updates: int) -> VA
     rate = keras.optimizers.schedules.CosineDecay(options.of("learning_rate", row), updates, alpha=FLOOR)
     jit = {"on": True, "off": False}.get(options.jit_compile, options.jit_compile)
     extra = {"num_steps": updates} if row.warm_up else {}
-    vae = row.make(SHAPE, learning_rate=rate, preprocessing=data.preprocessing, seed=seed, jit_compile=jit, **extra)
-    x = data.train.x[:ROWS_FOR_BIAS]
-    vae.adapt(x, seed=seed)  # a VampPrior takes training images as its pseudo-inputs
+    extra |= {"condition": data.condition} if data.condition else {}
+    given = {"learning_rate": rate, "preprocessing": data.preprocessing, "seed": seed, "jit_compile": jit}
+    vae = row.make(data.event_shape, **given, **extra)
+    rows = some(data.train, slice(ROWS_FOR_BIAS))
+    vae.adapt(rows.x, seed=seed, condition=rows.condition)  # a VampPrior takes training images as its pseudo-inputs
     if row.output_bias:
-        vae.likelihood.adapt(vae.preprocess(x))
+        vae.likelihood.adapt(vae.preprocess(rows.x))
     return vae
 
 
@@ -151,7 +168,7 @@ def speed(row: Row, data: Data, options: Options) -> tuple[float, float]:
 
     def seconds(steps: int) -> list[float]:
         clock = Clock()
-        vae.fit(data.train.x[: steps * batch], batch_size=batch, epochs=2, callbacks=[clock], verbose=0)
+        vae.fit(data.train.rows(slice(steps * batch)), batch_size=batch, epochs=2, callbacks=[clock], verbose=0)
         return clock.seconds
 
     few = min(25, most)
@@ -191,25 +208,35 @@ def trained(row: Row, data: Data, options: Options, seed: int, folder: Path, say
     path.write_text(json.dumps(begun))
     found = begun["plan"]
     say(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items()))
-    curve = Curve(data.valid.x[: options.valid_examples], options.valid_samples, found["epochs"], say)
+    curve = Curve(some(data.valid, slice(options.valid_examples)), options.valid_samples, found["epochs"], say)
     checkpoint = Checkpoint(folder / "checkpoints", keep=1)
     vae = checkpoint.restore() or model(row, data, options, seed, found["updates"])
     if checkpoint.initial_epoch:
         say(f"goes on after epoch {checkpoint.initial_epoch}")
     steps, last = found["steps_per_epoch"], found["epochs"]
     for epoch in range(min(checkpoint.initial_epoch, last - 1), last) if steps else [last - 1]:
-        x = part(data.train.x, epoch, steps * found["batch"], seed) if steps else data.train.x
+        rows = part(len(data.train), epoch, steps * found["batch"], seed) if steps else slice(None)
         how = {"batch_size": found["batch"], "shuffle": not steps, "verbose": 0}
-        vae.fit(x, epochs=epoch + 1, callbacks=[curve, checkpoint], **how)
+        vae.fit(data.train.rows(rows), epochs=epoch + 1, callbacks=[curve, checkpoint], **how)
     return vae, curve, found
 
 
-def part(x: np.ndarray, number: int, rows: int, seed: int) -> np.ndarray:
-    """Returns the part of that number, so many rows long, of endless passes over x, each in an order of its own."""
+def part(size: int, number: int, rows: int, seed: int) -> np.ndarray:
+    """Returns the rows, so many, in the part of that number of endless passes, each in an order of its own."""
     at = np.arange(number * rows, (number + 1) * rows)
-    passes = range(at[0] // len(x), at[-1] // len(x) + 1)
-    orders = np.concatenate([np.random.default_rng([seed, index]).permutation(len(x)) for index in passes])
-    return x[orders[at - passes[0] * len(x)]]
+    passes = range(at[0] // size, at[-1] // size + 1)
+    orders = np.concatenate([np.random.default_rng([seed, index]).permutation(size) for index in passes])
+    return orders[at - passes[0] * size]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what computes."""
+    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def tested(test: Split, number: int) -> Split:
+    """Returns a fixed random choice of test examples; static MNIST is sorted by digit."""
+    return some(test, np.random.default_rng(0).permutation(len(test))[:number])
 
 
 def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, Any]:
@@ -231,9 +258,8 @@ def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, 
     data = protocol.data(row.data, options.data, options.smoke)
     vae, curve, found = trained(row, data, options, seed, folder, say)
     num_samples, start_test = options.of("test_samples", row), time.perf_counter()
-    images = np.random.default_rng(0).permutation(data.test.x)  # static MNIST is sorted by digit
-    x = images[: options.of("test_examples", row)]
-    test = scored(vae, x, num_samples, say)
+    examples = tested(data.test, options.of("test_examples", row))
+    test = scored(vae, examples, num_samples, say)
     result = {
         "name": name,
         "title": row.title,
@@ -241,7 +267,7 @@ def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, 
         "nll": -test["log_prob"],
         "standard_error": test["standard_error"],
         "sampling_error": test["sampling_error"],
-        "test_examples": len(x),
+        "test_examples": len(examples),
         "test_samples": num_samples,
         "test_minutes": (time.perf_counter() - start_test) / 60,
         "paper": row.paper,
@@ -251,7 +277,7 @@ def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, 
         "budget_minutes": None if options.updates else options.budget,
         "minutes": curve.minutes,
         "plan": found,
-        "valid_examples": len(curve.x),
+        "valid_examples": len(curve.valid),
         "valid_samples": options.valid_samples,
         "curve": curve.points,
         "weights": vae.count_params(),
@@ -260,10 +286,10 @@ def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, 
         "smoke": options.smoke,
         "command": command,
         "at": start,
-        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+        "versions": versions(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
     shutil.rmtree(folder)
-    say(f"NLL {result['nll']:.2f} +- {result['standard_error']:.2f} on {len(x)} test images; {path}")
+    say(f"NLL {result['nll']:.2f} +- {result['standard_error']:.2f} on {len(examples)} test images; {path}")
     return result
