@@ -1,6 +1,6 @@
 """The command line of the conditional benchmarks.
 
-    python -m benchmarks.conditional labels [--k 5] [--updates 29500] [--seeds 0 1]
+    python -m benchmarks.conditional labels [--k 5] [--updates 29500] [--seeds 0 1] [--control]
     python -m benchmarks.conditional quadrants [--given 1 2 3] [--seeds 0]
     python -m benchmarks.conditional smfish [--seeds 0 1 2]
     python -m benchmarks.conditional all --smoke                  each of them, tiny, on made data; needs no files
@@ -26,6 +26,7 @@ def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
     parser.add_argument("name", choices=[*JOBS, "all"], metavar="NAME", help=f"all, {', '.join(JOBS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--k", type=int, default=5, help="samples of the bound of `labels`; 1 is the ELBO")
+    parser.add_argument("--control", action="store_true", help="`labels` also trains on shuffled labels")
     parser.add_argument("--given", type=int, nargs="+", default=[1, 2, 3], help="quadrants that are shown")
     add_options(parser)
     parser.set_defaults(out=OUT, runs=RUNS)
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = " ".join(["python -m benchmarks.conditional", *without_data(words)])
     for seed in said.seeds:
         if said.name in ("labels", "all"):
-            labels.run(seed, said.k, options, command)
+            labels.run(seed, said.k, labels.MODELS if said.control else labels.MODELS[:2], options, command)
         for given in said.given if said.name in ("quadrants", "all") else ():
             quadrants.run(given, seed, options, command)
         if said.name in ("smfish", "all"):

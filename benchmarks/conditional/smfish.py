@@ -22,7 +22,7 @@ from tfvae.conditions import Declared
 from tfvae.datasets import Data
 from tfvae.vae import VAE
 
-UPDATES, BATCH, LEARNING_RATE, SAMPLES = 4000, 50, 2e-3, 1000
+UPDATES, BATCH, LEARNING_RATE, SAMPLES = 8000, 50, 2e-3, 1000
 
 
 def counts(shape: tuple[int, ...], condition: Declared = None, **shared) -> VAE:
