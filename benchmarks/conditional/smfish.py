@@ -46,7 +46,7 @@ def arrays(folder: Path, smoke: bool) -> tuple[dict[str, np.ndarray], list[str]]
 
 
 def split(found: dict[str, np.ndarray], condition: str | None) -> Data:
-    """Returns a quarter of the cells as test and a sixth of the rest as validation, by seed 0."""
+    """Returns a quarter of the cells as test and a sixth as validation, by seed 0."""
     return tfvae.datasets.load(found, condition=condition, seed=0, test_fraction=0.25, valid_fraction=1 / 6, scale=1.0)
 
 
