@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--smoke", action="store_true")
     said = vars(parser.parse_args(arguments))
     name = said.pop("name")
-    words = ["FOLDER" if before == "--data" else word for before, word in zip(["", *words], words, strict=False)]
+    words = [
+        "FOLDER" if before in ("--data", "--out") else word for before, word in zip(["", *words], words, strict=False)
+    ]
     options = Options(**said, command=" ".join(["python -m benchmarks.missing", *words]))
     if options.smoke:
         options = dataclasses.replace(options, out=Path(tempfile.mkdtemp(prefix="missing-")))
