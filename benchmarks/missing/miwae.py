@@ -27,37 +27,33 @@ class Settings:
     latent_dim: int = 10
     units: int = 128
     layers: int = 2
-    activation: str = "relu"
-    updates: int = 9000
+    activation: str = "tanh"
+    updates: int = 4000
     batch: int = 64
     learning_rate: float = 1e-3
-    weight_decay: float = 0.0
     num_samples: int = 20
-    df: float | None = None
 
 
-def made(table: Table, settings: Settings, seed: int, **more) -> tfvae.VAE:
+def made(table: Table, settings: Settings, seed: int) -> tfvae.VAE:
     """Returns the model, compiled, with location and scale of the observed cells."""
     keras.utils.set_random_seed(seed)
     columns = table.truth.shape[1]
-    encoder = networks.mlp([settings.units] * settings.layers, activation=settings.activation)
-    decoder = networks.mlp([settings.units] * settings.layers, activation=settings.activation)
+    hidden = [settings.units] * settings.layers
+    encoder, decoder = (networks.mlp(hidden, activation=settings.activation) for _ in range(2))
     vae = tfvae.VAE(
         posterior=posteriors.DiagonalNormal(settings.latent_dim, network=encoder, given=("x", "mask")),
-        likelihood=likelihoods.StudentT(columns, network=decoder, scale=scales.Predicted(), df=settings.df),
+        likelihood=likelihoods.StudentT(columns, network=decoder, scale=scales.Predicted()),
         seed=seed,
-        **more,
     )
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.updates, alpha=0.03)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
-    vae.compile(optimizer=optimizer, objective=objectives.IWAE(settings.num_samples))
+    vae.compile(optimizer=keras.optimizers.Adam(rate), objective=objectives.IWAE(settings.num_samples))
     vae.adapt(table.x, seed=seed, mask=table.mask)
     return vae
 
 
-def trained(table: Table, settings: Settings, seed: int, **more) -> tuple[tfvae.VAE, float]:
+def trained(table: Table, settings: Settings, seed: int) -> tuple[tfvae.VAE, float]:
     """Returns the model after so many updates on the incomplete rows, and the seconds that they took."""
-    vae, start = made(table, settings, seed, **more), time.perf_counter()
+    vae, start = made(table, settings, seed), time.perf_counter()
     epochs = max(round(settings.updates * settings.batch / len(table.truth)), 1)
     vae.fit(table.x, mask=table.mask, batch_size=settings.batch, epochs=epochs, verbose=0)
     return vae, time.perf_counter() - start
