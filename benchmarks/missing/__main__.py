@@ -1,6 +1,7 @@
 """The command line of the benchmarks of missing cells.
 
     python -m benchmarks.missing random [--data FOLDER]       half of the cells of five tables, five masks each
+    python -m benchmarks.missing by-value [--data FOLDER]     cells that are missing because they are large
     python -m benchmarks.missing half [--data FOLDER]         digits without half of their pixels
     python -m benchmarks.missing quadrant [--data FOLDER]     digits without a quadrant
     python -m benchmarks.missing all --smoke                  all of them, tiny; needs no files
@@ -21,10 +22,10 @@ from benchmarks.missing.results import Options
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one job, or all of them."""
-    from benchmarks.missing import at_random, pixels
+    from benchmarks.missing import at_random, by_value, pixels
 
     half, quadrant = (functools.partial(pixels.run, name) for name in pixels.MASKS)
-    runs = {"random": at_random.run, "half": half, "quadrant": quadrant}
+    runs = {"random": at_random.run, "by-value": by_value.run, "half": half, "quadrant": quadrant}
     words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[*runs, "all"], metavar="NAME", help=f"all, {', '.join(runs)}")

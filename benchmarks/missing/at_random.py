@@ -57,7 +57,7 @@ def run(options: Options) -> None:
     settings = miwae.Settings(updates=20, num_samples=2) if options.smoke else miwae.Settings()
     results = Results("random", __doc__, options, settings=dataclasses.asdict(settings))
     others = [(name, mask) for mask in MASKS for name in tables.NAMES[1:]]
-    pairs = [("smoke", 0), ("smoke", 1)] if options.smoke else [("wdbc", mask) for mask in MASKS] + others
+    pairs = [("smoke", 0)] if options.smoke else [("wdbc", mask) for mask in MASKS] + others
     draws = 2000 if options.smoke else DRAWS
     for name, mask in pairs:
 

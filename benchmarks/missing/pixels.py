@@ -41,6 +41,7 @@ def quadrant(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return which != (2 * below[:, np.newaxis, np.newaxis] + below[:, np.newaxis])
 
 
+Scores = dict[str, Any]
 MASKS = {"half": half, "quadrant": quadrant}
 
 
@@ -65,11 +66,13 @@ def trained(x: np.ndarray, mask: np.ndarray, epochs: int, seed: int = 0) -> tupl
     return vae, history.history["objective"], (time.perf_counter() - start) / 60
 
 
-def scored(vae: tfvae.VAE, x: np.ndarray, mask: np.ndarray, frequency: np.ndarray) -> tuple[dict[str, Any], Any]:
+def scored(
+    vae: tfvae.VAE, x: np.ndarray, mask: np.ndarray, frequency: np.ndarray, num_samples: int
+) -> tuple[dict[str, Any], Any]:
     """Returns log p of the hidden pixels by all ways, nats an image with errors over images, and the imputation."""
-    found = vae.impute(x, TEST_SAMPLES, seed=0, mask=mask)
-    shown = vae.estimate_log_prob(x, TEST_SAMPLES, seed=0, mask=mask)
-    whole = vae.estimate_log_prob(x, TEST_SAMPLES, seed=1, mask=np.ones_like(mask))
+    found = vae.impute(x, num_samples, seed=0, mask=mask)
+    shown = vae.estimate_log_prob(x, num_samples, seed=0, mask=mask)
+    whole = vae.estimate_log_prob(x, num_samples, seed=1, mask=np.ones_like(mask))
     joint = (whole.log_prob - shown.log_prob).numpy()
 
     def pixelwise(mean: np.ndarray) -> np.ndarray:
@@ -116,11 +119,11 @@ def picture(vae: tfvae.VAE, x: np.ndarray, mask: np.ndarray, found: Any) -> Any:
 def run(name: str, options: Options) -> None:
     """Writes the result and the picture of one kind of mask."""
     data = protocol.data("static", options.data, options.smoke)
-    epochs, images = (1, 20) if options.smoke else (EPOCHS, TEST_IMAGES)
+    epochs, images, samples = (1, 20, 20) if options.smoke else (EPOCHS, TEST_IMAGES, TEST_SAMPLES)
     train, valid = data.train.x.astype("float32"), data.valid.x[:images].astype("float32")
     test = np.random.default_rng(0).permutation(data.test.x)[:images].astype("float32")  # the file is sorted by digit
     settings = {"batch": BATCH, "learning_rate": RATE, "num_samples": NUM_SAMPLES, "epochs": epochs}
-    settings |= {"test_images": images, "test_samples": TEST_SAMPLES}
+    settings |= {"test_images": images, "test_samples": samples}
     results = Results(f"pixels-{name}", __doc__, options, settings=settings)
 
     def made() -> dict[str, Any]:
@@ -128,7 +131,7 @@ def run(name: str, options: Options) -> None:
         vae, history, minutes = trained(train, mask, epochs)
         mask_valid = MASKS[name](valid.shape, 3)
         frequency = ((train * mask).sum(axis=0) + 1) / (mask.sum(axis=0) + 2)
-        scores, found = scored(vae, test, mask_test, frequency)
+        scores, found = scored(vae, test, mask_test, frequency, samples)
         figure = picture(vae, test, mask_test, found)
         (options.out / f"{name}.png").parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(options.out / f"{name}.png", dpi=80)
