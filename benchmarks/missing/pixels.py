@@ -25,7 +25,7 @@ from tfvae import likelihoods, networks, objectives, posteriors
 from tfvae.plotting import canvas
 
 SHAPE = (28, 28, 1)
-BATCH, RATE, NUM_SAMPLES, EPOCHS = 100, 3e-3, 5, 12
+BATCH, RATE, NUM_SAMPLES, EPOCHS = 100, 3e-3, 5, 6
 TEST_IMAGES, TEST_SAMPLES, DRAWN = 500, 1000, 8
 
 
