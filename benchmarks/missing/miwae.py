@@ -64,11 +64,11 @@ class Imputed:
     """What a model makes of a table: the mean, `[N, D]`, what its intervals hold, and facts about the sampling."""
 
     mean: np.ndarray
-    counts: calibration.Counts
+    counts: calibration.Counts | None
     facts: dict[str, float]
 
 
-def imputed(vae: tfvae.VAE, table: Table, num_samples: int, seed: int) -> Imputed:
+def imputed(vae: tfvae.VAE, table: Table, num_samples: int, seed: int, counting: bool = True) -> Imputed:
     """Returns the table imputed, some rows at a time, since the draws of all rows of a call are kept."""
     parts, counts, seconds = [], [], 0.0
     for first in range(0, len(table.truth), ROWS_AT_ONCE):
@@ -77,7 +77,8 @@ def imputed(vae: tfvae.VAE, table: Table, num_samples: int, seed: int) -> Impute
         found = vae.impute(part.x, num_samples, seed=seed, mask=part.mask)
         seconds += time.perf_counter() - start
         parts.append([found.mean.numpy(), found.standard_error.numpy(), found.effective_sample_size.numpy()])
-        counts.append(calibration.counts(part, found, seed))
+        if counting:
+            counts.append(calibration.counts(part, found, seed))
     mean, error, size = (np.concatenate(each) for each in zip(*parts, strict=True))
     facts = {
         "num_samples": num_samples,
@@ -85,4 +86,4 @@ def imputed(vae: tfvae.VAE, table: Table, num_samples: int, seed: int) -> Impute
         "standard_error": float(np.sqrt(np.mean(error[~table.mask] ** 2))),
         "imputing_seconds": round(seconds, 1),
     }
-    return Imputed(mean, calibration.joined(counts), facts)
+    return Imputed(mean, calibration.joined(counts) if counting else None, facts)
