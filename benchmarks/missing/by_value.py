@@ -5,7 +5,7 @@
 In the first D // 2 columns everything above the column's mean is hidden. not-MIWAE knows the sign of the mechanism
 (large values are missing) and learns its slope and place; without the mechanism the same model is MIWAE. As the authors
 have it: x = A z + b with one shared noise scale, D - 1 latents, an encoder of two tanh layers of 128, the
-importance-weighted bound with 20 samples, Adam 1e-3, batch 16; imputation by 1000 samples, where they take 10000. Units:
+importance-weighted bound with 20 samples, Adam 1e-3, batch 16; 1000 samples for imputation (they: 10000). Units:
 `full`, standardised with all cells before they are hidden, as they do, which tells a model that hidden cells are above
 zero; and `observed`, with what is left, turned into the same units for the error.
 """
