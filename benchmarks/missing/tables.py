@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
+from threadpoolctl import threadpool_limits
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data"
 NAMES = ("wdbc", "banknote", "wine_red", "wine_white", "yeast")
@@ -102,7 +103,7 @@ def mirrored(table: Table) -> np.ndarray:
 
 def iterative(table: Table) -> np.ndarray:
     """Returns what scikit-learn's IterativeImputer makes of the table (100 rounds of Bayesian ridge), `[N, D]`."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # thousands of small systems: threads cost more than they do
         warnings.simplefilter("ignore", ConvergenceWarning)
         return IterativeImputer(max_iter=100, random_state=0).fit_transform(table.x.astype("float64"))
 
