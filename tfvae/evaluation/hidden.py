@@ -81,10 +81,9 @@ def hidden_cells(
     found = vae.impute({**observed, "mask": mask & ~hidden}, num_samples, seed)
     square, of_mean = (np.where(hidden, (x - guess) / spread, 0) ** 2 for guess in (found.mean.numpy(), mean))
     inside = {level: _within(found.interval(level, num_samples, seed), x, hidden) for level in LEVELS}
-    gains, count = _by_row(of_mean - square, hidden), hidden.sum()
-    return HiddenCells(
-        int(count), 1 - mask.mean(), np.sqrt(square.sum() / count), np.sqrt(of_mean.sum() / count), gains, inside
-    )
+    gains, count = _by_row(of_mean - square, hidden), int(hidden.sum())
+    error, error_of_mean = (float(np.sqrt(values.sum() / count)) for values in (square, of_mean))
+    return HiddenCells(count, 1 - float(mask.mean()), error, error_of_mean, gains, inside)
 
 
 def _cells(vae: VAE, observed: Given) -> tuple[np.ndarray, np.ndarray]:
