@@ -19,7 +19,9 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae import InvalidInput
+from tfvae.core import seeds
 from tfvae.export import endpoints
+from tfvae.inference.weighted import block_weighted
 from tfvae.missingness import POINTS, SelfMasking
 from tfvae.networks import mlp
 
@@ -110,6 +112,31 @@ def test_imputed_means_and_deviations_are_those_given_values_and_mask():
     assert low.mean() < -0.2  # large values hide: who takes them for missing at random is too low
 
 
+def test_imputation_weighs_the_points_that_log_w_was_made_of():
+    """sum_s w_s m_s by hand, both from one set of points, 1e-4 of a deviation; another set is off by 1e-3 or more."""
+    x, mask = holes(30, seed=8)
+    vae, given = masking(), np.where(mask, x, np.nan)
+    seed = seeds.fold(seeds.as_seed(0), 0)  # of the first block
+    known = vae.known({"x": given, "mask": mask})
+    z, log_weight = block_weighted(vae, known, 20, 20, seed)
+
+    def by_hand(stream: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        context = vae.context(known).with_(z=z)
+        element = vae.likelihood.element(**vae.likelihood.parameters(context))
+        points = vae.missingness.points(element, vae.scaling, seeds.fold(stream, seeds.MISSING))
+        seen = element.log_prob(known["target"]) + vae.missingness.log_observed(vae.scaling(known["target"]))[0]
+        joint = tf.reduce_sum(tf.where(mask, seen, points.log_prob), axis=-1) + vae.prior().log_prob(z)
+        weight = tf.nn.log_softmax(joint - vae.posterior(vae.context(known)).log_prob(z), axis=0)
+        mean = tf.reduce_sum(tf.exp(weight)[..., None] * points.cells.mean(), axis=0)
+        return weight.numpy(), np.where(mask, x, mean)
+
+    weight, mean = by_hand(seeds.fold(seed, 0))
+    np.testing.assert_allclose(weight, log_weight, atol=1e-3)
+    found = vae.impute(given, 20, seed=0, mask=mask).mean
+    np.testing.assert_allclose(found, mean, atol=1e-4)
+    assert np.abs(by_hand(seeds.fold(seed, 1))[1] - found).max() > 1e-3
+
+
 def test_draws_of_hidden_cells_follow_the_mechanism():
     """2000 draws a cell: 5 standard errors of the mean, of the draws and of the weights; 15 % of the deviation."""
     x, mask = holes(20, seed=3)
@@ -193,6 +220,10 @@ CASES = {
         lambda: tfvae.evaluation.annealed_log_prob(masking(), np.zeros([2, N], np.float32)),
         "without missingness",
     ),
+    "hidden cells": (
+        lambda: tfvae.evaluation.hidden_cells(masking(), np.zeros([2, N], np.float32)),
+        "missing at random",
+    ),
     "baselines": (
         lambda: tfvae.evaluation.evaluate(
             masking(), np.zeros([8, N], np.float32), num_samples=2, baselines_from=np.ones([8, N], np.float32)
@@ -216,3 +247,5 @@ def test_evaluate_scores_values_and_mask():
     report = tfvae.evaluation.evaluate(masking(), {"x": np.where(mask, x, np.nan), "mask": mask}, num_samples=500)
     truth = exact(x, mask)[0]
     assert abs(report.log_prob.mean - truth.mean()) < 0.1
+    assert report.level == "log p(x, mask)" and "log p(x, mask)" in str(report)
+    assert tfvae.evaluation.Report.from_dict(report.to_dict()) == report

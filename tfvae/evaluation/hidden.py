@@ -46,7 +46,7 @@ def hidden_cells(
 ) -> HiddenCells:
     """Hides cells that were observed, imputes them, and says how far off that is.
 
-    The cells are hidden at random: of cells that are missing for their values it says what a model makes of others.
+    The cells are hidden at random, which a model with a missingness would not believe: it is refused.
 
     Args:
         vae: a model whose likelihood takes a mask and has a mean.
@@ -57,7 +57,8 @@ def hidden_cells(
         examples: at most so many rows are taken, at random.
 
     Raises:
-        InvalidInput: if nothing would be hidden, labels are imputed, or the likelihood does not take a mask.
+        InvalidInput: if nothing would be hidden, labels are imputed, the model has a missingness, or its likelihood
+            does not take a mask.
 
     Example:
         >>> found = hidden_cells(vae, x, share=0.2, num_samples=50)
@@ -67,6 +68,9 @@ def hidden_cells(
     if not vae.likelihood.has_mean:
         remedy = "Compare vae.impute(...).mean with the labels that were there."
         raise InvalidInput("a likelihood that has a mean", type(vae.likelihood).__name__, remedy)
+    if vae.missingness is not None:
+        received = f"{type(vae.missingness).__name__}, by which hidden cells have other values than shown ones"
+        raise InvalidInput("a model whose cells are missing at random", received, "Hide cells as the mechanism does.")
     observed, rng = given(vae, x), np.random.default_rng(seeds.integer(seed))
     rows = np.sort(rng.permutation(num_rows(observed))[: positive_integer("examples", examples)])
     observed = some(observed, rows)

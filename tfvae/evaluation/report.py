@@ -50,6 +50,7 @@ REMEDIES = {  # by whether the data are discrete
     True: "train longer, start in the units of the data (vae.adapt(x) before fit) or let scales differ by column",
 }
 SURELY = 2.0  # standard errors of the difference from which a model is said to be below a baseline
+BESIDE_X = ("condition", "missingness")  # entries that are left out where they say nothing
 USED = 0.1  # nats of rate below which z is hardly used
 _NOT_FINITE = ("nan", "inf", "-inf")
 
@@ -148,6 +149,7 @@ class Report:
         gaps: the variational gap split into approximation and amortisation gap, or `None` if that was not asked for.
         baselines: models without z on the same examples; empty if no training data were given.
         condition: names of what the model is told: log_prob is then log p(x | condition), and so is every bound.
+        missingness: whether the model says why cells are missing: log_prob is then that of values and mask.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -174,12 +176,14 @@ class Report:
     gaps: GapMeans | None = None
     baselines: tuple[Baseline, ...] = ()
     condition: tuple[str, ...] = ()
+    missingness: bool = False
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def level(self) -> str:
-        """What `log_prob` is, in words: "log p(x)", or "log p(x | y)" of a model that is told y."""
-        return f"log p(x | {', '.join(self.condition)})" if self.condition else "log p(x)"
+        """What `log_prob` is: "log p(x)", "log p(x | y)" of a model told y, "log p(x, mask)" with a missingness."""
+        given = f" | {', '.join(self.condition)}" if self.condition else ""
+        return f"log p(x{', mask' if self.missingness else ''}{given})"
 
     @property
     def active_units(self) -> int | None:
@@ -280,7 +284,7 @@ class Report:
     def to_dict(self) -> Config:
         """Returns plain numbers, lists and dictionaries; what is not finite is written as a string, "nan" or "inf"."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return _plain({name: value for name, value in values.items() if name != "condition" or value})
+        return _plain({name: value for name, value in values.items() if name not in BESIDE_X or value})
 
     @classmethod
     def from_dict(cls, values: Config) -> "Report":
@@ -304,6 +308,7 @@ class Report:
                     "kl_per_dimension": None if kl is None else tuple(kl),
                     "unit_activity": tuple(values["unit_activity"]),
                     "condition": tuple(values.get("condition", ())),
+                    "missingness": values.get("missingness", False),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
                 }
             )

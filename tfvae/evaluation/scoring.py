@@ -154,6 +154,7 @@ def evaluate(
         gaps=_gap_means(vae, refined.joined(), num_samples, seed, verbose) if refined.limit else None,
         baselines=joined(below).beside(values["log_prob"]),
         condition=tuple(vae.conditions),
+        missingness=vae.missingness is not None,
         per_example=values if per_example else None,
     )
 

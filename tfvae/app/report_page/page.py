@@ -181,12 +181,17 @@ def _table(report: Report) -> str:
 
 def _missing(vae: VAE, x: Observed) -> Iterator[str]:
     """Yields what is missing, and how well cells are imputed that were hidden on purpose, if there is a mask."""
-    if "mask" not in x or not vae.likelihood.has_mean:
+    if "mask" not in x:
         return
-    found = hidden_cells(vae, x)
+    yield "<h2>Missing cells</h2>"
+    try:
+        found = hidden_cells(vae, x)
+    except InvalidInput as reason:
+        missing = {"missing": f"{1 - x['mask'].mean():.1%} of all cells", "hidden on purpose": f"none. {reason}"}
+        yield _facts(missing)
+        return
     error, mean, (gain, spread) = found.error, found.error_of_mean, found.gain
     within = ", ".join(f"{share:.0%} of them lie within {level:.0%} intervals" for level, share in found.within.items())
-    yield "<h2>Missing cells</h2>"
     yield _facts(
         {
             "missing": f"{found.missing:.1%} of all cells",
