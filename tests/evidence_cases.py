@@ -1,10 +1,12 @@
 """Small evidence made by hand, for the tests of objectives."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core.evidence import Evidence
+from tfvae.core.evidence import Evidence, Factor
 from tfvae.distributions.kl import kl_per_dimension
 from tfvae.distributions.normal import MultivariateNormalDiag
 
@@ -15,12 +17,18 @@ def evidence_of(posterior: tfd.Distribution, z: tf.Tensor, num_data: int | None 
     """Evidence of a posterior with batch shape [B] and its samples [S, B, D], with a likelihood of one."""
     prior = MultivariateNormalDiag(tf.zeros(z.shape[-1]), tf.ones(z.shape[-1]))
     kl = kl_per_dimension(posterior, prior)
-    values = {
-        "log_likelihood": tf.zeros(z.shape[:2]), "log_prior": prior.log_prob(z), "log_posterior": posterior.log_prob(z),
-        "kl": tf.reduce_sum(kl, -1), "kl_per_dimension": kl, "z": z, "posterior": posterior, "prior": prior,
-        "seed": tf.constant([1, 2]), "num_data": num_data,
+    factor = {
+        "q": posterior, "p": prior, "z": z, "log_q": posterior.log_prob(z), "log_p": prior.log_prob(z),
+        "kl": tf.reduce_sum(kl, -1), "kl_per_dimension": kl,
     }  # fmt: skip
-    return Evidence(**{**values, **options})
+    factor |= {name: options.pop(name) for name in factor.keys() & options.keys()}
+    values = {"log_likelihood": tf.zeros(z.shape[:2]), "seed": tf.constant([1, 2]), "num_data": num_data}
+    return Evidence(factors={"z": Factor(**factor)}, **{**values, **options})
+
+
+def changed(evidence: Evidence, **values) -> Evidence:
+    """The evidence with other values of its latent's factor."""
+    return dataclasses.replace(evidence, factors={"z": evidence.factors["z"]._replace(**values)})
 
 
 def random_posterior(batch: int = 6, dimensions: int = 2, seed: int = 0) -> MultivariateNormalDiag:

@@ -15,7 +15,7 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae import estimators, objectives
-from tfvae.core.evidence import Evidence
+from tfvae.core.evidence import Evidence, Factor
 
 N, SIGMA = 2, 0.6
 X = np.array([[0.7, -0.4]], "float32")
@@ -51,7 +51,9 @@ def sampled(vae: tfvae.VAE, objective: objectives.Objective, estimator: estimato
     @tf.function
     def gradient(seed: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            evidence = vae.evidence(vae.known({"x": x}), objective.num_samples, seed, estimator=estimator)
+            evidence = vae.evidence(
+                vae.known({"x": x}), objective.num_samples, seed, estimator=estimator, objective=objective
+            )
             gain = tf.reduce_mean(estimator.surrogate(objective, evidence, objective(evidence)))
         return tape.gradient(gain, vae.trainable_variables)
 
@@ -123,7 +125,8 @@ def test_the_score_is_weighed_by_what_a_sample_adds(objective):
     log_posterior = tf.constant(np.zeros([3, 2]), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(log_posterior)
-        evidence = Evidence(tf.constant(log_weight, tf.float32), tf.zeros([3, 2]), log_posterior, *[None] * 6)
+        factor = Factor(None, None, None, log_posterior, tf.zeros([3, 2]), None, None)
+        evidence = Evidence(tf.constant(log_weight, tf.float32), {"z": factor}, None)
         surrogate = estimators.ScoreFunction().surrogate(objective, evidence, None)
     weights = np.exp(log_weight) / np.exp(log_weight).sum(0) if isinstance(objective, objectives.IWAE) else 1 / 3
     np.testing.assert_allclose(tape.gradient(surrogate, log_posterior), signal - weights, rtol=1e-4, atol=1e-6)

@@ -58,7 +58,7 @@ def test_every_posterior_has_a_report(name, prior):
     assert Report.from_json(report.to_json()).to_json() == report.to_json()
     assert str(Report.from_json(report.to_json())) == str(report)
     parameters = vae.posterior.parameters(tf.constant(x))
-    z, log_q = vae.posterior.sample_and_log_prob(parameters, 7, seeds.as_seed(4))
+    z, log_q, _ = vae.posterior.sample_and_log_prob(parameters, 7, seeds.as_seed(4))
     q = vae.posterior.distribution(**parameters)
     np.testing.assert_allclose(z, q.sample(7, seed=seeds.as_seed(4)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(log_q, q.log_prob(z), rtol=1e-3, atol=1e-3)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from evidence_cases import evidence_of, random_posterior, repeated
+from evidence_cases import changed, evidence_of, random_posterior, repeated
 
 import tfvae
 from tfvae import objectives, recipes, schedules
@@ -31,7 +31,7 @@ def with_z(evidence, row: int, value: float):
     """The evidence with another sample of one example."""
     z = evidence.z.numpy()
     z[0, row] = value
-    return dataclasses.replace(evidence, z=tf.constant(z))
+    return changed(evidence, z=tf.constant(z))
 
 
 # Weights of examples.
@@ -72,7 +72,7 @@ def test_total_correlation_of_weighted_examples_is_that_of_repeated_ones(kind):
 def test_penalties_and_their_gradients_are_finite_whatever_the_weights(name, weight):
     options = {"units": (4,)} if name == "DensityRatio" else {}
     term = getattr(objectives, name)(objectives.ELBO(), **options)
-    term.build((2,))
+    term.build({"z": (2,)})
     evidence = dataclasses.replace(weighted(), weight=tf.constant(weight))
     with tf.GradientTape() as tape:
         tape.watch(evidence.z)
@@ -119,7 +119,7 @@ def test_the_prior_is_drawn_with_noise_of_its_own():
     vae.posterior.head.dense.set_weights([np.zeros([3, 4]), np.zeros(4)])
     evidence = vae.evidence(vae.known({"x": tf.zeros([60, 3])}), 1, tf.constant([0, 5]))
     prior = Remembering(evidence.prior)
-    objectives.MaximumMeanDiscrepancy(objectives.ELBO()).penalty(dataclasses.replace(evidence, prior=prior))
+    objectives.MaximumMeanDiscrepancy(objectives.ELBO()).penalty(changed(evidence, p=prior))
     correlation = np.corrcoef(np.ravel(evidence.z), np.ravel(prior.drawn))[0, 1]
     assert abs(correlation) < 5 / np.sqrt(120)
 
@@ -150,7 +150,7 @@ def test_the_critic_does_not_see_an_example_of_weight_zero():
     for value in (0.0, 50.0):
         keras.utils.set_random_seed(0)
         term = objectives.DensityRatio(objectives.ELBO(), units=(4,), learning_rate=0.1)
-        term.build((2,))
+        term.build({"z": (2,)})
         term.update(with_z(weighted(), 2, value))
         weights.append(np.concatenate([w.ravel() for w in term.critic.get_weights()]))
         penalty = np.average(term.critic(weighted().z[0]), weights=COUNTS)

@@ -211,8 +211,8 @@ def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
     """51 of them are 0, 1 ... 49 of the first chunk, and 0 of the second."""
 
     def ranges(self, q, size, seed):
-        log_weight = q["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
-        return Draws(z=None, log_likelihood=log_weight, log_prior=0 * log_weight, log_q=0.0)
+        log_weight = q.top["z"]["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
+        return Draws(z=None, log_likelihood=log_weight, log_p={"z": 0 * log_weight}, log_q={"z": 0.0})
 
     monkeypatch.setattr(Target, "draw", ranges)
     vae, raw = linear_vae(), {"scale": tf.zeros([3, 2])}

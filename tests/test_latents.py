@@ -28,6 +28,7 @@ from latent_cases import (
 
 import tfvae
 from tfvae import posteriors, priors
+from tfvae.core.chain import stopped, with_gradient_of
 from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
 
 tfd = tfp.distributions
@@ -166,7 +167,8 @@ def test_xla_step_with_unknown_batch_size(name):
         with tf.GradientTape() as tape:
             parameters = part.parameters(x)
             q = part.distribution(**parameters)
-            z, log_q = part.sample_and_log_prob(parameters, 3, seed, path=True)
+            z, log_q, trail = part.sample_and_log_prob(parameters, 3, seed)
+            log_q = with_gradient_of(log_q, part.held_log_q(stopped(parameters), z, trail))
             kl = None if prior is None else closed_form_kl(q, distribution(prior))
             loss = tf.reduce_sum(log_q) + tf.reduce_sum(z**2)
             loss += 0.0 if kl is None else tf.reduce_sum(kl)
@@ -188,7 +190,8 @@ def test_batch_of_any_size_and_stateless_seeds_in_a_graph(name):
     )
     def served(x, num_samples, seed):
         parameters = part.parameters(x)
-        z, log_q = part.sample_and_log_prob(parameters, num_samples, seed, path=True)
+        z, log_q, trail = part.sample_and_log_prob(parameters, num_samples, seed)
+        log_q = with_gradient_of(log_q, part.held_log_q(stopped(parameters), z, trail))
         return z, log_q, part.distribution(**parameters).log_prob(z), part.center(parameters)
 
     x, seed = noise(7, EVENT), tf.constant([4, 5])
@@ -197,13 +200,13 @@ def test_batch_of_any_size_and_stateless_seeds_in_a_graph(name):
         assert z.shape == (3, rows, *part.latent_shape) and log_q.shape == (3, rows)
         assert center.shape == (rows, *part.latent_shape)
         np.testing.assert_allclose(log_q, again, atol=1e-3)
-    eager, _ = part.sample_and_log_prob(part.parameters(x), 3, seed)
+    eager, *_ = part.sample_and_log_prob(part.parameters(x), 3, seed)
     np.testing.assert_allclose(z, eager, atol=1e-4)
     assert not np.allclose(served(x, 3, seed + 1)[0], z)
 
 
 @pytest.mark.parametrize("name", POSTERIORS)
-def test_path_option_stops_the_parameters_inside_the_density(name):
+def test_held_parameters_are_constants_inside_the_density(name):
     """Full gradient = path gradient + score, exactly; the value is the same to the last bit."""
     part, seed, x = make(f"posterior {name}", 3), tf.constant([7, 8]), noise(4, EVENT)
 
@@ -212,9 +215,13 @@ def test_path_option_stops_the_parameters_inside_the_density(name):
             value = log_q(part.parameters(x))
         return value, tape.gradient(value, part.trainable_variables, unconnected_gradients="zero")
 
+    def held(p):
+        z, log_q, trail = part.sample_and_log_prob(p, 5, seed)
+        return with_gradient_of(log_q, part.held_log_q(stopped(p), z, trail))
+
     full_value, full = gradient(lambda p: part.sample_and_log_prob(p, 5, seed)[1])
-    path_value, path = gradient(lambda p: part.sample_and_log_prob(p, 5, seed, path=True)[1])
-    z, _ = part.sample_and_log_prob(part.parameters(x), 5, seed)
+    path_value, path = gradient(held)
+    z, *_ = part.sample_and_log_prob(part.parameters(x), 5, seed)
     _, score = gradient(lambda p: part.distribution(**p).log_prob(tf.stop_gradient(z)))
     assert np.array_equal(full_value, path_value)
     for whole, one, other in zip(full, path, score, strict=True):
@@ -229,7 +236,7 @@ def test_extreme_raw_outputs_give_finite_values_and_gradients(name, size):
     raw = {key: tf.constant(size * np.sign(noise(2, *shape, seed=6)), tf.float32) for key, shape in shapes.items()}
     with tf.GradientTape() as tape:
         tape.watch(raw)
-        z, log_q = part.sample_and_log_prob(part.constrain(**raw), 20, tf.constant([1, 2]))
+        z, log_q, _ = part.sample_and_log_prob(part.constrain(**raw), 20, tf.constant([1, 2]))
         total = tf.reduce_sum(z) + tf.reduce_sum(log_q)
     gradients = tape.gradient(total, list(raw.values()), unconnected_gradients="zero")
     assert np.isfinite(z).all() and np.isfinite(log_q).all()
@@ -287,5 +294,5 @@ def test_center_is_where_all_samples_are_when_the_spread_vanishes(name):
     part = make(f"posterior {name}", 3)
     raw = {key: noise(2, *shape, seed=5, scale=0.7) for key, shape in part.head_shapes().items()}
     parameters = part.constrain(**{key: WITHOUT_SPREAD.get(key, tf.identity)(value) for key, value in raw.items()})
-    z, _ = part.sample_and_log_prob(parameters, 20, tf.constant([1, 2]))
+    z, *_ = part.sample_and_log_prob(parameters, 20, tf.constant([1, 2]))
     np.testing.assert_allclose(z, tf.broadcast_to(part.center(parameters), z.shape), atol=5e-3)

@@ -57,7 +57,7 @@ def test_samples_carry_gradients_if_and_only_if_declared(family, name):
     )
     if family == "posterior":
         with tf.GradientTape() as tape:
-            z, _ = part.sample_and_log_prob(part.parameters(noise(2, EVENT)), 3, tf.constant([1, 2]))
+            z, *_ = part.sample_and_log_prob(part.parameters(noise(2, EVENT)), 3, tf.constant([1, 2]))
         gradients = tape.gradient(z, part.trainable_variables)
         assert any(g is not None and np.any(g != 0) for g in gradients) == part.reparameterized
 

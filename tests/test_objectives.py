@@ -256,7 +256,7 @@ def test_critic_learns_the_total_correlation_of_a_correlated_normal():
     rho = 0.8
     root = np.linalg.cholesky([[1, rho], [rho, 1]]).astype("float32")
     term = objectives.DensityRatio(objectives.ELBO(), units=(64, 64), learning_rate=3e-3)
-    term.build((2,))
+    term.build({"z": (2,)})
     q = random_posterior(batch=512)
 
     @tf.function

@@ -8,7 +8,7 @@ from latent_cases import EVENT, POSTERIORS, noise, pair, randomised
 
 import tfvae
 from tfvae import posteriors, priors
-from tfvae.posteriors.base import stopped
+from tfvae.core.chain import stopped
 
 
 @pytest.mark.parametrize("name", POSTERIORS)

@@ -31,6 +31,7 @@ from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.core.feature import Feature
+from tfvae.core.joint import Joint
 from tfvae.export import export
 from tfvae.inference.importance import MarginalEstimate
 from tfvae.vae import VAE
@@ -41,6 +42,7 @@ __all__ = [
     "Evidence",
     "Feature",
     "InvalidInput",
+    "Joint",
     "MarginalEstimate",
     "__version__",
     "callbacks",

@@ -4,6 +4,8 @@
     context = model.context(known)         x as parts see it, the mask, conditions, features: by name
     log w   = log p(x | z, c) + log p(z | c) - log q(z | x, c)           of S samples: model.evidence(known, S)
 
+z is one tensor, or of a `Joint` several by name: log p(z | c) and log q(z | x, c) are sums over latents.
+
 What a user asks of it is in `tfvae.vae`.
 """
 
@@ -17,19 +19,21 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import conditions
-from tfvae.checks.given import check_given, features_of, roots, shapes_of
+from tfvae.checks.given import check_given, features_of, shapes_of
 from tfvae.checks.known import observed_only
 from tfvae.checks.missing import check_missingness
-from tfvae.checks.parts import check_kind, check_latents
+from tfvae.checks.parts import check_kind, check_latents, check_sides
 from tfvae.core import frozen, keras_private, seeds
+from tfvae.core.chain import Chain
 from tfvae.core.context import Context, Made
-from tfvae.core.evidence import Evidence, Gate
+from tfvae.core.evidence import Evidence, Factor
 from tfvae.core.feature import Feature
+from tfvae.core.joint import MOMENTS, Joint, Latents, roots, said
 from tfvae.core.latent import Latent
 from tfvae.core.observed import Known, Observed, conditions_of
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Array, ArrayLike, Config
-from tfvae.distributions.kl import closed_form_kl, kl_per_dimension
+from tfvae.distributions.kl import factor_kl
 from tfvae.estimators import Estimator, Pathwise
 from tfvae.likelihoods import Likelihood
 from tfvae.missingness import Missingness
@@ -43,14 +47,22 @@ from tfvae.training.trainer import Trainer
 PARTS = ("posterior", "likelihood", "prior", "preprocessing", "scaling", "condition", "features", "missingness")
 
 
+def prior_of(posterior: object) -> Latent | Joint:
+    """Returns the prior where none was given: standard normals of the posterior's sizes."""
+    if isinstance(posterior, Joint):
+        return Joint(**{name: prior_of(part) for name, part in posterior.parts.items()})
+    check_kind("posterior", posterior, Posterior)
+    return StandardNormal(posterior.latent_dim)
+
+
 class Composed(Trainer):
     """A model of posterior, likelihood and prior, with the arguments of `tfvae.VAE`."""
 
     def __init__(
         self,
-        posterior: Posterior,
+        posterior: Posterior | Joint,
         likelihood: Likelihood,
-        prior: Latent | None = None,
+        prior: Latent | Joint | None = None,
         preprocessing: Sequence[keras.layers.Layer] = (),
         scaling: Scaling | None = None,
         condition: conditions.Declared = None,
@@ -60,15 +72,15 @@ class Composed(Trainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(seed=seed, **kwargs)
-        for name, part, kind in (("posterior", posterior, Posterior), ("likelihood", likelihood, Likelihood)):
-            check_kind(name, part, kind)
-        prior = StandardNormal(posterior.latent_dim) if prior is None else prior
-        check_kind("prior", prior, Latent)
+        check_kind("likelihood", likelihood, Likelihood)
+        prior = prior_of(posterior) if prior is None else prior
+        check_sides(posterior, prior)
         scaling = likelihood.default_scaling() if scaling is None else scaling
         check_kind("scaling", scaling, Scaling)
         self.conditions = conditions.declared(condition)
         features = features_of(features, self.conditions)
-        check_given(posterior, likelihood, prior, self.conditions, features)
+        self.latents = Latents(posterior, prior, {name: feature.given for name, feature in features.items()})
+        check_given(self.latents, likelihood, self.conditions, features)
         scaled_shape = scaling.scaled_shape(likelihood.event_shape)
         prior.bind(posterior, scaled_shape)  # first: a VampPrior lives where its posterior does
         check_latents(posterior, prior)
@@ -79,11 +91,13 @@ class Composed(Trainer):
         self.scaling = scaling
         self.scaling.build((None, *self.event_shape))
         self.features = features
-        shapes = {"x": scaled_shape, "mask": self.event_shape, "z": posterior.latent_shape}
+        shapes = {"x": scaled_shape, "mask": self.event_shape, **self.latents.shapes}
+        shapes |= {MOMENTS.format(n): (2 * part.latent_dim,) for n, part in self.latents.prior.items() if part.normal}
         shapes |= {name: part.shape for name, part in self.conditions.items()}
         shapes = shapes_of(features, shapes)
         for part in (self.posterior, self.likelihood, self.prior):
             part.build(shapes)
+        self._join()
         self.missingness = missingness
         if missingness is not None:
             check_missingness(missingness, likelihood, scaling)
@@ -93,6 +107,16 @@ class Composed(Trainer):
 
     def build(self, input_shape: object = None) -> None:
         """Does nothing: the parts know their sizes, and their weights exist from the start."""
+
+    def _join(self) -> None:
+        """Tells a `Joint` which distribution its parts make: features between them are the model's."""
+        for side, parts in ((self.posterior, self.latents.posterior), (self.prior, self.latents.prior)):
+            if isinstance(side, Joint):
+                side.join(lambda context, parts=parts: self.distribution(parts, context))
+
+    def distribution(self, parts: Mapping[str, Latent], context: Context | None) -> tfp.distributions.Distribution:
+        """Returns the distribution over z that the parts of one side make of what is known."""
+        return self.latents.distribution(parts, self.context({"condition": {}}) if context is None else context)
 
     @property
     def prior_part(self) -> Latent:
@@ -139,6 +163,7 @@ class Composed(Trainer):
             training: whether layers of features behave as in training.
         """
         made = {n: Made(f.given, partial(f.value, training=training)) for n, f in self.features.items()}
+        made |= self.latents.made(training)
         if "x" in known:
             shown = self.scaling.shown(known["mask"]) if "mask" in known else None
             made["x"] = Made((), lambda _: observed_only(self.scaling(known["x"]), shown))
@@ -156,6 +181,7 @@ class Composed(Trainer):
         seed: tf.Tensor,
         training: bool = False,
         estimator: Estimator | None = None,
+        objective: Objective | None = None,
         step: tf.Tensor | None = None,
         num_data: int | None = None,
     ) -> Evidence:
@@ -167,27 +193,26 @@ class Composed(Trainer):
             seed: int32 pair.
             training: whether layers such as dropout behave as in training.
             estimator: which gradient paths to open; by default all of them.
+            objective: that it is for, where that has two sides.
             step: the training step, or `None` in evaluation.
             num_data: number of examples N in the data set, or `None` where it is unknown.
         """
-        estimator, gate, context = estimator or Pathwise(), Gate(), self.context(known, training)
-        parameters = self.posterior.at_step(self.posterior.parameters(context, training), step)
-        q = self.posterior.distribution(**parameters)
-        p = self.prior.distribution(**self.prior.at_step(self.prior.parameters(context, training), step))
-        z, log_q = estimator.draw(self.posterior, parameters, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
-        per_dimension = kl_per_dimension(q, p)
-        missing = seeds.fold(seed, seeds.MISSING)
-        log_likelihood = self.log_likelihood(known, context.with_(z=z), missing, training)
+        estimator = estimator or Pathwise()
+        gate, chain = estimator.gate(objective), Chain(self.latents, self.context(known, training), training, step)
+        draws = estimator.draw(chain, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
+        missing, context = seeds.fold(seed, seeds.MISSING), draws.context
         shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
+
+        def factor(name: str, prior: Latent) -> Factor:
+            drawn, p = draws.of[name], prior.distribution(**prior.at_step(context[said(name)], step))
+            log_p, log_q = (tf.ensure_shape(value, shape) for value in (p.log_prob(drawn.z), drawn.log_q))
+            kl, per_dimension = factor_kl(drawn.q, p) if name in self.latents.closed else (None, None)
+            return Factor(drawn.q, p, drawn.z, log_q, log_p, kl, per_dimension)
+
         return Evidence(
-            log_likelihood=tf.ensure_shape(log_likelihood, shape),
-            log_prior=tf.ensure_shape(p.log_prob(z), shape),
-            log_posterior=tf.ensure_shape(log_q, shape),
-            kl=closed_form_kl(q, p) if per_dimension is None else tf.reduce_sum(per_dimension, axis=-1),
-            kl_per_dimension=per_dimension,
-            z=z,
-            posterior=q,
-            prior=p,
+            log_likelihood=tf.ensure_shape(self.log_likelihood(known, context, missing, training), shape),
+            factors={name: factor(name, prior) for name, prior in self.latents.prior.items()},
+            bare=self.latents.bare,
             seed=seed,
             gate=gate,
             weight=known["weight"],
@@ -226,6 +251,8 @@ class Composed(Trainer):
     ) -> tuple[tf.Tensor, tfp.distributions.Distribution, tf.Tensor]:
         """Returns z ~ p(z | c), `[n, D]` or with conditions `[n, B, D]`, p(x | z, c), and the seed for a draw of x.
 
+        Several latents are drawn one after the other, those first that others are given; z is then a dict.
+
         Args:
             num_samples: n.
             seed: int32 pair.
@@ -233,19 +260,19 @@ class Composed(Trainer):
         """
         told = told or {}
         context, rows = self.context({"condition": told}), [tf.shape(next(iter(told.values())))[0]] if told else []
-        p = self.prior(context)
-        z = p.sample([num_samples] if self.prior.given else [num_samples, *rows], seed=seeds.fold(seed, seeds.PRIOR))
-        parameters = self.likelihood.parameters(context.with_(z=z))
-        return z, self.likelihood.distribution(**parameters), seeds.fold(seed, seeds.LIKELIHOOD)
+        z = self.latents.sample_prior(context, num_samples, rows, seeds.fold(seed, seeds.PRIOR))
+        parameters = self.likelihood.parameters(context.with_(**z))
+        return self.latents.outside(z), self.likelihood.distribution(**parameters), seeds.fold(seed, seeds.LIKELIHOOD)
 
     def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
         """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
         estimator.check(objective, self.posterior.reparameterized)
-        objective.build(self.posterior.latent_shape)
+        objective.build(self.latents.shapes)
         x = tf.broadcast_to(self.support.inner, [2, *self.event_shape])
         told = {name: tf.zeros([2, *part.shape]) for name, part in self.conditions.items()}
         known: Known = {"x": x, "target": x, "condition": told, "weight": tf.ones([2])}
-        evidence = self.evidence(known, objective.num_samples, seeds.as_seed(0), estimator=estimator, num_data=2)
+        number, seed = objective.num_samples, seeds.as_seed(0)
+        evidence = self.evidence(known, number, seed, estimator=estimator, objective=objective, num_data=2)
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
 
@@ -296,8 +323,9 @@ class Composed(Trainer):
     @property
     def used_names(self) -> set[str]:
         """What parts are given: x, z, the mask, conditions; features are looked through."""
-        parts, own = (self.posterior, self.likelihood, self.prior), set() if self.missingness is None else {"mask"}
-        return own | {name for part in parts for name in roots(part.given, self.features)}
+        parts = (self.likelihood, *self.latents.posterior.values(), *self.latents.prior.values())
+        own = set() if self.missingness is None else {"mask"}
+        return own | {name for part in parts for name in roots(part.given, self.latents.through)}
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -7,32 +7,29 @@ For a bound L of independent samples' log-weights l_i = log w_i, with c_i = dL/d
     DoublyReparameterized    p: the same            q: sum (c_i - c'_i) dl_i/dz_i dz_i
     ScoreFunction            p: the same            q: sum (L - L_-i) dlog q_i + the score of q inside l_i
 
-All are unbiased in their scope. The split is by path, at a gate on z, so one decoder pass serves both sides.
+All are unbiased in their scope. The split is by path, at a gate on z, so one decoder pass serves both sides. z is a
+chain of latents: those that draw the next one see z before the gate, densities see it behind, so that each path passes
+once; where q's weights are held, log q still follows the latents above.
 (Kingma and Welling 2014; Roeder et al. 2017; Tucker et al. 2019; Mnih and Rezende 2016.)
 """
 
 import abc
-from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
 from tfvae.core import replicas
+from tfvae.core.chain import Chain, Draws
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence, Gate
-from tfvae.core.types import Config, Parameters, Seed, Tensor
+from tfvae.core.types import Config, Seed, Tensor
 from tfvae.objectives import Objective
-from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
 
 __all__ = ["DoublyReparameterized", "Estimator", "Pathwise", "ScoreFunction", "StickingTheLanding"]
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-Number: TypeAlias = int | Tensor
-Draw: TypeAlias = tuple[Tensor, Tensor]  # z, [S, B, ...], and log q(z | x), [S, B]
 
 
 class Estimator(abc.ABC):
@@ -42,16 +39,23 @@ class Estimator(abc.ABC):
     def check(self, objective: Objective, reparameterized: bool) -> None:
         """Raises `InvalidInput` if the estimator is outside its scope."""
 
+    def gate(self, objective: Objective | None) -> Gate | None:
+        """Returns what scales gradients on their way back through z by a factor that is known later, if it is needed.
+
+        Without one the networks that draw and the densities see the same z, and what hangs on it is computed once.
+        """
+        del objective
+        return None
+
     @abc.abstractmethod
-    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
-        """Returns z, `[S, B, ...]`, and log q(z | x), `[S, B]`, with the paths that the estimator wants.
+    def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
+        """Returns draws of z and log q(z | x) with the paths that the estimator wants.
 
         Args:
-            posterior: the part.
-            parameters: its parameters for x.
+            chain: the posterior of the examples, one latent after the other.
             num_samples: S.
             seed: int32 pair.
-            gate: scales gradients that pass it by a factor that is known later.
+            gate: what `gate` returned.
         """
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
@@ -85,10 +89,17 @@ class Pathwise(Estimator):
         """Refuses a posterior whose samples carry no gradient."""
         _check_reparameterized(self, reparameterized)
 
-    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
-        """Returns z and log q with all paths open; the gate parts the two sides of an objective that has two."""
-        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
-        return gate(z), gate(log_q)
+    def gate(self, objective: Objective | None) -> Gate | None:
+        """Returns a gate for an objective that has two sides, which it parts."""
+        return None if objective is None or objective.inference is objective else Gate()
+
+    def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
+        """Returns z and log q with all paths open."""
+        draws = chain.draw(num_samples, seed)
+        if gate is None:
+            return draws
+        found = {name: drawn._replace(log_q=gate(drawn.log_q)) for name, drawn in draws.of.items()}
+        return chain.behind(gate, draws._replace(of=found))
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound; the posterior's side follows `objective.inference`."""
@@ -116,10 +127,10 @@ class StickingTheLanding(Estimator):
             remedy = "Use DoublyReparameterized, which is unbiased for it."
             raise InvalidInput("an objective that is linear in the log-weights (ELBO)", f"{objective!r}", remedy)
 
-    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
-        """Returns z, and log q with q's parameters held."""
+    def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
+        """Returns z, and log q with q's weights held."""
         del gate
-        return posterior.sample_and_log_prob(parameters, num_samples, seed, path=True)
+        return chain.held(chain.draw(num_samples, seed))
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound with its rate by samples, so that it is a function of the log-weights."""
@@ -141,12 +152,14 @@ class DoublyReparameterized(Estimator):
         _check_reparameterized(self, reparameterized)
         _check_log_weight(self, objective)
 
-    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
-        """Returns z behind the gate, and log q there with q's parameters held."""
-        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
-        z = gate(z)
-        held = posterior.distribution(**stopped(parameters)).log_prob(z)
-        return z, with_gradient_of(log_q, held)
+    def gate(self, objective: Objective | None) -> Gate:
+        """Returns a gate."""
+        del objective
+        return Gate()
+
+    def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
+        """Returns z behind the gate, and log q there with q's weights held."""
+        return chain.held(chain.behind(gate, chain.draw(num_samples, seed)))
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound as a function of the log-weights; the gate takes (c_i - c'_i) / c_i."""
@@ -175,12 +188,10 @@ class ScoreFunction(Estimator):
         if objective.inference is not objective:
             raise InvalidInput("an objective with one bound", f"{objective!r}", "Use MIWAE or IWAE.")
 
-    def draw(self, posterior: Posterior, parameters: Parameters, num_samples: Number, seed: Seed, gate: Gate) -> Draw:
+    def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
         """Returns z without a gradient, and log q with q's."""
         del gate
-        z, log_q = posterior.sample_and_log_prob(parameters, num_samples, seed)
-        z = tf.stop_gradient(z)
-        return z, with_gradient_of(log_q, posterior.distribution(**parameters).log_prob(z))
+        return chain.draw(num_samples, seed, stop=True)
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns L + sum_i stop(L - L_-i) log q(z_i | x), `[B]`."""

@@ -6,6 +6,8 @@
     impute(x, mask, num_samples, seed) -> mean, effective_sample_size         where a part is given the mask
 
 A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
+Of several latents each stands by its name, `z1` where others have z, and `z1_mean`, `z1_stddev` or `z1_center` at the
+centers of those above; infer(x, num_samples, seed) then gives the posterior mean of each, and effective_sample_size.
 
 x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Where a part is given the mask, `mask`
 (bool) comes after x, and each condition by its name after that, or after z; `sample` then gives `[n, B, ...]`.
@@ -27,13 +29,17 @@ from tfvae.checks.known import are_told, observed_only
 from tfvae.checks.saved import check_finite
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
+from tfvae.core.joint import ALONE
 from tfvae.core.observed import Known, pack
 from tfvae.core.sets import REAL, ValueSet
+from tfvae.core.types import Parameters
 from tfvae.files import whole_folder
 from tfvae.inference.bound import elbo_in_graph
 from tfvae.inference.importance import ESTIMATE, NUMBER, block_estimate, by_rows_in_graph
 from tfvae.inference.imputation import block_imputed
 from tfvae.inference.requests import decoded, encoded, reconstructed
+from tfvae.inference.weighted import block_weighted, weighted_sum
+from tfvae.posteriors import Posterior
 from tfvae.vae import VAE
 
 MOST_SERVED = 10_000
@@ -96,7 +102,7 @@ def _errors_of_the_system() -> Iterator[None]:
 def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
     """Returns name to (function, *input specs) of every signature; the first one is `serving_default`."""
     x = tf.TensorSpec((None, *vae.event_shape), tf.float32, name="x")
-    z = tf.TensorSpec((None, *vae.posterior.latent_shape), tf.float32, name="z")
+    codes = [tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in vae.latents.shapes.items()]
     mask = [tf.TensorSpec((None, *vae.event_shape), tf.bool, name="mask")] if "mask" in vae.used_names else []
     told = [part.spec(name) for name, part in vae.conditions.items()]
     numbers = [tf.TensorSpec((), tf.int32, name=name) for name in ("num_samples", "seed")]
@@ -129,23 +135,32 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         return {"mean": reconstructed(vae, known(*inputs))}
 
     def encode(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        parameters = encoded(vae, known(*inputs))
-        if not vae.posterior.has_mean:
-            return {"center": vae.posterior.center(parameters)}
-        q = vae.posterior.distribution(**parameters)
+        found = encoded(vae, known(*inputs))
+        said = {name: summary(part, found[name]) for name, part in vae.latents.posterior.items()}
+        if vae.latents.bare:
+            return said[ALONE]
+        return {f"{name}_{key}": value for name, values in said.items() for key, value in values.items()}
+
+    def summary(part: Posterior, parameters: Parameters) -> dict[str, tf.Tensor]:
+        if not part.has_mean:
+            return {"center": part.center(parameters)}
+        q = part.distribution(**parameters)
         return {"mean": q.mean(), "stddev": q.stddev()}
 
-    def decode(z: tf.Tensor, *values: tf.Tensor) -> dict[str, tf.Tensor]:
-        z = tf.ensure_shape(z, (None, *vae.posterior.latent_shape))
-        z = tf.debugging.assert_all_finite(z, "z must be finite, received NaN or infinity")
-        parameters = decoded(vae, z, conditions(*values))
+    def decode(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        z = {}
+        for spec, value in zip(codes, inputs[: len(codes)], strict=True):
+            message = f"{spec.name} must be finite, received NaN or infinity"
+            z[spec.name] = tf.debugging.assert_all_finite(tf.ensure_shape(value, spec.shape), message)
+        parameters = decoded(vae, vae.latents.outside(z), conditions(*inputs[len(codes) :]))
         return {"mean": vae.likelihood.point(vae.likelihood.distribution(**parameters))}
 
     def sample(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         *values, num_samples, seed = inputs
         told = vae.encoded_conditions(conditions(*values))
         z, likelihood, stream = vae.sample_likelihood(counted(num_samples, 0), seeds.as_seed(seed), told)
-        return {"z": z, "mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
+        drawn = {"mean": vae.likelihood.point(likelihood), "sample": likelihood.sample(seed=stream)}
+        return {**vae.latents.named(z), **drawn}
 
     def elbo(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         *observed, num_samples, seed = inputs
@@ -171,12 +186,27 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
 
         return by_rows_in_graph(vae, block, of_data, number, key, outputs)
 
+    def infer(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *observed, num_samples, seed = inputs
+        of_data = known(*observed, support=vae.support)
+        number, key = counted(num_samples, 1), seeds.as_seed(seed)
+        outputs = {name: tf.TensorSpec([None, *shape]) for name, shape in vae.latents.shapes.items()}
+
+        def block(*block_inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            z, log_weight = block_weighted(*block_inputs)
+            weight = tf.exp(log_weight)
+            means = {name: weighted_sum(weight, values) for name, values in vae.latents.named(z).items()}
+            return {**means, "effective_sample_size": 1 / tf.reduce_sum(weight**2, axis=0)}
+
+        return by_rows_in_graph(vae, block, of_data, number, key, {**outputs, "effective_sample_size": NUMBER})
+
     return {
         "reconstruct": (reconstruct, *seen),
         "encode": (encode, *seen),
-        "decode": (decode, z, *told),
+        "decode": (decode, *codes, *told),
         "sample": (sample, *told, *numbers),
         "elbo": (elbo, *seen, *numbers),
         "log_prob": (log_prob, *seen, *numbers),
         **({"impute": (impute, *seen, *numbers)} if mask else {}),
+        **({} if vae.latents.bare else {"infer": (infer, *seen, *numbers)}),
     }

@@ -22,13 +22,14 @@ from tfvae.checks.saved import check_format, check_saved
 from tfvae.composed import Composed
 from tfvae.core import seeds
 from tfvae.core.errors import sample_count
+from tfvae.core.joint import ALONE
 from tfvae.core.observed import Observed, alone, conditions_of, with_known, without_weight
-from tfvae.core.types import Array, ArrayLike, Given
+from tfvae.core.types import Array, ArrayLike, Codes, Given
 from tfvae.inference.accumulators import MarginalEstimate
 from tfvae.inference.bound import elbo_rows
 from tfvae.inference.importance import estimate_rows
 from tfvae.inference.imputation import Imputation, imputed_rows
-from tfvae.inference.requests import answer, answers, decoded, drawn, encoded, log_joint, reconstructed, run
+from tfvae.inference.requests import answer, answers, decoded, drawn, encoded, log_joint, normalised, reconstructed, run
 from tfvae.inference.weighted import Weighted, weighted_rows
 from tfvae.training.trainer import Trainer
 
@@ -42,7 +43,8 @@ class VAE(Composed):
     All log-densities are in nats, summed over the event and averaged over examples.
 
     Args:
-        posterior: q(z | x), for example `tfvae.posteriors.DiagonalNormal(16, network=...)`.
+        posterior: q(z | x), for example `tfvae.posteriors.DiagonalNormal(16, network=...)`; of several latents a
+            `tfvae.Joint` of parts, and the prior as well. z is then a dict by name.
         likelihood: p(x | z), for example `tfvae.likelihoods.Bernoulli((28, 28, 1), network=...)`.
         prior: p(z); by default `tfvae.priors.StandardNormal` of the posterior's size.
         preprocessing: Keras layers applied to raw x in training, evaluation and serving, for example
@@ -73,23 +75,32 @@ class VAE(Composed):
     # The five terms; the prior p(z) is `vae.prior()`.
 
     def encode(self, x: ArrayLike, *, condition: Given = None, mask: Given = None) -> tfp.distributions.Distribution:
-        """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`."""
-        return self.posterior.distribution(**answer(self, encoded, given(self, x, condition=condition, mask=mask)))
+        """Returns the approximate posterior q(z | x), batch shape `[B]`, event shape `[D]`, for raw x, `[B, ...]`.
 
-    def decode(self, z: ArrayLike, *, condition: Given = None) -> tfp.distributions.Distribution:
-        """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`."""
-        z, conditions = codes(z, self.posterior.latent_shape), self.told(condition)
+        Of several latents it is a `tfd.JointDistributionNamed`: its samples and values are dicts by name.
+        """
+        observed = given(self, x, condition=condition, mask=mask)
+        if not self.latents.bare:
+            return self.posterior(self.context(answer(self, normalised, observed)))
+        return self.posterior.distribution(**answer(self, encoded, observed)[ALONE])
+
+    def decode(self, z: Codes, *, condition: Given = None) -> tfp.distributions.Distribution:
+        """Returns the likelihood p(x | z), a distribution over x, for z of shape `[B, D]` or `[S, B, D]`.
+
+        Of several latents z is a dict by name.
+        """
+        z, conditions = codes(z, self.latents.shape), self.told(condition)
         return self.likelihood.distribution(**run(self, decoded, z, conditions))
 
     def prior_of(self, condition: Given = None) -> tfp.distributions.Distribution:
         """Returns p(z | c) of raw conditions, batch shape `[B]`; of a prior that is given nothing p(z)."""
-        told = self.told(condition) if self.prior.given else {}
+        told = self.told(condition) if self.latents.told else {}
         return self.prior(self.context({"condition": self.encoded_conditions(told)}))
 
-    def joint_log_prob(self, x: ArrayLike, z: ArrayLike, *, condition: Given = None, mask: Given = None) -> tf.Tensor:
+    def joint_log_prob(self, x: ArrayLike, z: Codes, *, condition: Given = None, mask: Given = None) -> tf.Tensor:
         """Returns log p(x, z) = log p(x | z) + log p(z) in nats, of z's leading shape, `[B]` or `[S, B]`."""
         check_density(self)
-        observed, z = given(self, x, condition=condition, mask=mask), codes(z, self.posterior.latent_shape)
+        observed, z = given(self, x, condition=condition, mask=mask), codes(z, self.latents.shape)
         return answer(self, log_joint, observed, z, of_data=True)
 
     def log_prob(

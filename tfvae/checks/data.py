@@ -25,7 +25,7 @@ from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.observed import Observed
 from tfvae.core.reading import SOME, is_read_in_parts, some_rows
-from tfvae.core.types import Array, ArrayLike, Given, Shape
+from tfvae.core.types import Array, ArrayLike, Codes, Given, Shape, Tree
 
 if TYPE_CHECKING:
     from tfvae.core.model import Model
@@ -237,8 +237,32 @@ def is_one_batch(x: Given) -> bool:
     return plain and (1,) <= tuple(x.shape[:1]) <= (KERAS_BATCH,)
 
 
-def codes(z: ArrayLike, latent_shape: Shape) -> tf.Tensor:
-    """Returns latent codes, `[B, *latent]` or `[S, B, *latent]`, as float32; eagerly their values are checked."""
+def codes(z: Codes, shape: Shape | Mapping[str, Shape]) -> Tree:
+    """Returns latent codes, of one latent or by name, `[B, *latent]` or `[S, B, *latent]` each; see `code`.
+
+    Raises:
+        InvalidInput: for other names than those of the model, a wrong shape or wrong values.
+    """
+    if not isinstance(shape, Mapping):
+        if isinstance(z, Mapping):
+            raise InvalidInput(
+                f"z as one array of shape {('B', *shape)}", f"a dict of {', '.join(z)}", "Pass the array."
+            )
+        return code(z, shape)
+    if not isinstance(z, Mapping) or set(z) != set(shape):
+        example = ", ".join(f"{name!r}: [B, {', '.join(map(str, sizes))}]" for name, sizes in shape.items())
+        received = f"a dict of {', '.join(map(str, z))}" if isinstance(z, Mapping) else "one array"
+        raise InvalidInput(f"z as a dict of {', '.join(shape)}", received, f"Pass {{{example}}}.")
+    found = {name: code(z[name], sizes) for name, sizes in shape.items()}
+    leads = {name: tuple(value.shape[: value.shape.rank - len(shape[name])]) for name, value in found.items()}
+    if len({lead for lead in leads.values() if None not in lead}) > 1:
+        received = ", ".join(f"{lead} of {name}" for name, lead in leads.items())
+        raise InvalidInput("latents of the same rows", received, "Each row of each latent is one example.")
+    return found
+
+
+def code(z: ArrayLike, latent_shape: Shape) -> tf.Tensor:
+    """Returns codes of one latent, `[B, *latent]` or `[S, B, *latent]`, float32; eagerly their values are checked."""
     z, size = tf.cast(z, tf.float32), len(latent_shape)
     if z.shape.rank is not None and (z.shape.rank <= size or tuple(z.shape[-size:]) != latent_shape):
         expected, received = f"z of shape {('B', *latent_shape)}", f"shape {tuple(z.shape)}"

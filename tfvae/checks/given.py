@@ -1,7 +1,7 @@
 """Which names each part may be given, and what shapes they have: refused when a model is composed.
 
-posterior    x, mask, conditions, features of these            likelihood    z, conditions, features of these
-prior        conditions, features of these
+posterior    x, mask, conditions, other latents, what the prior says of them       likelihood    latents, conditions
+prior        conditions, other latents                                             each: features of these
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ from tfvae.conditions import Condition, check_name
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput
 from tfvae.core.feature import Feature
+from tfvae.core.joint import MOMENTS, Latents, behind, roots
 from tfvae.core.types import Shape
 
 Features = Mapping[str, Feature]
@@ -55,52 +56,60 @@ def shapes_of(features: Features, shapes: Mapping[str, Shape]) -> dict[str, Shap
 
 
 def check_given(
-    posterior: ConditionalDistribution,
-    likelihood: ConditionalDistribution,
-    prior: ConditionalDistribution,
-    conditions: Mapping[str, Condition],
-    features: Features,
+    latents: Latents, likelihood: ConditionalDistribution, conditions: Mapping[str, Condition], features: Features
 ) -> None:
     """Raises `InvalidInput` if a part is given a name that the model does not have, or may not be given to it.
 
     A condition that nothing is given is refused, too: it would be asked for and change nothing.
     """
+    names, said = latents.names, [MOMENTS.format(name) for name, part in latents.prior.items() if part.normal]
+    for name in () if latents.bare else names:
+        check_name(name)
+        if name in conditions or name in features:
+            raise InvalidInput("names that are used once", f"{name!r}, a latent and something else", "Rename one.")
+    known = ("x", "mask", *names, *conditions, *features)
     for name, feature in features.items():
-        _check_names(f"feature {name}", feature.given, ("x", "mask", "z", *conditions, *features))
-    parts = (("posterior", posterior, ("x", "mask")), ("likelihood", likelihood, ("z",)), ("prior", prior, ()))
-    for name, part, own in parts:
-        _check_names(name, part.given, ("x", "mask", "z", *conditions, *features))
-        allowed = (*own, *conditions)
-        wrong = [root for root in roots(part.given, features) if root not in allowed]
+        _check_names(f"feature {name}", feature.given, (*known, *said))
+    several = () if latents.bare else names
+    parts = [(_owner("posterior", n, several), part, ("x", "mask", *several)) for n, part in latents.posterior.items()]
+    parts += [("likelihood", likelihood, names)]
+    parts += [(_owner("prior", n, several), part, several) for n, part in latents.prior.items()]
+    for owner, part, own in parts:
+        of_posterior = owner.startswith("posterior")
+        _check_names(owner, part.given, (*known, *(said if of_posterior else ())))
+        allowed, made = (*own, *conditions), behind(part.given, latents.through)
+        wrong = [name for name in roots(part.given, latents.through) if name not in allowed]
+        wrong += [] if of_posterior else sorted(made & {*said})
         if wrong:
-            expected = f"{name} to be given some of {', '.join((*allowed, *features)) or 'nothing'}"
-            remedy = {
-                "prior": "A prior is told conditions alone: declare one, VAE(..., condition=...).",
-                "likelihood": "A likelihood explains x by z and conditions.",
-                "posterior": "A posterior of one latent is given x, the mask and conditions.",
-            }[name]
-            raise InvalidInput(expected, f"given {wrong[0]!r}", remedy)
-    if "z" not in roots(likelihood.given, features):
-        remedy = f'Pass given=("z", {", ".join(repr(name) for name in likelihood.given)}).'.replace(", )", ")")
-        raise InvalidInput("a likelihood that is given z", f"given={tuple(likelihood.given)}", remedy)
-    named = {name for part in (posterior, likelihood, prior, *features.values()) for name in part.given}
+            expected = f"{owner} to be given some of {', '.join((*allowed, *features)) or 'nothing'}"
+            raise InvalidInput(expected, f"given {wrong[0]!r}", REMEDIES[owner.split(" ")[0]])
+    if not roots(likelihood.given, latents.through) & {*names}:
+        others = "".join(f", {name!r}" for name in likelihood.given)
+        remedy = f"Pass given=({names[-1]!r}{others or ','})."
+        expected = f"a likelihood that is given {' or '.join(names)}"
+        raise InvalidInput(expected, f"given={tuple(likelihood.given)}", remedy)
+    named = {name for part in (*(part for _, part, _ in parts), *features.values()) for name in part.given}
     unused = [name for name in features if name not in named]
     if unused:
         remedy = f"Name it in the given= of a part, or leave it out of features={{{unused[0]!r}: ...}}."
         raise InvalidInput(f"a part that is given {unused[0]!r}, a feature", "none that is", remedy)
-    used = {root for _, part, _ in parts for root in roots(part.given, features)}
+    used = {root for _, part, _ in parts for root in roots(part.given, latents.through)}
     idle = [name for name in conditions if name not in used]
     if idle:
-        remedy = f'Name it, for example likelihoods.Bernoulli(..., given=("z", "{idle[0]}")), or do not declare it.'
+        example = f'likelihoods.Bernoulli(..., given=("{names[-1]}", "{idle[0]}"))'
+        remedy = f"Name it, for example {example}, or do not declare it."
         raise InvalidInput(f"parts that are given {idle[0]!r}, which is declared", "none that is", remedy)
 
 
-def roots(given: Iterable[str], features: Features) -> set[str]:
-    """Returns what stands behind names: features are looked through."""
-    found: set[str] = set()
-    for name in given:
-        found |= roots(features[name].given, features) if name in features else {name}
-    return found
+REMEDIES = {
+    "prior": "A prior is told conditions alone, and of several latents others: declare one, VAE(..., condition=...).",
+    "likelihood": "A likelihood explains x by latents and conditions.",
+    "posterior": "A posterior is given x, the mask and conditions, and of several latents others.",
+}
+
+
+def _owner(side: str, name: str, several: tuple[str, ...]) -> str:
+    return f"{side} of {name}" if several else side
 
 
 def _check_names(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ import keras
 
 from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput
+from tfvae.core.joint import Joint, parts_of
 from tfvae.core.latent import Latent
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
@@ -22,8 +23,8 @@ PREDICTABLE = tuple(  # Keras layers that give the same values in training as be
 ) + (keras.Sequential,)
 
 
-def check_kind(name: str, part: object, kind: type) -> None:
-    """Raises `InvalidInput` unless `part` is of the class that the argument `name` of `VAE` wants."""
+def check_kind(name: str, part: object, kind: type, latent: str = "") -> None:
+    """Raises `InvalidInput` unless `part` is of the class that the argument `name` of `VAE` wants, for one latent."""
     if not isinstance(part, kind):
         example = {
             "posterior": "tfvae.posteriors.DiagonalNormal(16)",
@@ -35,11 +36,30 @@ def check_kind(name: str, part: object, kind: type) -> None:
         }
         library = "Keras" if kind is keras.layers.Layer else "tfvae"
         place = kind.__name__ if library == "Keras" else name.capitalize()
-        raise InvalidInput(f"{name} to be a {library} {place}", f"{part!r}", f"Pass for example {example[name]}.")
+        what = f"{name} of {latent}" if latent else name
+        raise InvalidInput(f"{what} to be a {library} {place}", f"{part!r}", f"Pass for example {example[name]}.")
 
 
-def check_latents(posterior: Posterior, prior: Latent) -> None:
-    """Raises `InvalidInput` unless q(z | x) and p(z) are measured on the same space and are of one size."""
+def check_sides(posterior: object, prior: object) -> None:
+    """Raises `InvalidInput` unless both are parts, or both a `Joint` of parts of the same latents."""
+    for name, side, kind in (("posterior", posterior, Posterior), ("prior", prior, Latent)):
+        for latent, part in side.parts.items() if isinstance(side, Joint) else {"": side}.items():
+            check_kind(name, part, kind, latent)
+    names = [sorted(side.parts) if isinstance(side, Joint) else None for side in (posterior, prior)]
+    if names[0] != names[1]:
+        sides = [f"a Joint of {', '.join(found)}" if found else "one part" for found in names]
+        remedy = "Pass posterior=Joint(...) and prior=Joint(...) with the same names, or one part each."
+        raise InvalidInput("posterior and prior of the same latents", f"{sides[0]} and {sides[1]}", remedy)
+
+
+def check_latents(posterior: Posterior | Joint, prior: Latent | Joint) -> None:
+    """Raises `InvalidInput` unless q and p of each latent are measured on the same space and are of one size."""
+    others = parts_of(prior)
+    for name, part in parts_of(posterior).items():
+        _check_latent(part, others[name])
+
+
+def _check_latent(posterior: Posterior, prior: Latent) -> None:
     posterior_name, prior_name = type(posterior).__name__, type(prior).__name__
     if prior.space != posterior.space:
         mixed = posterior.space.discrete != prior.space.discrete

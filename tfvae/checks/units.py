@@ -29,7 +29,8 @@ def note_units(vae: "Model", observed: Observed) -> None:
     if len(vae.event_shape) != 1 or vae.support.bounded:
         return
     told = {name: tf.zeros([1, *part.shape]) for name, part in vae.conditions.items()}
-    context = vae.context({"condition": told}).with_(z=tf.zeros([1, *vae.posterior.latent_shape]))
+    zeros = {name: tf.zeros([1, *shape]) for name, shape in vae.latents.shapes.items()}
+    context = vae.context({"condition": told}).with_(**zeros)
     p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
     try:
         found = vae.likelihood.point(p), vae.likelihood.deviation(p)

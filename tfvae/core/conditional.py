@@ -89,6 +89,11 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             remedy = 'Say what it reads, for example given="condition", or leave the network out.'
             raise InvalidInput(f"a network of {type(self).__name__} that is given something", "given=()", remedy)
 
+    @property
+    def read(self) -> tuple[str, ...]:
+        """What the network reads: by default all that the part is given."""
+        return self.given
+
     @abc.abstractmethod
     def distribution(self, **parameters: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the distribution that the constrained parameters make."""
@@ -116,7 +121,7 @@ class ConditionalDistribution(keras.layers.Layer, abc.ABC):
             return
         if not isinstance(context_shape, Mapping):
             context_shape = dict.fromkeys(self.given, tuple(context_shape[1:]))
-        self.shapes: dict[str, Shape] = {name: tuple(context_shape[name]) for name in self.given}
+        self.shapes: dict[str, Shape] = {name: tuple(context_shape[name]) for name in self.read}
         groups = self.head_shapes()
         if groups and self.given:
             features = answered_zeros(self, self.network, self.shapes)

@@ -1,10 +1,15 @@
 """Evidence: what S samples of z say about each of B examples. The only thing an objective sees.
 
 log_weight = log p(x | z) + log p(z) - log q(z | x)         z ~ q(z | x)
+log p(z) = sum_f log p(z_f | parents),  log q(z | x) = sum_f log q(z_f | x, parents)     one factor for each latent
 distortion = -E_q log p(x | z)      rate = KL(q(z | x) || p(z))      elbo = -distortion - rate
 """
 
 import dataclasses
+import functools
+import operator
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -38,47 +43,116 @@ class Gate:
         return identity(tensor)
 
 
+class Factor(NamedTuple):
+    """What S samples of one latent say of B examples, in nats.
+
+    Attributes:
+        q: what it was drawn from, batch shape `[B]`, or `[S, B]` below another latent.
+        p: its prior, batch shape `[]`, `[B]` or `[S, B]`.
+        z: the samples, `[S, B, *latent]`.
+        log_q: log q(z_f | x, parents), `[S, B]`.
+        log_p: log p(z_f | c, parents), `[S, B]`.
+        kl: KL(q || p), `[B]`, the mean over samples of parents; `None` without a closed form that holds.
+        kl_per_dimension: the same for each latent dimension, `[B, D]`, or `None` where it does not factorise.
+    """
+
+    q: tfp.distributions.Distribution
+    p: tfp.distributions.Distribution
+    z: tf.Tensor
+    log_q: tf.Tensor
+    log_p: tf.Tensor
+    kl: tf.Tensor | None
+    kl_per_dimension: tf.Tensor | None
+
+    @property
+    def rate(self) -> tf.Tensor:
+        """E KL(q || p), `[B]`: in closed form where there is one, else the samples' mean of log q - log p."""
+        return tf.reduce_mean(self.log_q - self.log_p, axis=0) if self.kl is None else self.kl
+
+
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     """Log-densities in nats of S samples for B examples, and the distributions they came from.
 
+    A model of bare parts has one latent, z, whose tensors and distributions `z`, `posterior` and `prior` are; of a
+    `Joint` these are dicts by name.
+
     Attributes:
         log_likelihood: log p(x | z), `[S, B]`.
-        log_prior: log p(z), `[S, B]`.
-        log_posterior: log q(z | x), `[S, B]`.
-        kl: KL(q || p), `[B]`, or `None` where q and p have no closed form of it.
-        kl_per_dimension: the same for each latent dimension, `[B, D]`, or `None` where it does not factorise.
-        z: the samples, `[S, B, D]`.
-        posterior: q(z | x), batch shape `[B]`.
-        prior: p(z).
+        factors: name to what the samples of a latent say.
         seed: int32 pair, for what an objective draws.
+        bare: whether z is one tensor.
         weight: of each example, `[B]`, or `None` for equal ones.
         step: the training step, or `None` in evaluation, where schedules are at their final values.
         num_data: number of examples N in the data set, or `None` where it is unknown.
-        gate: the estimator's hold on gradients through z.
+        gate: the estimator's hold on gradients through z, or `None`.
     """
 
     log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_posterior: tf.Tensor
-    kl: tf.Tensor | None
-    kl_per_dimension: tf.Tensor | None
-    z: tf.Tensor
-    posterior: tfp.distributions.Distribution
-    prior: tfp.distributions.Distribution
+    factors: dict[str, Factor]
     seed: tf.Tensor
+    bare: bool = True
     weight: tf.Tensor | None = None
     step: tf.Tensor | None = None
     num_data: int | None = None
     gate: Gate | None = None
+
+    def outside(self, name: str) -> Any:
+        """Returns an attribute of the one latent of bare parts, or of several by name."""
+        found = {latent: getattr(factor, name) for latent, factor in self.factors.items()}
+        return next(iter(found.values())) if self.bare else found
+
+    @property
+    def z(self) -> Any:
+        """The samples, `[S, B, *latent]`."""
+        return self.outside("z")
+
+    @property
+    def posterior(self) -> Any:
+        """q(z | x), batch shape `[B]`."""
+        return self.outside("q")
+
+    @property
+    def prior(self) -> Any:
+        """p(z)."""
+        return self.outside("p")
+
+    @property
+    def log_prior(self) -> tf.Tensor:
+        """Log p(z), `[S, B]`: the sum over latents."""
+        return total(factor.log_p for factor in self.factors.values())
+
+    @property
+    def log_posterior(self) -> tf.Tensor:
+        """Log q(z | x), `[S, B]`: the sum over latents."""
+        return total(factor.log_q for factor in self.factors.values())
+
+    @property
+    def kl(self) -> tf.Tensor | None:
+        """KL(q || p), `[B]`, or `None` where a latent has no closed form of it."""
+        return total(factor.kl for factor in self.factors.values())
+
+    @property
+    def kl_per_dimension(self) -> tf.Tensor | None:
+        """The same for each latent dimension, `[B, D]`, those of several latents side by side; or `None`."""
+        found = [factor.kl_per_dimension for factor in self.factors.values()]
+        if any(each is None for each in found):
+            return None
+        return found[0] if len(found) == 1 else tf.concat(found, axis=-1)
+
+    @property
+    def rates(self) -> dict[str, tf.Tensor]:
+        """The rate of each of several latents by name, `[B]`; of one latent nothing."""
+        several = self.factors if len(self.factors) > 1 else {}
+        return {name: factor.rate for name, factor in several.items()}
 
     def mean(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the mean over the examples of all replicas by weight, `[...]`, of values `[B, ...]`."""
         if self.weight is None:
             return tf.reduce_mean(values, axis=0)
         weight = tf.reshape(self.weight, [-1, *[1] * (values.shape.rank - 1)])
-        total, weights = tf.reduce_sum(weight * values, axis=0), tf.reduce_sum(self.weight)
-        return tf.math.divide_no_nan(replicas.total(total), replicas.total(weights))
+        sums, weights = tf.reduce_sum(weight * values, axis=0), tf.reduce_sum(self.weight)
+        return tf.math.divide_no_nan(replicas.total(sums), replicas.total(weights))
 
     @property
     def log_weight(self) -> tf.Tensor:
@@ -92,10 +166,16 @@ class Evidence:
 
     @property
     def rate(self) -> tf.Tensor:
-        """KL(q || p), `[B]`: in closed form where there is one, else the samples' mean of log q - log p."""
-        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0) if self.kl is None else self.kl
+        """KL(q || p), `[B]`: the sum over latents, each in closed form where there is one, else of the samples."""
+        return total(factor.rate for factor in self.factors.values())
 
     @property
     def elbo(self) -> tf.Tensor:
         """The evidence lower bound with beta = 1, `[B]`."""
         return -self.distortion - self.rate
+
+
+def total(values: Iterable[tf.Tensor | None]) -> tf.Tensor | None:
+    """Returns the sum, or `None` if one of the values is."""
+    found = list(values)
+    return None if any(value is None for value in found) else functools.reduce(operator.add, found)

@@ -40,7 +40,7 @@ def spread(layer: keras.layers.Layer) -> None:
 
 
 def _inner(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yields the layers that public attributes hold, alone or in lists; Keras' own keep their flags themselves."""
+    """Yields the layers that public attributes hold, alone, in lists or dicts; Keras' own keep their flags."""
     if type(layer).__module__.startswith("keras."):
         return
     for name, value in vars(layer).items():
@@ -48,5 +48,6 @@ def _inner(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]
             continue
         if isinstance(value, keras.layers.Layer):
             yield name, value
-        elif isinstance(value, list | tuple):
-            yield from ((f"{name}[{i}]", item) for i, item in enumerate(value) if isinstance(item, keras.layers.Layer))
+        elif isinstance(value, list | tuple | dict):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{name}[{i}]", item) for i, item in items if isinstance(item, keras.layers.Layer))

@@ -21,12 +21,14 @@ class Latent(ConditionalDistribution):
 
     Attributes:
         space: where z lives; posterior and prior must have the same.
+        normal: whether its parameters are location and scale of independent normal dimensions.
 
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
     """
 
     space: sets.ValueSet = sets.REAL
+    normal: bool = False
 
     def __init__(self, latent_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

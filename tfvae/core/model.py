@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from tfvae.core.context import Context
     from tfvae.core.evidence import Evidence
     from tfvae.core.feature import Feature
+    from tfvae.core.joint import Joint, Latents
     from tfvae.core.latent import Latent
     from tfvae.core.observed import Known, Observed
     from tfvae.estimators import Estimator
     from tfvae.likelihoods import Likelihood
     from tfvae.missingness import Missingness
+    from tfvae.objectives import Objective
     from tfvae.posteriors import Posterior
     from tfvae.scaling import Scaling
 
@@ -36,6 +38,7 @@ class Model(Protocol):
         posterior: q(z | x).
         likelihood: p(x | z).
         prior: p(z).
+        latents: what is drawn of each, in which order.
         preprocessing: layers applied to raw x inside the model.
         scaling: of what the posterior sees.
         conditions: name to what the model is told beside x.
@@ -47,9 +50,10 @@ class Model(Protocol):
         constants: numbers and schedules that a graph keeps as they were when it was traced.
     """
 
-    posterior: "Posterior"
+    posterior: "Posterior | Joint"
     likelihood: "Likelihood"
-    prior: "Latent"
+    prior: "Latent | Joint"
+    latents: "Latents"
     preprocessing: Sequence[keras.layers.Layer]
     scaling: "Scaling"
     conditions: Mapping[str, "Condition"]
@@ -109,6 +113,7 @@ class Model(Protocol):
         seed: Seed,
         training: bool = False,
         estimator: "Estimator | None" = None,
+        objective: "Objective | None" = None,
         step: Tensor | None = None,
         num_data: int | None = None,
     ) -> "Evidence":
@@ -120,6 +125,7 @@ class Model(Protocol):
             seed: int32 pair.
             training: whether layers such as dropout behave as in training.
             estimator: which gradient paths to open; by default all of them.
+            objective: that it is for, where that has two sides.
             step: the training step, or `None` in evaluation.
             num_data: number of examples N in the data set, or `None` where it is unknown.
         """
@@ -146,6 +152,8 @@ class Model(Protocol):
         self, num_samples: int | Tensor, seed: Seed, told: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, tfp.distributions.Distribution, Seed]:
         """Returns z ~ p(z | c), `[n, D]` or with conditions `[n, B, D]`, p(x | z, c), and the seed for a draw of x.
+
+        Several latents are drawn one after the other, those first that others are given; z is then a dict.
 
         Args:
             num_samples: n.

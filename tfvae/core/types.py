@@ -16,6 +16,7 @@ ArrayLike: TypeAlias = npt.ArrayLike | tf.Tensor | tf.Variable  # what a public 
 Seed: TypeAlias = tf.Tensor  # int32 pair
 Shape: TypeAlias = tuple[int, ...]
 
+Codes: TypeAlias = ArrayLike | Mapping[str, ArrayLike]  # z of one latent, or of several by name
 Tree: TypeAlias = "Tensor | Mapping[str, Tree] | tuple[Tree, ...] | list[Tree]"  # what tf.nest walks
 Batch: TypeAlias = dict[str, Tensor]  # what is known of B examples, as core/observed.py has it
 Parameters: TypeAlias = dict[str, Any]  # name to tensor; of a flow, name to nested tensors

@@ -226,7 +226,7 @@ def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor) -> tu
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
     context = vae.context(known)
     parameters = vae.posterior.parameters(context)
-    z, _ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
+    z, *_ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
     log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
     draws = (z, log_q, vae.prior(context).log_prob(z))
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)

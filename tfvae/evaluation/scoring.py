@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfvae.checks.data import check_arrays, given
 from tfvae.core import seeds
+from tfvae.core.chain import Chain
 from tfvae.core.errors import InvalidInput, positive_integer, sample_count
 from tfvae.core.graphs import compiled_for
 from tfvae.core.observed import Known, Observed, num_rows
@@ -48,7 +49,7 @@ class Scores(NamedTuple):
     Attributes:
         marginal: log p(x), its standard error and the effective sample size, each `[B]`.
         largest: the largest log weights, `[B, M + 1]`.
-        log_ratio: mean of log q(z | x) - log p(z), `[B]`.
+        log_ratio: mean of log q - log p of each latent, `[B]`.
         bounds: the bound of each rung of the ladder below S, each `[B]`; the first is the ELBO.
         kl: KL(q || p) in closed form, `[B]`, or `None`.
         kl_per_dimension: the same for each dimension, `[B, D]`, or `None` where it does not factorise.
@@ -56,7 +57,7 @@ class Scores(NamedTuple):
 
     marginal: MarginalEstimate
     largest: tf.Tensor
-    log_ratio: tf.Tensor
+    log_ratio: list[tf.Tensor]
     bounds: list[tf.Tensor]
     kl: tf.Tensor | None
     kl_per_dimension: tf.Tensor | None
@@ -197,22 +198,33 @@ def _score(
 ) -> Scores:
     """Returns the scores of examples in normal form; as in `log_prob`, only the densities go through XLA."""
     target = Target(vae, known, jit_compile=True)
-    parameters = target.amortised()
+    q = target.amortised()
 
-    def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        draws = target.of_chunk(parameters, size, stream)
-        return draws.log_weight, draws.log_q - draws.log_prior
+    def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        draws = target.of_chunk(q, size, stream)
+        return draws.log_weight, *(draws.log_q[name] - draws.log_p[name] for name in vae.latents.names)
 
-    kept = [Marginal(), Largest(largest), Mean(), *map(GroupBound, groups)]
+    rates = [Mean(index) for index, _ in enumerate(vae.latents.names)]
+    kept = [Marginal(), Largest(largest), *map(GroupBound, groups), *rates]
     results = accumulate(draw, kept, tf.shape(known["x"])[0], num_samples, chunk, seed)
-    q, p = vae.posterior.distribution(**parameters), vae.prior.distribution(**target.prior)
-    return Scores(*results[:3], results[3:], closed_form_kl(q, p), dimension_kl(q, p))
+    bounds, ratios = results[2 : 2 + len(groups)], results[2 + len(groups) :]
+    return Scores(*results[:2], ratios, bounds, *_closed_forms(vae, target, q))
+
+
+def _closed_forms(vae: VAE, target: Target, q: Chain) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """Returns KL(q || p), `[B]`, and that of each dimension, `[B, D]`; of several latents none is one of x alone."""
+    if vae.latents.several:
+        return None, None
+    (name,) = vae.latents.names
+    of_q = vae.latents.posterior[name].distribution(**q.top[name])
+    of_p = vae.latents.prior[name].distribution(**target.prior[name])
+    return closed_form_kl(of_q, of_p), dimension_kl(of_q, of_p)
 
 
 def _per_example(scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
     """Returns name to `[B]`, `[B, D]` or, of the ladder's bounds, `[B, rungs]`, in float64."""
     scores = tf.nest.map_structure(lambda v: None if v is None else np.asarray(v, np.float64), scores)
-    elbo, rate = scores.bounds[0], scores.log_ratio
+    elbo, rate = scores.bounds[0], sum(scores.log_ratio[1:], scores.log_ratio[0])
     if scores.kl_per_dimension is not None:
         rate = scores.kl_per_dimension.sum(axis=1)
     elif scores.kl is not None:

@@ -16,7 +16,9 @@ import tensorflow_probability as tfp
 
 from tfvae.checks.missing import check_density
 from tfvae.core import seeds, sets
+from tfvae.core.chain import Chain
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number
+from tfvae.core.evidence import total
 from tfvae.core.graphs import compiled
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
@@ -59,12 +61,13 @@ class Annealing:
         from_posterior: bool,
     ) -> None:
         check_density(vae)
-        if vae.posterior.space != sets.REAL:
-            raise InvalidInput(
-                f"a posterior of {sets.REAL.description}, between which Hamiltonian transitions move",
-                f"{type(vae.posterior).__name__}, whose latents are {vae.posterior.space.description}",
-                "Use vae.estimate_log_prob, which needs samples of q(z | x) only.",
-            )
+        for part in vae.latents.posterior.values():
+            if part.space != sets.REAL:
+                raise InvalidInput(
+                    f"a posterior of {sets.REAL.description}, between which Hamiltonian transitions move",
+                    f"{type(part).__name__}, whose latents are {part.space.description}",
+                    "Use vae.estimate_log_prob, which needs samples of q(z | x) only.",
+                )
         self.vae, self.from_posterior = vae, bool(from_posterior)
         self.num_temperatures = positive_integer("num_temperatures", num_temperatures)
         self.num_chains = positive_integer("num_chains", num_chains)
@@ -114,10 +117,10 @@ class Annealing:
     def draw(self, known: Known, chains: int, seed: tf.Tensor) -> tf.Tensor:
         """Returns draws of p_0 for each example, `[chains, B, D]`."""
         stream = seeds.fold(seed, seeds.ANNEALING_START)
+        latents, context = self.vae.latents, self.vae.context(known)
         if self.from_posterior:
-            return self.vae.posterior(self.vae.context(known)).sample(chains, seed=stream)
-        p = self.vae.prior(self.vae.context(known))
-        return p.sample([chains] if self.vae.prior.given else [chains, len(known["x"])], seed=stream)
+            return latents.flat(Chain(latents, context).sample(chains, stream))
+        return latents.flat(latents.sample_prior(context, chains, [len(known["x"])], stream))
 
     def run(
         self, known: Known, z: tf.Tensor, betas: tf.Tensor, steps: tf.Tensor, gain: float, seed: tf.Tensor
@@ -150,15 +153,16 @@ class Annealing:
         Returns:
             Log-weights `[C, B]`, step sizes used `[T - 1, B]` and acceptance rate `[B]`.
         """
-        target = Target(self.vae, known)
-        q = self.vae.posterior(target.context) if self.from_posterior else None
+        target, latents = Target(self.vae, known), self.vae.latents
+        q = target.amortised() if self.from_posterior else None
 
-        def densities(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
+        def densities(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # log p_0(z), log p(x, z) - log p_0(z)
+            z = latents.unflat(flat)
+            log_likelihood, log_prior = target.log_densities(latents.outside(z))
             if q is None:
-                log_likelihood, log_prior = target.log_densities(z)
-                return log_prior, log_likelihood
-            log_joint, log_start = target.log_joint(z), q.log_prob(z)
-            return log_start, log_joint - log_start
+                return total(log_prior.values()), log_likelihood
+            log_start = q.log_prob(z)
+            return log_start, log_likelihood + total(log_prior.values()) - log_start
 
         def log_density(z: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:  # log f_t(z)
             log_start, ratio = densities(z)

@@ -22,7 +22,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
-from tfvae.core.types import Given, Tensor
+from tfvae.core.types import Given, Tensor, Tree
 from tfvae.inference.importance import NUMBER, ROWS_PER_BLOCK, SAMPLES_PER_CHUNK, by_rows
 from tfvae.inference.requests import run
 from tfvae.inference.rows import slices
@@ -111,7 +111,8 @@ class Imputation:
     def _drawn(self, rows: slice, number: int, seed: Tensor) -> Tensor:
         """Returns completed examples of some rows, `[number, R, *event]`."""
         told = tf.nest.map_structure(lambda value: value[rows], self.told)
-        given = (self.mean[rows], self.mask[rows], self.posterior.z[:, rows], self.posterior.log_weight[:, rows], told)
+        z, log_weight = tf.nest.map_structure(lambda value: value[:, rows], self.posterior[:2])
+        given = (self.mean[rows], self.mask[rows], z, log_weight, told)
         parts = enumerate(slices(number, SAMPLES_PER_CHUNK))
         chunks = [
             run(self.vae, _completed, *given, tf.constant(min(SAMPLES_PER_CHUNK, number - part.start)), stream)
@@ -137,7 +138,7 @@ class Imputed(NamedTuple):
     standard_error: Tensor
     effective_sample_size: Tensor
     stddev: Tensor
-    drawn: tuple[Tensor, Tensor]
+    drawn: tuple[Tree, Tensor]
     mask: Tensor
     told: dict[str, Tensor]
 
@@ -178,8 +179,10 @@ def block_imputed(
     z, log_weight = block_weighted(vae, known, num_samples, chunk, seed, jit_compile)
     weight, context = tf.exp(log_weight), vae.context({"condition": known["condition"]})
 
-    def explained(z: Tensor, index: Tensor) -> tuple:
-        p = vae.hidden(context.with_(z=z), seeds.fold(seed, index, seeds.MISSING))  # the points that were weighed
+    def explained(z: Tree, index: Tensor) -> tuple:
+        p = vae.hidden(
+            context.with_(**vae.latents.named(z)), seeds.fold(seed, index, seeds.MISSING)
+        )  # the points that were weighed
         return vae.likelihood.averaged(p), vae.likelihood.deviation(p)
 
     average, variance, error, within = moments(explained, z, weight, chunk)
@@ -190,14 +193,14 @@ def block_imputed(
         standard_error=tf.where(observed, 0.0, tf.sqrt(error * (number / (number - 1)))),
         effective_sample_size=1 / tf.reduce_sum(weight**2, axis=0),
         stddev=tf.where(observed, 0.0, tf.sqrt(within + variance)),
-        drawn=(swapped(z), swapped(log_weight)),
+        drawn=tf.nest.map_structure(swapped, (z, log_weight)),
         mask=observed,
         told=known["condition"],
     )
 
 
 def moments(
-    explained: Callable[[Tensor, Tensor], tuple], z: Tensor, weight: Tensor, chunk: int | Tensor
+    explained: Callable[[Tree, Tensor], tuple], z: Tree, weight: Tensor, chunk: int | Tensor
 ) -> tuple[Any, Any, Any, Tensor]:
     """Returns sum w f, sum w (f - mean)^2, sum w^2 (f - mean)^2, each `[R, ...]` as f is nested, and sum w s^2.
 
@@ -210,11 +213,12 @@ def moments(
         chunk: samples at a time.
     """
     each, heaviest = tf.nest.map_structure, tf.argmax(weight, axis=0)[:, tf.newaxis]
-    about, noise = explained(swapped(tf.gather(swapped(z), heaviest, batch_dims=1)), tf.constant(0))
+    start = each(lambda values: swapped(tf.gather(swapped(values), heaviest, batch_dims=1)), z)
+    about, noise = explained(start, tf.constant(0))
 
     def step(start: Tensor, sums: tuple) -> tuple:
         w = weight[start : start + chunk]
-        values, noise = explained(z[start : start + chunk], start // chunk)
+        values, noise = explained(each(lambda draws: draws[start : start + chunk], z), start // chunk)
         away = each(tf.subtract, values, about)
         of_powers = [each(lambda d, i=i, j=j: weighted_sum(w**i, d**j), away) for i, j in POWERS]
         more = (*of_powers, weighted_sum(w, noise**2))
@@ -242,7 +246,7 @@ def _completed(
     vae: Model,
     mean: Tensor,
     mask: Tensor,
-    z: Tensor,
+    z: Tree,
     log_weight: Tensor,
     told: dict[str, Tensor],
     number: Tensor,
@@ -250,6 +254,6 @@ def _completed(
 ) -> Tensor:
     """Returns draws, `[number, R, *event]`, for one block of examples."""
     drawn = chosen(z, log_weight, number, seeds.fold(seed, seeds.POSTERIOR))
-    context = vae.context({"condition": told}).with_(z=drawn)
+    context = vae.context({"condition": told}).with_(**vae.latents.named(drawn))
     p = vae.hidden(context, seeds.fold(seed, seeds.MISSING))
     return tf.where(mask, mean, p.sample(seed=seeds.fold(seed, seeds.LIKELIHOOD)))

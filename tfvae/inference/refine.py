@@ -10,6 +10,7 @@ a posterior shares among examples (a flow's) stay. (Cremer, Li and Duvenaud 2018
 import dataclasses
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,11 +18,13 @@ import tensorflow_probability as tfp
 
 from tfvae.checks.missing import check_density
 from tfvae.core import seeds
+from tfvae.core.chain import Chain
+from tfvae.core.context import Context
 from tfvae.core.errors import InvalidInput, positive_integer, positive_number, sample_count
 from tfvae.core.graphs import compiled
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
-from tfvae.core.types import ArrayLike
+from tfvae.core.types import ArrayLike, Parameters
 from tfvae.inference.accumulators import Accumulator, Marginal, MarginalEstimate, Statistic, accumulate
 from tfvae.inference.importance import ROWS_PER_BLOCK, chunk_size
 from tfvae.inference.rows import blocks, joined
@@ -32,7 +35,7 @@ logger = logging.getLogger("tfvae")
 ADAM = (0.9, 0.99, 1e-8)  # decays of both moments, and epsilon; the second forgets a bad start soon
 RISE = 0.05  # nats in the last quarter of the steps that are worth a warning
 
-Raw = dict[str, tf.Tensor]
+Raw = dict[str, Any]  # group to [B, ...], of several latents by name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +68,10 @@ class Refined:
 
     @property
     def distribution(self) -> tfp.distributions.Distribution:
-        """The refined q(z | x), batch shape `[B]`."""
+        """The refined q(z | x), batch shape `[B]`, of one latent."""
+        if not self.vae.latents.bare:
+            remedy = "Use refined.log_prob(num_samples), whose proposal it is, or refined.raw[name]."
+            raise InvalidInput("the refined q of one latent as a distribution", "several latents", remedy)
         return self.vae.posterior.distribution(**self.vae.posterior.constrain(**self.raw))
 
     def log_prob(self, num_samples: int, seed: int | tf.Tensor | None = None, verbose: bool = False) -> tf.Tensor:
@@ -111,7 +117,8 @@ class Refined:
         num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
 
         def statistics(known: Known, raw: Raw, seed: tf.Tensor) -> list[Statistic]:
-            target, q = Target(self.vae, known), self.vae.posterior.constrain(**raw)
+            target = Target(self.vae, known)
+            q = of_raw(target, raw)
 
             def draw(size: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
                 return (target.draw(q, size, stream).log_weight,)
@@ -178,10 +185,11 @@ def refine(
 
     def refined(known: Known, seed: tf.Tensor) -> tuple:
         target = Target(vae, known)
-        start = vae.posterior.raw_parameters(target.context)
+        start = raw_start(target)
         found, path = _climb(target, start, steps, rate, num_samples, seeds.fold(seed, seeds.CLIMB))
         means, _ = _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.CHOICE))
-        found = {name: tf.where(_like(means[2] > 0, found[name]), found[name], start[name]) for name in start}
+        better = means[2] > 0
+        found = tf.nest.map_structure(lambda new, old: tf.where(_like(better, new), new, old), found, start)
         return found, _bounds(target, start, found, evaluation_samples, seeds.fold(seed, seeds.REPORT)), path
 
     program = compiled(refined)
@@ -198,12 +206,42 @@ def refine(
 
 def check_posterior(vae: Model) -> None:
     """Raises `InvalidInput` unless the posterior's samples carry gradients."""
-    if not vae.posterior.reparameterized:
-        raise InvalidInput(
-            "a posterior whose samples carry gradients to its parameters, which refinement follows",
-            f"{type(vae.posterior).__name__}, whose samples do not",
-            "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x).",
-        )
+    for part in vae.latents.posterior.values():
+        if not part.reparameterized:
+            raise InvalidInput(
+                "a posterior whose samples carry gradients to its parameters, which refinement follows",
+                f"{type(part).__name__}, whose samples do not",
+                "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x).",
+            )
+
+
+def of_raw(target: Target, raw: Raw) -> Chain:
+    """Returns q(z | x) of raw parameters that each example has of its own.
+
+    Those of a latent below others are what is added to what its network says of the latents above.
+
+    Args:
+        target: of the examples.
+        raw: group to `[B, ...]`, of several latents by name.
+    """
+    latents, named = target.vae.latents, target.vae.latents.named(raw)
+
+    def parameters(name: str, context: Context) -> Parameters:
+        part, own = latents.posterior[name], named[name]
+        if latents.above[name]:
+            own = {key: value + own.get(key, 0.0) for key, value in part.raw_parameters(context).items()}
+        return part.constrain(**own)
+
+    return Chain(latents, target.context, parameters=parameters)
+
+
+def raw_start(target: Target) -> Raw:
+    """Returns the raw parameters of the encoder; of latents below others nothing is added to them."""
+    latents, rows, found = target.vae.latents, tf.shape(target.known["x"])[0], {}
+    for name, part in latents.posterior.items():
+        zeros = {key: tf.zeros([rows, *shape]) for key, shape in part.head_shapes().items()}
+        found[name] = zeros if latents.above[name] else part.raw_parameters(target.context)
+    return latents.outside(found)
 
 
 def _climb(
@@ -217,8 +255,7 @@ def _climb(
     def step(t: tf.Tensor, raw: Raw, first: Raw, second: Raw, mean: Raw, path: tf.TensorArray) -> tuple:
         with tf.GradientTape() as tape:
             tape.watch(raw)
-            q = target.vae.posterior.constrain(**raw)
-            draws = target.draw(q, num_samples, seeds.fold(seed, t), path=True)
+            draws = target.draw(of_raw(target, raw), num_samples, seeds.fold(seed, t), held=True)
             elbo = tf.reduce_mean(draws.log_weight, axis=0)
         gradient, t1 = tape.gradient(elbo, raw), tf.cast(t + 1, tf.float32)
         first = each(lambda m, g: decay * m + (1 - decay) * g, first, gradient)
@@ -241,7 +278,7 @@ def _bounds(target: Target, start: Raw, refined: Raw, num_samples: int, seed: tf
     Means of log-weights: near the posterior they have less noise than a bound with the KL in closed form.
     """
     chunk = chunk_size(num_samples)
-    both = [target.vae.posterior.constrain(**raw) for raw in (start, refined)]
+    both = [of_raw(target, raw) for raw in (start, refined)]
 
     def step(index: tf.Tensor, count: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor) -> tuple:
         before, after = (target.draw(q, chunk, seeds.fold(seed, index)).log_weight for q in both)

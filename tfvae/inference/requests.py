@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from tfvae.checks.data import given
 from tfvae.checks.values import check_all_values, inside
+from tfvae.core.chain import Chain
 from tfvae.core.graphs import compiled_for
 from tfvae.core.model import Model
 from tfvae.core.observed import Known, Observed
 from tfvae.core.reading import is_read_in_parts
 from tfvae.core.sets import REAL, ValueSet
-from tfvae.core.types import Given, Parameters, Seed, Tensor
+from tfvae.core.types import Given, Parameters, Seed, Tensor, Tree
 from tfvae.inference.rows import is_array, joined, pieces
 from tfvae.inference.target import Target
 
@@ -79,26 +80,33 @@ def run(vae: Model, function: Callable[..., Any], *tensors: Any) -> Any:
     return compiled_for(vae, function, reduce_retracing=True)(*tensors)
 
 
-def encoded(vae: Model, known: Known, training: bool = False) -> Parameters:
-    """Returns the parameters of q(z | x), each `[B, ...]`."""
-    return vae.posterior.parameters(vae.context(known, training), training=training)
+def encoded(vae: Model, known: Known) -> dict[str, Parameters]:
+    """Returns the parameters of q of each latent by name, each `[B, ...]`, at the centers of those above."""
+    chain = Chain(vae.latents, vae.context(known))
+    context = chain.center()
+    return {n: chain.top[n] if n in chain.top else chain.parameters(n, context) for n in vae.latents.posterior}
 
 
-def decoded(vae: Model, z: Tensor, told: Mapping[str, Tensor]) -> Parameters:
+def normalised(vae: Model, known: Known) -> Known:
+    """Returns what is known in normal form."""
+    del vae
+    return known
+
+
+def decoded(vae: Model, z: Tree, told: Mapping[str, Tensor]) -> Parameters:
     """Returns the parameters of p(x | z, c) for raw conditions c, of z's leading shape."""
     context = vae.context({"condition": vae.encoded_conditions(told)})
-    return vae.likelihood.parameters(context.with_(z=z))
+    return vae.likelihood.parameters(context.with_(**vae.latents.named(z)))
 
 
 def reconstructed(vae: Model, known: Known, training: bool = False) -> Tensor:
     """Returns the point of p(x | z), `[B, ...]`, at the one z that stands for q(z | x)."""
-    context = vae.context(known, training)
-    z = vae.posterior.center(vae.posterior.parameters(context, training=training))
-    parameters = vae.likelihood.parameters(context.with_(z=z), training=training)
+    context = Chain(vae.latents, vae.context(known, training), training).center()
+    parameters = vae.likelihood.parameters(context, training=training)
     return vae.likelihood.point(vae.likelihood.distribution(**parameters))
 
 
-def log_joint(vae: Model, known: Known, z: Tensor) -> Tensor:
+def log_joint(vae: Model, known: Known, z: Tree) -> Tensor:
     """Returns log p(x, z) in nats, `[B]` or `[S, B]`."""
     return Target(vae, known).log_joint(z)
 

@@ -12,39 +12,44 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfvae.core.chain import Chain
+from tfvae.core.evidence import total
+from tfvae.core.joint import said
+from tfvae.core.latent import Latent
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import MISSING, POSTERIOR, fold
-from tfvae.core.types import Parameters
+from tfvae.core.types import Parameters, Tensor, Tree
 
 
 class Draws(NamedTuple):
     """S samples of z for each of B examples, and their log-densities in nats.
 
     Attributes:
-        z: the samples, `[S, B, ...]`.
+        z: the samples, `[S, B, ...]`, of several latents by name.
         log_likelihood: log p(x | z), `[S, B]`.
-        log_prior: log p(z), `[S, B]`.
-        log_q: log q(z | x), `[S, B]`.
+        log_p: name to log p(z_f | parents), `[S, B]`.
+        log_q: name to log q(z_f | x, parents), `[S, B]`.
     """
 
-    z: tf.Tensor
-    log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_q: tf.Tensor
+    z: Tree
+    log_likelihood: Tensor
+    log_p: dict[str, Tensor]
+    log_q: dict[str, Tensor]
 
     @property
-    def log_weight(self) -> tf.Tensor:
+    def log_weight(self) -> Tensor:
         """Log importance weight log p(x, z) - log q(z | x), `[S, B]`."""
-        return tf.add_n([self.log_likelihood, self.log_prior]) - self.log_q  # graphs reorder +, which moves a last bit
+        log_prior, log_q = total(self.log_p.values()), total(self.log_q.values())
+        return tf.add_n([self.log_likelihood, log_prior]) - log_q  # graphs reorder +, which moves a last bit
 
 
 class Target:
-    """p(x, z) of B examples; the prior's parameters are computed once.
+    """p(x, z) of B examples; the parameters of priors that hang on no other latent are computed once.
 
     Attributes:
         context: what parts are given of the examples.
-        prior: the parameters of p(z).
+        prior: name to the parameters of p(z_f) of these latents.
 
     Args:
         vae: the model.
@@ -55,53 +60,57 @@ class Target:
 
     def __init__(self, vae: Model, known: Known, anew: bool = False, jit_compile: bool = False) -> None:
         self.vae, self.known, self.context = vae, known, vae.context(known)
-        self.prior = vae.prior.parameters(self.context)
+        parts = vae.latents.prior
+        self.prior = {name: self.context[said(name)] for name in parts if not vae.latents.prior_above[name]}
         jit_compile = jit_compile and vae.missingness is None
-        made = None if anew or jit_compile else vae.prior.distribution(**self.prior)
+        once = {} if anew or jit_compile else {n: parts[n].distribution(**given) for n, given in self.prior.items()}
 
         def densities(
-            target: tf.Tensor, z: tf.Tensor, prior: Parameters, seed: tf.Tensor | None
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            p = vae.prior.distribution(**prior) if made is None else made
-            explained: Known = {**known, "target": target}
-            return vae.log_likelihood(explained, self.context.with_(z=z), seed), p.log_prob(z)
+            target: Tensor, z: Tree, prior: dict[str, Parameters], seed: Tensor | None
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            named = vae.latents.named(z)
+            context = self.context.with_(**named)
+
+            def log_p(name: str, part: Latent) -> Tensor:
+                given = prior[name] if name in prior else context[said(name)]
+                return (once[name] if name in once else part.distribution(**given)).log_prob(named[name])
+
+            log_prior = {name: log_p(name, part) for name, part in parts.items()}
+            return vae.log_likelihood({**known, "target": target}, context, seed), log_prior
 
         self._densities = tf.function(densities, jit_compile=True) if jit_compile else densities
 
-    def amortised(self) -> Parameters:
-        """Returns the parameters of q(z | x) as the encoder says."""
-        return self.vae.posterior.parameters(self.context)
+    def amortised(self) -> Chain:
+        """Returns q(z | x) as the encoder says."""
+        return Chain(self.vae.latents, self.context)
 
-    def log_densities(self, z: tf.Tensor, seed: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns log p(x | z) and log p(z), each `[S, B]`, of z `[S, B, ...]`; a missingness needs a seed."""
+    def log_densities(self, z: Tree, seed: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns log p(x | z), and log p(z_f | parents) by name, `[S, B]` of z `[S, B, ...]`; see `log_likelihood`."""
         return self._densities(self.known["target"], z, self.prior, None if self.vae.missingness is None else seed)
 
-    def log_joint(self, z: tf.Tensor) -> tf.Tensor:
+    def log_joint(self, z: Tree) -> Tensor:
         """Returns log p(x, z), `[S, B]`, of z `[S, B, ...]`, or of `[S, 1, ...]` for all examples alike."""
         log_likelihood, log_prior = self.log_densities(z)
-        return log_likelihood + log_prior
+        return log_likelihood + total(log_prior.values())
 
     def draw(
-        self,
-        q: Parameters,
-        num_samples: int | tf.Tensor,
-        seed: tf.Tensor,
-        path: bool = False,
-        missing: tf.Tensor | None = None,
+        self, q: Chain, num_samples: int | Tensor, seed: Tensor, held: bool = False, missing: Tensor | None = None
     ) -> Draws:
         """Returns S draws of q(z | x) and their densities.
 
         Args:
-            q: the parameters of q(z | x), from the encoder or anywhere else.
+            q: of the examples, from the encoder or anywhere else.
             num_samples: S.
             seed: int32 pair.
-            path: let the gradient of log q flow through z only.
+            held: let the gradient of log q flow through z only.
             missing: int32 pair of the points that stand for missing cells, which a missingness needs.
         """
-        z, log_q = self.vae.posterior.sample_and_log_prob(q, num_samples, seed, path=path)
-        return Draws(z, *self.log_densities(z, missing), log_q)
+        drawn = q.draw(num_samples, seed)
+        drawn = q.held(drawn) if held else drawn
+        z = self.vae.latents.outside({name: found.z for name, found in drawn.of.items()})
+        return Draws(z, *self.log_densities(z, missing), drawn.log_q)
 
-    def of_chunk(self, q: Parameters, num_samples: int | tf.Tensor, stream: tf.Tensor) -> Draws:
+    def of_chunk(self, q: Chain, num_samples: int | Tensor, stream: Tensor) -> Draws:
         """Returns S draws of one chunk, whose seed is `stream`."""
         missing = fold(stream, MISSING)
         return self.draw(q, num_samples, fold(stream, POSTERIOR), missing=missing)

@@ -9,7 +9,7 @@ all of them are kept, S B D numbers. (Owen 2013, chapter 9; Rubin 1988 for draws
 
 import numbers
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
-from tfvae.core.types import Given
+from tfvae.core.types import Given, Tree
 from tfvae.inference.accumulators import Kept, accumulate
 from tfvae.inference.importance import by_rows, sampler
 
@@ -26,7 +26,7 @@ class Weighted(NamedTuple):
     """S weighted draws of z for each of B examples, which stand for p(z | x).
 
     Attributes:
-        z: the draws, `[S, B, *latent]`.
+        z: the draws, `[S, B, *latent]`, of several latents by name.
         log_weight: normalised, `[S, B]`: log sum_s exp = 0.
         effective_sample_size: how many equally weighted draws carry as much information, `[B]`, from 1 to S.
 
@@ -37,19 +37,20 @@ class Weighted(NamedTuple):
         >>> share_above = posterior.mean(lambda z: tf.cast(z > 0, tf.float32))
     """
 
-    z: tf.Tensor
+    z: Tree
     log_weight: tf.Tensor
     effective_sample_size: tf.Tensor
 
-    def mean(self, f: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Tensor:
-        """Returns E[f(z) | x] ~ sum_s w_s f(z_s), `[B, ...]`.
+    def mean(self, f: Callable[[Tree], Tree] = lambda z: z) -> Tree:
+        """Returns E[f(z) | x] ~ sum_s w_s f(z_s), `[B, ...]`, of each tensor that f gives.
 
         Args:
             f: from z, `[S, B, *latent]`, to `[S, B, ...]`; by default z itself.
         """
-        return weighted_sum(tf.exp(self.log_weight), f(self.z))
+        weight = tf.exp(self.log_weight)
+        return tf.nest.map_structure(lambda values: weighted_sum(weight, values), f(self.z))
 
-    def quantile(self, q: float, f: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Tensor:
+    def quantile(self, q: float, f: Callable[[Tree], Tree] = lambda z: z) -> Tree:
         """Returns the smallest f(z_s) at or below which a share q of the weight lies, elementwise, `[B, ...]`.
 
         Args:
@@ -61,14 +62,9 @@ class Weighted(NamedTuple):
         """
         if isinstance(q, bool) or not isinstance(q, numbers.Real) or not 0 <= q <= 1:
             raise InvalidInput("q to be a number from 0 to 1", f"q={q!r}", "Pass for example 0.5, the median.")
-        values, take = f(self.z), tf.experimental.numpy.take_along_axis
-        order = tf.argsort(values, axis=0)
-        weight = tf.cast(tf.exp(tf.broadcast_to(_beside(self.log_weight, values), tf.shape(values))), tf.float64)
-        below = tf.cumsum(take(weight, order, axis=0), axis=0)
-        place = tf.reduce_sum(tf.cast(below < q * below[-1:], tf.int32), axis=0, keepdims=True)
-        return take(take(values, order, axis=0), place, axis=0)[0]
+        return tf.nest.map_structure(lambda values: weighted_quantile(self.log_weight, values, q), f(self.z))
 
-    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+    def sample(self, num_samples: int, seed: int | tf.Tensor | None = None) -> Tree:
         """Returns z that are drawn by their weights, with replacement, `[num_samples, B, *latent]`.
 
         Args:
@@ -86,15 +82,16 @@ def weighted_rows(vae: Model, x: Given, num_samples: int, seed: tf.Tensor) -> We
     return with_size(*by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples)))
 
 
-def weighted_specs(vae: Model, num_samples: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+def weighted_specs(vae: Model, num_samples: int) -> tuple[Any, tf.TensorSpec]:
     """Returns the specs of z and log w, rows first, `[B, S, ...]`."""
-    return tf.TensorSpec([None, num_samples, *vae.posterior.latent_shape]), tf.TensorSpec([None, num_samples])
+    z = {name: tf.TensorSpec([None, num_samples, *shape]) for name, shape in vae.latents.shapes.items()}
+    return vae.latents.outside(z), tf.TensorSpec([None, num_samples])
 
 
-def with_size(z: tf.Tensor, log_weight: tf.Tensor) -> Weighted:
+def with_size(z: Tree, log_weight: tf.Tensor) -> Weighted:
     """Returns weighted draws of normalised log weights, both rows first, `[B, S, ...]`."""
     log_weight = swapped(log_weight)
-    return Weighted(swapped(z), log_weight, tf.exp(-tf.reduce_logsumexp(2 * log_weight, axis=0)))
+    return Weighted(tf.nest.map_structure(swapped, z), log_weight, tf.exp(-tf.reduce_logsumexp(2 * log_weight, axis=0)))
 
 
 def block_weighted(
@@ -104,7 +101,7 @@ def block_weighted(
     chunk: int | tf.Tensor,
     seed: tf.Tensor,
     jit_compile: bool = False,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[Tree, tf.Tensor]:
     """Returns z, `[S, R, *latent]`, and normalised log weights, `[S, R]`, of one block of examples, inside a graph.
 
     Args:
@@ -117,13 +114,14 @@ def block_weighted(
     """
     draw = sampler(vae, known, jit_compile)
 
-    def drawn(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def drawn(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, ...]:
         draws = draw(size, stream)
-        return draws.log_weight, draws.z
+        return draws.log_weight, *vae.latents.named(draws.z).values()
 
-    kept, rows = Kept(vae.posterior.latent_shape), tf.shape(known["x"])[0]
+    kept, rows = Kept(*vae.latents.shapes.values()), tf.shape(known["x"])[0]
     values: tuple[tf.Tensor, ...] = accumulate(drawn, [kept], rows, num_samples, chunk, seed)[0]
-    log_weight, z = values
+    log_weight, *found = values
+    z = vae.latents.outside(dict(zip(vae.latents.names, found, strict=True)))
     return z, log_weight - tf.reduce_logsumexp(log_weight, axis=0)
 
 
@@ -132,12 +130,21 @@ def weighted_sum(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.math.multiply_no_nan(values, _beside(weight, values)), axis=0)
 
 
-def chosen(z: tf.Tensor, log_weight: tf.Tensor, number: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def weighted_quantile(log_weight: tf.Tensor, values: tf.Tensor, q: float) -> tf.Tensor:
+    """Returns the smallest of values `[S, B, ...]` at or below which a share q of the weight lies, `[B, ...]`."""
+    take, order = tf.experimental.numpy.take_along_axis, tf.argsort(values, axis=0)
+    weight = tf.cast(tf.exp(tf.broadcast_to(_beside(log_weight, values), tf.shape(values))), tf.float64)
+    below = tf.cumsum(take(weight, order, axis=0), axis=0)
+    place = tf.reduce_sum(tf.cast(below < q * below[-1:], tf.int32), axis=0, keepdims=True)
+    return take(take(values, order, axis=0), place, axis=0)[0]
+
+
+def chosen(z: Tree, log_weight: tf.Tensor, number: int | tf.Tensor, seed: tf.Tensor) -> Tree:
     """Returns z, `[number, B, ...]`, that are drawn by their weights from S of them."""
     below = tf.cumsum(swapped(tf.exp(log_weight)), axis=1)
     height = below[:, -1:] * seeds.uniform([tf.shape(below)[0], number], seed)
     place = tf.minimum(tf.searchsorted(below, height, side="right"), tf.shape(below)[1] - 1)
-    return swapped(tf.gather(swapped(z), place, batch_dims=1))
+    return tf.nest.map_structure(lambda values: swapped(tf.gather(swapped(values), place, batch_dims=1)), z)
 
 
 def swapped(values: tf.Tensor) -> tf.Tensor:
@@ -145,9 +152,8 @@ def swapped(values: tf.Tensor) -> tf.Tensor:
     return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
 
 
-def _rows_first(*inputs: Given, **settings: Given) -> tuple[tf.Tensor, tf.Tensor]:
-    z, log_weight = block_weighted(*inputs, **settings)
-    return swapped(z), swapped(log_weight)
+def _rows_first(*inputs: Given, **settings: Given) -> tuple[Tree, tf.Tensor]:
+    return tf.nest.map_structure(swapped, block_weighted(*inputs, **settings))
 
 
 def _beside(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ GECO            max -KL - lambda (distortion - target),  lambda <- lambda exp(ra
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.evidence import Evidence
+from tfvae.core.joint import ALONE
 from tfvae.core.seeds import SHUFFLED_CODES, fold, uniform
 from tfvae.core.types import Config, Shape, Tensor
 from tfvae.objectives.base import Objective
@@ -36,6 +37,7 @@ class DensityRatio(Term):
         weight: of the penalty (gamma in the paper), a number or a schedule.
         units: hidden widths of the critic; the paper has six layers of 1000.
         learning_rate: of the critic.
+        of: the name of the latent, where there are several.
 
     Raises:
         InvalidInput: see `Term`.
@@ -52,14 +54,16 @@ class DensityRatio(Term):
         weight: float | Schedule = 1.0,
         units: Sequence[int] = (256, 256, 256),
         learning_rate: float = 1e-4,
+        of: str = ALONE,
     ) -> None:
-        super().__init__(objective, weight)
+        super().__init__(objective, weight, of)
         self.units, self.learning_rate = tuple(units), checked("learning_rate", learning_rate)
         self.critic = Critic(self.units, self.learning_rate)
 
-    def build(self, latent_shape: Shape) -> None:
+    def build(self, shapes: Mapping[str, Shape]) -> None:
         """Creates the critic's weights."""
-        super().build(latent_shape)
+        super().build(shapes)
+        latent_shape = self.latent(shapes)
         if len(latent_shape) != 1 or latent_shape[0] < 2:
             remedy = "Total correlation is about dependence between real dimensions: use a latent_dim of at least 2."
             raise InvalidInput("z with at least two real dimensions", f"shape {latent_shape}", remedy)
@@ -72,12 +76,12 @@ class DensityRatio(Term):
 
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the critic's estimate of the total correlation, a scalar in nats."""
-        return evidence.mean(self.critic(evidence.z[0]))
+        return evidence.mean(self.critic(self.latent(evidence.factors).z[0]))
 
     def update(self, evidence: Evidence) -> None:
         """Takes one gradient step of the critic."""
         super().update(evidence)
-        z, weight = tf.stop_gradient(evidence.z[0]), example_weights(evidence)
+        z, weight = tf.stop_gradient(self.latent(evidence.factors).z[0]), example_weights(evidence)
         rows = by_weight(replicas.gathered(z), replicas.gathered(weight))
         shuffled = self.shuffled(rows, fold(evidence.seed, SHUFFLED_CODES))
         self.critic.learn(z, replicas.own(shuffled, tf.shape(z)[0]), weight)
@@ -178,8 +182,9 @@ class GECO(Objective):
         )
         self.controller = Multiplier(self.initial)
 
-    def build(self, latent_shape: Shape) -> None:
+    def build(self, shapes: Mapping[str, Shape]) -> None:
         """Creates the multiplier."""
+        del shapes
         self.controller.build(None)
 
     @property

@@ -1,6 +1,7 @@
 """The interface of objectives: evidence -> bound, `[B]` in nats."""
 
 import abc
+from collections.abc import Mapping
 
 import keras
 
@@ -79,9 +80,9 @@ class Objective(abc.ABC):
         del evidence
         return {}
 
-    def build(self, latent_shape: Shape) -> None:
-        """Creates the objective's own state, if it has any, for z of shape `[B, *latent_shape]`; idempotent."""
-        del latent_shape
+    def build(self, shapes: Mapping[str, Shape]) -> None:
+        """Creates the objective's own state, if it has any, for latents of these shapes by name; idempotent."""
+        del shapes
 
     @property
     def layers(self) -> list[keras.layers.Layer]:

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.evidence import Evidence
+from tfvae.core.evidence import Evidence, total
 from tfvae.core.types import Config, Tensor
 from tfvae.objectives.base import LogWeightObjective, Objective
 from tfvae.schedules import Schedule, at, checked
@@ -35,6 +35,7 @@ class ELBO(Objective):
         L = 1/S sum_s log p(x | z_s) - beta R
         R = KL(q(z | x) || p(z))                                      by default
         R = sum_d max(free_bits, mean_B KL_d)                         with free bits
+        R = sum_f max(layer_free_bits, mean_B KL_f)                   with free bits for each of several latents
         R = |mean_B KL - capacity|                                    with a capacity
 
     The KL is in closed form where there is one, else the mean of log q - log p over the same samples. Any number may be
@@ -45,10 +46,11 @@ class ELBO(Objective):
         num_samples: samples S for each example.
         free_bits: nats that each latent dimension may use without a penalty; needs a KL that factorises.
         capacity: nats that the rate is drawn towards.
+        layer_free_bits: nats that each latent of a `Joint`, all its dimensions together, may use without a penalty.
 
     Raises:
-        InvalidInput: if a number is negative or not finite, `num_samples` is not a whole number of at least 1, or both
-            free bits and a capacity are given.
+        InvalidInput: if a number is negative or not finite, `num_samples` is not a whole number of at least 1, or more
+            than one of free bits, those of layers and a capacity are given.
 
     Reference:
         Kingma and Welling 2014, equation 7; beta: Higgins et al. 2017, equation 4; free bits: Kingma et al. 2016,
@@ -65,13 +67,16 @@ class ELBO(Objective):
         num_samples: int = 1,
         free_bits: float | Schedule = 0.0,
         capacity: float | Schedule | None = None,
+        layer_free_bits: float | Schedule = 0.0,
     ) -> None:
         self.beta = checked("beta", beta)
         self.num_samples = positive_integer("num_samples", num_samples)
         self.free_bits = checked("free_bits", free_bits)
         self.capacity = None if capacity is None else checked("capacity", capacity)
-        if self.free_bits != 0.0 and capacity is not None:
-            raise InvalidInput("free_bits or a capacity", "both", "Both limit the rate: pass one of them.")
+        self.layer_free_bits = checked("layer_free_bits", layer_free_bits)
+        if (self.free_bits != 0.0) + (self.layer_free_bits != 0.0) + (capacity is not None) > 1:
+            received, remedy = "more than one", "All limit the rate: pass one of them."
+            raise InvalidInput("free_bits, layer_free_bits or a capacity", received, remedy)
 
     def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the bound for each example, `[B]` in nats."""
@@ -82,6 +87,10 @@ class ELBO(Objective):
         if self.capacity is not None:
             excess = evidence.mean(evidence.rate) - at(self.capacity, evidence.step)
             return tf.abs(excess) + tf.zeros_like(evidence.rate)
+        if self.layer_free_bits != 0.0:
+            floor = at(self.layer_free_bits, evidence.step)
+            rates = [tf.maximum(floor, evidence.mean(factor.rate)) for factor in evidence.factors.values()]
+            return total(rates) + tf.zeros_like(evidence.rate)
         if self.free_bits == 0.0:
             return evidence.rate
         if evidence.kl_per_dimension is None:
@@ -99,7 +108,7 @@ class ELBO(Objective):
 
     def of_log_weight(self, log_weight: Tensor) -> Tensor | None:
         """Returns the mean over samples, `[B]`; `None` with free bits or a capacity, which couple examples."""
-        plain = self.capacity is None and self.free_bits == 0.0
+        plain = self.capacity is None and self.free_bits == 0.0 and self.layer_free_bits == 0.0
         return tf.reduce_mean(log_weight, axis=0) if plain else None
 
     def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
@@ -122,6 +131,7 @@ class ELBO(Objective):
             "num_samples": self.num_samples,
             "free_bits": self.free_bits,
             "capacity": self.capacity,
+            **({} if self.layer_free_bits == 0.0 else {"layer_free_bits": self.layer_free_bits}),
         }
 
 

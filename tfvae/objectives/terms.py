@@ -12,18 +12,24 @@ of all replicas, j.
 
 import abc
 import math
+from collections.abc import Mapping
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae.core import replicas
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
+from tfvae.core.joint import ALONE
 from tfvae.core.seeds import PRIOR_DRAWS, fold
 from tfvae.core.types import Config, Shape, Tensor
 from tfvae.distributions.kl import factors
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, at, checked
+
+T = TypeVar("T")
 
 
 class Term(Objective):
@@ -32,18 +38,20 @@ class Term(Objective):
     Args:
         objective: the bound to wrap, another term included.
         weight: of the penalty, a number or a schedule.
+        of: the name of the latent, where there are several.
 
     Raises:
-        InvalidInput: if `objective` is not an objective with one bound, or `weight` is negative or not finite.
+        InvalidInput: if `objective` is not an objective with one bound, or `weight` is negative or not finite; in
+            `compile` if the model does not have the latent, or it hangs on others and the penalty cannot.
     """
 
     name: str
 
-    def __init__(self, objective: Objective, weight: float | Schedule = 1.0) -> None:
+    def __init__(self, objective: Objective, weight: float | Schedule = 1.0, of: str = ALONE) -> None:
         if not isinstance(objective, Objective) or objective.inference is not objective:
             remedy = "Wrap for example tfvae.objectives.ELBO()."
             raise InvalidInput("an objective with one bound to wrap", f"{objective!r}", remedy)
-        self.objective, self.weight = objective, checked("weight", weight)
+        self.objective, self.weight, self.of = objective, checked("weight", weight), of
         self.num_samples = objective.num_samples
 
     def __call__(self, evidence: Evidence) -> Tensor:
@@ -53,6 +61,13 @@ class Term(Objective):
     @abc.abstractmethod
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the penalty before its weight, a scalar."""
+
+    def latent(self, values: Mapping[str, T]) -> T:
+        """Returns what belongs to the latent that is penalised."""
+        if self.of not in values:
+            remedy = f"Pass {type(self).__name__}(..., of={next(iter(values))!r})."
+            raise InvalidInput(f"a latent of the model: {', '.join(values)}", f"of={self.of!r}", remedy)
+        return values[self.of]
 
     def of_log_weight(self, log_weight: Tensor) -> None:
         """Returns `None`: the penalty couples the examples of a batch."""
@@ -67,9 +82,9 @@ class Term(Objective):
         """Returns the weighted penalties by name, those of wrapped terms included."""
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
 
-    def build(self, latent_shape: Shape) -> None:
+    def build(self, shapes: Mapping[str, Shape]) -> None:
         """Creates the state of the wrapped objective."""
-        self.objective.build(latent_shape)
+        self.objective.build(shapes)
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -93,13 +108,14 @@ class Term(Objective):
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
-        return {"objective": self.objective, "weight": self.weight}
+        of = {} if self.of == ALONE else {"of": self.of}
+        return {"objective": self.objective, "weight": self.weight, **of}
 
 
 def example_weights(evidence: Evidence) -> Tensor:
     """Returns the weights of the examples, `[B]`: ones where none were given, or where all of the batch are zero."""
     if evidence.weight is None:
-        return tf.ones(tf.shape(evidence.z)[1:2])
+        return tf.ones(tf.shape(evidence.log_likelihood)[1:2])
     any_counts = replicas.total(tf.reduce_sum(evidence.weight)) > 0
     return tf.where(any_counts, evidence.weight, 1.0)
 
@@ -132,7 +148,15 @@ class MinibatchWeighted:
         return tf.broadcast_to(row, [tf.size(weight)] * 2)
 
 
-def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, Tensor]:
+def alone(distribution: tfp.distributions.Distribution, latent: str) -> tfp.distributions.Distribution:
+    """Returns the distribution; raises `InvalidInput` if it is one for each sample of another latent."""
+    if distribution.batch_shape.rank > 1:
+        remedy = "Penalise a latent at the top, or use DensityRatio, which needs samples of q(z) only."
+        raise InvalidInput(f"{latent} to hang on no other latent, for this penalty", "one that does", remedy)
+    return distribution
+
+
+def decomposition(evidence: Evidence, weights: type = Stratified, of: str = ALONE) -> dict[str, Tensor]:
     """Splits the rate of a batch in three: KL = index-code mutual information + total correlation + dimension-wise KL.
 
         I(n; z) = E[log q(z | n) - log q(z)]    TC = E[log q(z) - sum_d log q(z_d)]    sum_d E[log q(z_d) - log p(z_d)]
@@ -140,6 +164,7 @@ def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, T
     Args:
         evidence: of a posterior and a prior that factorise over latent dimensions; its first sample of z is used.
         weights: `Stratified` or `MinibatchWeighted`.
+        of: the name of the latent, where there are several.
 
     Returns:
         `mutual_information`, `total_correlation` and `dimension_wise_kl`, scalars in nats.
@@ -150,14 +175,15 @@ def decomposition(evidence: Evidence, weights: type = Stratified) -> dict[str, T
     Reference:
         Chen et al. 2018, "Isolating Sources of Disentanglement", equation 2.
     """
-    q, p = factors(evidence.posterior), factors(evidence.prior)
+    latent = evidence.factors[of]
+    q, p = factors(alone(latent.q, of)), factors(alone(latent.p, of))
     if q is None or p is None:
         remedy = "Use DiagonalNormal with StandardNormal, or MaximumMeanDiscrepancy."
         raise InvalidInput("posterior and prior that factorise over dimensions", "one that does not", remedy)
     if evidence.num_data is None:
         remedy = "Pass an array, or a tf.data.Dataset of known cardinality."
         raise InvalidInput("a data set of known size N", "a stream of unknown length", remedy)
-    z, num_data = evidence.z[0], tf.cast(evidence.num_data, tf.float32)
+    z, num_data = latent.z[0], tf.cast(evidence.num_data, tf.float32)
     rows = tf.shape(z)[0]
     pairs = replicas.gathered(q).log_prob(z[:, tf.newaxis])  # [i, j, D]: log q(z_id | x_j)
     log_weights = weights.log_weights(replicas.gathered(example_weights(evidence)), num_data)
@@ -182,6 +208,7 @@ class TotalCorrelation(Term):
         objective: the bound to wrap.
         weight: of the penalty, a number or a schedule.
         minibatch_weighted: estimate q(z) by `MinibatchWeighted` in place of `Stratified`.
+        of: the name of the latent, where there are several.
 
     Raises:
         InvalidInput: see `Term` and `decomposition`.
@@ -192,14 +219,21 @@ class TotalCorrelation(Term):
 
     name = "total_correlation"
 
-    def __init__(self, objective: Objective, weight: float | Schedule = 1.0, minibatch_weighted: bool = False) -> None:
-        super().__init__(objective, weight)
+    def __init__(
+        self,
+        objective: Objective,
+        weight: float | Schedule = 1.0,
+        minibatch_weighted: bool = False,
+        of: str = ALONE,
+    ) -> None:
+        super().__init__(objective, weight, of)
         self.minibatch_weighted = bool(minibatch_weighted)
 
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the total correlation, a scalar in nats."""
         weights = MinibatchWeighted if self.minibatch_weighted else Stratified
-        return decomposition(evidence, weights)["total_correlation"]
+        self.latent(evidence.factors)
+        return decomposition(evidence, weights, self.of)["total_correlation"]
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -219,6 +253,7 @@ class MaximumMeanDiscrepancy(Term):
     Args:
         objective: the bound to wrap.
         weight: of the penalty, a number or a schedule.
+        of: the name of the latent, where there are several.
 
     Raises:
         InvalidInput: see `Term`.
@@ -232,10 +267,11 @@ class MaximumMeanDiscrepancy(Term):
 
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the squared discrepancy, a scalar."""
-        z = tf.reshape(evidence.z[0], [-1, math.prod(evidence.z.shape[2:])])
-        own = evidence.prior.batch_shape.rank > 0  # p(z | c) of each example
+        latent = self.latent(evidence.factors)
+        z, p = tf.reshape(latent.z[0], [-1, math.prod(latent.z.shape[2:])]), alone(latent.p, self.of)
+        own = p.batch_shape.rank > 0  # p(z | c) of each example
         number = () if own else tf.shape(z)[0]
-        u = tf.reshape(evidence.prior.sample(number, seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
+        u = tf.reshape(p.sample(number, seed=fold(evidence.seed, PRIOR_DRAWS)), tf.shape(z))
         w, ones = example_weights(evidence), tf.ones(tf.shape(z)[:1])
 
         def total(values: Tensor) -> Tensor:
@@ -270,6 +306,7 @@ class MomentMatching(Term):
         weight: of the off-diagonal part, a number or a schedule.
         diagonal_ratio: weight of the diagonal relative to the off-diagonal part; the paper has 10 for I and 1 for II.
         of_means: match the covariance of the means (DIP-VAE-I) in place of that of z (DIP-VAE-II).
+        of: the name of the latent, where there are several.
 
     Raises:
         InvalidInput: see `Term`; in `compile` if the posterior has no mean or variance.
@@ -286,13 +323,14 @@ class MomentMatching(Term):
         weight: float | Schedule = 1.0,
         diagonal_ratio: float = 1.0,
         of_means: bool = False,
+        of: str = ALONE,
     ) -> None:
-        super().__init__(objective, weight)
+        super().__init__(objective, weight, of)
         self.diagonal_ratio, self.of_means = checked("diagonal_ratio", diagonal_ratio), bool(of_means)
 
     def penalty(self, evidence: Evidence) -> Tensor:
         """Returns the squared distance of the covariance from the identity, a scalar."""
-        q = evidence.posterior
+        q = alone(self.latent(evidence.factors).q, self.of)
         try:
             mean, variance = q.mean(), q.variance()
         except NotImplementedError as error:

@@ -4,6 +4,7 @@ Posterior            what all of them are, and what one of your own extends
 DiagonalNormal       real vectors: independent dimensions
 LowRankNormal        real vectors: dimensions that a few factors correlate
 FullNormal           real vectors: any covariance
+PrecisionWeighted    real vectors: in a ladder, the encoder's word and the prior's, weighed by precision
 Flow                 real vectors: a simple posterior moved by invertible maps
 VonMisesFisher       unit vectors
 PowerSpherical       unit vectors: close to VonMisesFisher, zero opposite to the mean direction
@@ -15,6 +16,7 @@ from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.categorical import Categorical, RelaxedCategorical
 from tfvae.posteriors.flow import Flow
 from tfvae.posteriors.normal import DiagonalNormal, FullNormal, LowRankNormal
+from tfvae.posteriors.precision import PrecisionWeighted
 from tfvae.posteriors.spherical import PowerSpherical, VonMisesFisher
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "LowRankNormal",
     "Posterior",
     "PowerSpherical",
+    "PrecisionWeighted",
     "RelaxedCategorical",
     "VonMisesFisher",
 ]

@@ -1,16 +1,30 @@
 """What every posterior is: x -> distribution over z, with samples and their density in one pass.
 
 z ~ q(z | x),  log q(z | x)                     gradients to the parameters through z and through log q itself
-path: the same values, log q's gradient through z alone               Roeder et al. 2017; Vaitl et al. 2022
+held: log q at this z again, from parameters that may be constants    Roeder et al. 2017; Vaitl et al. 2022
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfvae.core.latent import Latent
 from tfvae.core.types import Parameters
+
+
+class Sampled(NamedTuple):
+    """Samples of z and their log-density.
+
+    Attributes:
+        z: `[S, B, ...]`.
+        log_q: log q(z | x), `[S, B]` in nats.
+        trail: what `held_log_q` needs beside z, where the inverse of a sample is not searched for.
+    """
+
+    z: tf.Tensor
+    log_q: tf.Tensor
+    trail: tuple = ()
 
 
 class Posterior(Latent):
@@ -32,38 +46,30 @@ class Posterior(Latent):
         self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
 
     def sample_and_log_prob(
-        self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        self, parameters: Parameters, num_samples: int | tf.Tensor | None, seed: tf.Tensor
+    ) -> Sampled:
         """Returns samples and their log-density, which the sampler knows already.
 
         Args:
             parameters: what `parameters(x)` returned for a batch.
-            num_samples: number of samples S for each example.
+            num_samples: number of samples S for each example; `None` for one of each, below another latent, where
+                parameters have the lead `[S, B]` already.
             seed: int32 pair.
-            path: let the gradient of log q flow through z alone, as if q's parameters inside it were constants. The
-                values are the same.
-
-        Returns:
-            z `[S, B, ...]` and log q(z | x) `[S, B]` in nats.
         """
-        q = self.distribution(**parameters)
-        z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
-        if path:
-            log_q = with_gradient_of(log_q, self.distribution(**stopped(parameters)).log_prob(z))
-        return z, log_q
+        shape = () if num_samples is None else num_samples
+        return Sampled(*self.distribution(**parameters).experimental_sample_and_log_prob(shape, seed=seed))
+
+    def held_log_q(self, parameters: Parameters, z: tf.Tensor, trail: tuple) -> tf.Tensor:
+        """Returns log q(z | x), `[S, B]`, at samples again, from parameters that may be constants.
+
+        Args:
+            parameters: of the same values as those that z was drawn with.
+            z: the samples.
+            trail: what `sample_and_log_prob` returned with them.
+        """
+        del trail
+        return self.distribution(**parameters).log_prob(z)
 
     def center(self, parameters: Parameters) -> tf.Tensor:
         """Returns the one z that stands for q in a reconstruction, `[B, ...]`: the mean, if the mean is a latent."""
         return self.distribution(**parameters).mean()
-
-
-def stopped(parameters: Parameters) -> Parameters:
-    """Returns the same nested parameters as constants."""
-    return tf.nest.map_structure(tf.stop_gradient, parameters)
-
-
-@tf.custom_gradient
-def with_gradient_of(value: tf.Tensor, source: tf.Tensor) -> tuple:
-    """Returns `value` unchanged to the last bit; its gradient is that of `source`."""
-    del source
-    return tf.identity(value), lambda upstream: (tf.zeros_like(upstream), upstream)

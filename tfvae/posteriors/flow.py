@@ -14,7 +14,7 @@ from tfvae import flows
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import BatchShape, Config, Parameters, Shape
-from tfvae.posteriors.base import Posterior, stopped, with_gradient_of
+from tfvae.posteriors.base import Posterior, Sampled
 from tfvae.posteriors.normal import DiagonalNormal
 
 BASE = "base_"
@@ -28,8 +28,7 @@ class Flow(Posterior):
 
     One network reads x; one head makes the base's parameters and the features c(x). Samples and their density take one
     pass. The density of any other z takes the inverse: one pass through couplings, D passes through inverse
-    autoregressive transforms. With `path=True` the inverse of a sample is known, and only a triangular system is
-    solved.
+    autoregressive transforms. Of a sample the inverse is known, and only a triangular system is solved for a gradient.
 
     Args:
         latent_dim: number of latent dimensions D.
@@ -114,14 +113,16 @@ class Flow(Posterior):
         return flows.FlowDistribution(self.base.distribution(**base), self.chain, weights, context)
 
     def sample_and_log_prob(
-        self, parameters: Parameters, num_samples: int | tf.Tensor, seed: tf.Tensor, path: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns z `[S, B, D]` and log q(z | x) `[S, B]`; the inverse is not searched for, even if `path` is true."""
-        trail, log_q = self.distribution(**parameters).sample_trail(num_samples, seed)
-        if path:
-            frozen = self.distribution(**stopped(parameters))
-            log_q = with_gradient_of(log_q, frozen.log_prob_on_trail(trail))
-        return trail[-1], log_q
+        self, parameters: Parameters, num_samples: int | tf.Tensor | None, seed: tf.Tensor
+    ) -> Sampled:
+        """Returns z `[S, B, D]`, log q(z | x) `[S, B]` and the way from the base to z."""
+        shape = () if num_samples is None else num_samples
+        (*trail, z), log_q = self.distribution(**parameters).sample_trail(shape, seed)
+        return Sampled(z, log_q, tuple(trail))
+
+    def held_log_q(self, parameters: Parameters, z: tf.Tensor, trail: tuple) -> tf.Tensor:
+        """Returns log q(z | x), `[S, B]`; the inverse of a sample is known and not searched for."""
+        return self.distribution(**parameters).log_prob_on_trail([*trail, z])
 
     def center(self, parameters: Parameters) -> tf.Tensor:
         """Returns the base's center, moved by the transforms, `[B, D]`: the mean of a flow is not known."""

@@ -40,6 +40,8 @@ class DiagonalNormal(Posterior):
         'MultivariateNormalDiag'
     """
 
+    normal = True
+
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shapes of the raw location and scale."""
         return {"loc": (self.latent_dim,), "scale": (self.latent_dim,)}

@@ -40,6 +40,8 @@ class StandardNormal(Prior):
         TensorShape([5, 2])
     """
 
+    normal = True
+
     def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns zero location and unit scale, both `[D]`."""
         del context, training
@@ -70,6 +72,8 @@ class DiagonalNormal(Prior):
         >>> prior(None).stddev().numpy()
         array([1., 1.], dtype=float32)
     """
+
+    normal = True
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shapes of location and raw scale."""

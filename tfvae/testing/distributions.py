@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.core.chain import stopped
 from tfvae.core.conditional import ConditionalDistribution
 from tfvae.core.errors import InvalidInput
 from tfvae.core.graphs import compiled
@@ -103,8 +104,9 @@ def one_pass(subject: Part) -> str:
         raise NotTried("of posteriors")
     parameters = subject.part.parameters(subject.context(3))
     q, worst = subject.part.distribution(**parameters), 0.0
-    for path in (False, True):
-        z, log_q = subject.part.sample_and_log_prob(parameters, 5, tf.constant([subject.seed, 3]), path=path)
+    for held in (False, True):
+        z, log_q, trail = subject.part.sample_and_log_prob(parameters, 5, tf.constant([subject.seed, 3]))
+        log_q = subject.part.held_log_q(stopped(parameters), z, trail) if held else log_q
         if tuple(z.shape) != (5, 3, *subject.event) or tuple(log_q.shape) != (5, 3):
             raise Broken(f"z {tuple(z.shape)} and log q {tuple(log_q.shape)} of 5 samples for 3 examples")
         worst = max(worst, float(tf.reduce_max(tf.abs(q.log_prob(z) - log_q))))
@@ -119,7 +121,7 @@ def reparameterized(subject: Part) -> str:
     with tf.GradientTape() as tape:
         tape.watch(tf.nest.flatten(parameters))
         if isinstance(subject.part, Posterior):
-            z, _ = subject.part.sample_and_log_prob(parameters, 20, tf.constant([subject.seed, 4]))
+            z, *_ = subject.part.sample_and_log_prob(parameters, 20, tf.constant([subject.seed, 4]))
         else:
             z = subject.part.distribution(**parameters).sample(20, seed=tf.constant([subject.seed, 4]))
         total = tf.reduce_sum(tf.cast(z, tf.float32) ** 2 * noise_like(z))

@@ -21,12 +21,12 @@ SAME, SERVED = 1e-4, 2e-3  # nats
 def gradients(subject: Any) -> str:
     """Every weight has a finite gradient that is not zero, in one training step's evidence."""
     vae, objective, estimator = subject.vae, subject.objective, subject.estimator
-    objective.build(vae.posterior.latent_shape)
+    objective.build(vae.latents.shapes)
     with tf.GradientTape() as tape:
         known = vae.known({"x": tf.constant(subject.data)})
         evidence = vae.evidence(
             known, objective.num_samples, tf.constant([1, 2]), training=True,
-            estimator=estimator, num_data=len(subject.data), step=tf.constant(1),
+            estimator=estimator, objective=objective, num_data=len(subject.data), step=tf.constant(1),
         )  # fmt: skip
         bound = estimator.surrogate(objective, evidence, objective(evidence))
         loss = sum(objective.terms(evidence).values()) - tf.reduce_sum(bound)

@@ -59,7 +59,7 @@ class Trained:
 
     def evidence(self, seed: int | tf.Tensor = 0, **options: Any) -> Evidence:
         """Returns the evidence of the objective's samples for the data."""
-        self.objective.build(self.vae.posterior.latent_shape)
+        self.objective.build(self.vae.latents.shapes)
         known = self.vae.known({"x": tf.constant(self.data)})
         pair = tf.stack([seed, tf.constant(7)])
         return self.vae.evidence(known, self.objective.num_samples, pair, num_data=ROWS, **options)

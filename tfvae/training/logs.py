@@ -11,6 +11,11 @@ import tensorflow as tf
 from tfvae.core import replicas
 
 
+def rate_of(latent: str) -> str:
+    """Returns the name of the log of the rate of one of several latents."""
+    return f"rate_{latent}"
+
+
 class LogTable(keras.metrics.Metric):
     """The weighted sums of several quantities, and the sums of their weights.
 

@@ -2,6 +2,7 @@
 
     objective_b = L(evidence_b),    loss = 1/B sum_b w_b (-objective_b) + terms + regularisation
     logs:  loss as above;   objective, elbo, distortion, rate = sum_b w_b m_b / sum_b w_b          nats an example
+           of several latents the rate of each as well
 
 The gradient is the estimator's, by default through the reparameterised sample, in one forward pass. All noise is a
 function of the model's seed and the optimizer's step, so a resumed run goes on as if never stopped; evaluation draws
@@ -30,7 +31,7 @@ from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
 from tfvae.schedules import at
 from tfvae.training.guard import Guard
-from tfvae.training.logs import LogTable
+from tfvae.training.logs import LogTable, rate_of
 
 NOTHING = ()  # what a step without a guard carries as `failed`; None would not pass through Keras
 
@@ -123,6 +124,7 @@ class Step(abc.ABC):
         of_examples = {
             "objective": bound, "elbo": evidence.elbo, "distortion": evidence.distortion, "rate": evidence.rate
         }  # fmt: skip
+        of_examples |= {rate_of(name): rate for name, rate in evidence.rates.items()}
         sums = {name: examples * value for name, value in of_batch.items()}
         sums |= {name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}
         weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))
@@ -190,6 +192,7 @@ class TrainStep(Step):
             seed,
             training=True,
             estimator=self.estimator,
+            objective=self.objective,
             step=tf.identity(self.optimizer.iterations),
             num_data=self.num_data,
         )

@@ -29,7 +29,7 @@ from tfvae.training.call import FitCall, as_given
 from tfvae.training.device import placed
 from tfvae.training.epochs import Epochs
 from tfvae.training.guard import Guard, guard_of, introduce
-from tfvae.training.logs import Log, LogTable
+from tfvae.training.logs import Log, LogTable, rate_of
 from tfvae.training.program import Present, Program
 from tfvae.training.step import Carried, OwnStep, Step, TestStep, TrainStep
 from tfvae.training.workers import check_same_start
@@ -123,7 +123,8 @@ class Trainer(keras.Model, Model):
         super().compile(optimizer=optimizer, auto_scale_loss=auto_scale_loss, **execution)
         self.objective, self.estimator, self._execution = objective, estimator, execution
         self.objective_layers = list(objective.layers)
-        self._log_names((*LOGS, *objective.term_names, *objective.schedules))
+        rates = map(rate_of, self.latents.several)
+        self._log_names((*LOGS, *rates, *objective.term_names, *objective.schedules))
         self.optimizer.build(self.part_variables)
         self._forget_programs()
 
