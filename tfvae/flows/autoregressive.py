@@ -72,7 +72,8 @@ def _implicit(value: tf.Tensor, step: Callable[[tf.Tensor], tf.Tensor], solution
                 tape.watch(solution)
                 stepped = step(solution)
                 total = tf.reduce_sum(stepped, axis=list(range(stepped.shape.rank - 1)))
-            jacobian = tape.jacobian(total, solution)  # [D, ..., D], strictly lower triangular
+            zero = tf.UnconnectedGradients.ZERO  # of one dimension
+            jacobian = tape.jacobian(total, solution, zero)  # [D, ..., D], strictly lower triangular
             order = [*range(1, jacobian.shape.rank - 1), 0, jacobian.shape.rank - 1]
             system = tf.eye(value.shape[-1]) - tf.transpose(jacobian, order)
             return tf.linalg.triangular_solve(system, upstream[..., tf.newaxis], lower=True, adjoint=True)[..., 0]
