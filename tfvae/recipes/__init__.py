@@ -19,6 +19,7 @@ The latent
     vamp_prior, mixture_prior, flow_prior, coupling_prior     priors
     hyperspherical, power_spherical                           codes on the unit sphere
     categorical_latents, vimco, relaxed_categorical           one-hot codes
+    two_layer, ladder                                         several layers of latents
 The data
     sigma_vae, robust                 real values; with outliers
     continuous_bernoulli              grey values in [0, 1]
@@ -54,6 +55,7 @@ from tfvae.recipes.latents import (
     vamp_prior,
     vimco,
 )
+from tfvae.recipes.layers import ladder, two_layer
 from tfvae.recipes.missing import miwae_imputation, not_miwae
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
 
@@ -90,6 +92,7 @@ __all__ = [
     "iaf",
     "info_vae",
     "iwae",
+    "ladder",
     "miwae",
     "miwae_imputation",
     "mixture_prior",
@@ -104,6 +107,7 @@ __all__ = [
     "spline_flow",
     "stl",
     "tabular",
+    "two_layer",
     "vae",
     "vamp_prior",
     "vimco",

@@ -6,12 +6,14 @@ what makes the paper; `composed` has the rest. What data a recipe wants is its l
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import TypedDict, get_args, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, get_args, get_type_hints
 
 import keras
 
 from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, schedules
+from tfvae.core.feature import Feature
+from tfvae.core.joint import Joint
 from tfvae.estimators import Estimator
 from tfvae.missingness import Missingness
 from tfvae.vae import VAE
@@ -30,7 +32,8 @@ class Common(TypedDict, total=False):
             to one of these.
         missing: whether cells are missing, so that the encoder sees the mask beside x; `False` by default.
         encoder: Keras model from x, `[B, ...]`, to features; by default `networks.mlp([200, 200])`. Both get a dict of
-            tensors by name where there is a condition, the encoder where cells are missing, too.
+            tensors by name where there is a condition, the encoder where cells are missing, too, the decoder where
+            there are several latents.
         decoder: Keras model from z, `[B, D]`, to features; by default `networks.mlp([200, 200])`.
         learning_rate: Adam's, a number or a Keras schedule (`schedules.warmup_cosine`); 1e-3 by default.
         preprocessing: Keras layers applied to raw x inside the model.
@@ -83,9 +86,11 @@ def recipe(function: Recipe) -> Recipe:
 def composed(
     event_shape: Shape,
     *,
-    posterior: Callable[..., posteriors.Posterior] = posteriors.DiagonalNormal,
-    prior: Callable[[int], priors.Prior] = priors.StandardNormal,
+    posterior: Callable[..., posteriors.Posterior | Joint] = posteriors.DiagonalNormal,
+    prior: Callable[[int], priors.Prior | Joint] = priors.StandardNormal,
     likelihood: Callable[..., likelihoods.Likelihood] = likelihoods.Bernoulli,
+    features: Callable[..., Mapping[str, Feature]] | None = None,
+    below: Sequence[str] = ("z",),
     objective: objectives.Objective | None = None,
     estimator: Estimator | None = None,
     latent_dim: int = 16,
@@ -106,6 +111,8 @@ def composed(
         posterior: makes q(z | x) from `latent_dim` and `network=`; with a condition or a mask from `given=` as well.
         prior: makes p(z) from `latent_dim`.
         likelihood: makes p(x | z) from `event_shape` and `network=`; with a condition from `given=` as well.
+        features: makes what several parts share from the encoder, `network=`, and what it is told, `given=`.
+        below: what p(x | z) is given of several latents and features.
         objective: to maximise; by default the ELBO.
         estimator: of its gradient; by default pathwise.
         latent_dim: number of latent dimensions D.
@@ -125,10 +132,12 @@ def composed(
     told = tuple(conditions.declared(condition))
     seen = ("mask", *told) if missing else told
     encoder, decoder = (networks.mlp([200, 200]) if given is None else given for given in (encoder, decoder))
+    shown = (*below, *told)
     vae = VAE(
         posterior=posterior(latent_dim, network=encoder, **({"given": ("x", *seen)} if seen else {})),
-        likelihood=likelihood(event_shape, network=decoder, **({"given": ("z", *told)} if told else {})),
+        likelihood=likelihood(event_shape, network=decoder, **({"given": shown} if shown != ("z",) else {})),
         prior=prior(latent_dim),
+        features=None if features is None else features(network=encoder, given=("x", *seen)),
         preprocessing=preprocessing,
         condition=condition,
         missingness=missingness,
@@ -153,6 +162,6 @@ def arguments(recipe: Recipe) -> dict[str, object]:
     return {name: parameter.default for name, parameter in taken.items() if name != "event_shape"}
 
 
-def warmed_up(num_steps: int, beta: float = 1.0) -> objectives.ELBO:
+def warmed_up(num_steps: int, beta: float = 1.0, **more: Any) -> objectives.ELBO:
     """Returns the ELBO whose rate costs nothing at first and its full weight from a tenth of `num_steps` on."""
-    return objectives.ELBO(beta=schedules.LinearWarmup(steps=math.ceil(num_steps / 10), end=beta))
+    return objectives.ELBO(beta=schedules.LinearWarmup(steps=math.ceil(num_steps / 10), end=beta), **more)
