@@ -15,6 +15,7 @@ import math
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,8 +198,13 @@ def plan(row: Row, data: Data, options: Options) -> dict[str, Any]:
     }
 
 
-def trained(row: Row, data: Data, options: Options, seed: int, folder: Path, say: Any) -> tuple[VAE, Curve, dict]:
-    """Returns the model after training, its curve and its plan; goes on from the checkpoints in the folder."""
+def trained(
+    row: Row, data: Data, options: Options, seed: int, folder: Path, say: Any, more: Sequence[Any] = ()
+) -> tuple[VAE, Curve, dict]:
+    """Returns the model after training, its curve and its plan; goes on from the checkpoints in the folder.
+
+    `more` are callbacks that run beside the curve, whose time does not count.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "plan.json"
     asked = {key: options.of(key, row) for key in ("budget", "updates", "batch", "learning_rate")}
@@ -217,7 +223,7 @@ def trained(row: Row, data: Data, options: Options, seed: int, folder: Path, say
     for epoch in range(min(checkpoint.initial_epoch, last - 1), last) if steps else [last - 1]:
         rows = part(len(data.train), epoch, steps * found["batch"], seed) if steps else slice(None)
         how = {"batch_size": found["batch"], "shuffle": not steps, "verbose": 0}
-        vae.fit(data.train.rows(rows), epochs=epoch + 1, callbacks=[curve, checkpoint], **how)
+        vae.fit(data.train.rows(rows), epochs=epoch + 1, callbacks=[curve, *more, checkpoint], **how)
     return vae, curve, found
 
 
