@@ -29,9 +29,9 @@ from tfvae.core.types import BatchShape, Config, Given, Parameters, Shape
 SCALE_FLOOR = 1e-5  # smallest standard deviation a part can produce: its square and its inverse square fit float32
 
 
-def positive(raw: tf.Tensor) -> tf.Tensor:
-    """Maps reals to (floor, inf), zero to one: floor + softplus(raw + log(e - 1))."""
-    return SCALE_FLOOR + tf.math.softplus(raw + math.log(math.e - 1))
+def positive(raw: tf.Tensor, floor: float = SCALE_FLOOR) -> tf.Tensor:
+    """Maps reals to (floor, inf), zero to 1 + floor: floor + softplus(raw + log(e - 1))."""
+    return floor + tf.math.softplus(raw + math.log(math.e - 1))
 
 
 def positive_inverse(value: float | np.ndarray) -> float | np.ndarray:

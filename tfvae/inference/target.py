@@ -55,14 +55,15 @@ class Target:
         vae: the model.
         known: of the examples, in normal form.
         anew: make p(z) from its parameters in each call, not once: the same but for a last bit in some graphs.
-        jit_compile: compile the densities of z with XLA; p(z) is then made anew. Not where they draw noise themselves.
+        jit_compile: compile the densities of z with XLA; p(z) is then made anew. Not where they draw noise themselves,
+            nor where a prior's network reads a z that other kernels drew: a narrow prior sees how these round.
     """
 
     def __init__(self, vae: Model, known: Known, anew: bool = False, jit_compile: bool = False) -> None:
         self.vae, self.known, self.context = vae, known, vae.context(known)
         parts = vae.latents.prior
         self.prior = {name: self.context[said(name)] for name in parts if not vae.latents.prior_above[name]}
-        jit_compile = jit_compile and vae.missingness is None
+        jit_compile = jit_compile and vae.missingness is None and not vae.latents.several
         once = {} if anew or jit_compile else {n: parts[n].distribution(**given) for n, given in self.prior.items()}
 
         def densities(

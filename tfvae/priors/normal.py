@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.core.conditional import positive
-from tfvae.core.errors import positive_integer
+from tfvae.core.conditional import SCALE_FLOOR, positive
+from tfvae.core.errors import positive_integer, positive_number
 from tfvae.core.types import Config, Given, Parameters
 from tfvae.distributions.normal import MultivariateNormalDiag
 from tfvae.priors.base import Prior
@@ -62,9 +62,11 @@ class DiagonalNormal(Prior):
         latent_dim: number of latent dimensions D.
         network: of a conditional prior, a Keras model from what it is given to features; `None` takes that itself.
         given: the names of what it is given, for example "condition"; by default nothing.
+        min_scale: the smallest scale; below other latents, at least a tenth keeps a layer from becoming a wire, through
+            which what lies above passes without noise and without a rate, and whose densities are all rounding.
 
     Raises:
-        InvalidInput: if `latent_dim` is not a whole number of at least 1.
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `min_scale` is not positive.
 
     Example:
         >>> prior = DiagonalNormal(2)
@@ -75,17 +77,26 @@ class DiagonalNormal(Prior):
 
     normal = True
 
+    def __init__(self, latent_dim: int, *args: Any, min_scale: float = SCALE_FLOOR, **kwargs: Any) -> None:
+        super().__init__(latent_dim, *args, **kwargs)
+        self.min_scale = positive_number("min_scale", min_scale)
+
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns the shapes of location and raw scale."""
         return {"loc": self.latent_shape, "raw_scale": self.latent_shape}
 
     def constrain(self, loc: tf.Tensor, raw_scale: tf.Tensor) -> Parameters:
         """Returns location and positive scale, both `[..., D]`."""
-        return {"loc": loc, "scale": positive(raw_scale)}
+        return {"loc": loc, "scale": positive(raw_scale, self.min_scale)}
 
     def distribution(self, loc: tf.Tensor, scale: tf.Tensor) -> MultivariateNormalDiag:
         """Returns the `tfd.MultivariateNormalDiag` with these moments."""
         return MultivariateNormalDiag(loc=loc, scale_diag=scale)
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        floor = {} if self.min_scale == SCALE_FLOOR else {"min_scale": self.min_scale}
+        return {**super().get_config(), **floor}
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="MixtureOfNormalsPrior")

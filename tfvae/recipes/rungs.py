@@ -14,6 +14,8 @@ from tfvae.core.errors import positive_integer
 from tfvae.core.feature import Feature
 from tfvae.core.joint import Joint
 
+LEAST = 0.1  # scale of a prior below another layer: smaller, the layer is a wire through which z passes without a rate
+
 
 def between(latent_dim: int) -> keras.Sequential:
     """Returns the network between z1 and z2 of D dimensions: two layers of 2 D."""
@@ -28,7 +30,7 @@ def upwards(latent_dim: int, network: keras.layers.Layer, given: Sequence[str] =
 
 def downwards(latent_dim: int) -> Joint:
     """Returns N(z2; 0, I) p(z1 | z2); z2 has D dimensions, z1 has 2 D."""
-    lower = priors.DiagonalNormal(2 * latent_dim, between(latent_dim), given="z2")
+    lower = priors.DiagonalNormal(2 * latent_dim, between(latent_dim), given="z2", min_scale=LEAST)
     return Joint(z2=priors.StandardNormal(latent_dim), z1=lower)
 
 
@@ -73,5 +75,5 @@ class Rungs(NamedTuple):
         """Returns p of each layer, linear in the state above; at the top the standard normal."""
         del latent_dim
         *lower, top = ((f"z{n}", f"d{n}", size) for n, size in enumerate(self.sizes, start=1))
-        parts = {z: priors.DiagonalNormal(size, given=d) for z, d, size in lower}
+        parts = {z: priors.DiagonalNormal(size, given=d, min_scale=LEAST) for z, d, size in lower}
         return Joint(**parts, **{top[0]: priors.StandardNormal(top[2])})
