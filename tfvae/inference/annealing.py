@@ -22,6 +22,7 @@ from tfvae.core.evidence import total
 from tfvae.core.graphs import compiled
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
+from tfvae.core.types import Tree
 from tfvae.inference.importance import estimate
 from tfvae.inference.target import Target
 
@@ -89,10 +90,17 @@ class Annealing:
         betas, start = schedule(self.num_temperatures), lambda chains, stream: self.draw(known, chains, stream)
         return self.estimate(known, start, betas, steps, seeds.fold(seed, seeds.UPWARDS))
 
-    def backward(self, known: Known, z: tf.Tensor, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
-        """Returns the estimate of -log p(x) from chains that start at z, `[B, D]`, and run down to p_0."""
-        betas, start = schedule(self.num_temperatures)[::-1], lambda chains, _: tf.tile(z[tf.newaxis], [chains, 1, 1])
-        return self.estimate(known, start, betas, steps[::-1], seeds.fold(seed, seeds.DOWNWARDS))
+    def backward(self, known: Known, z: Tree, steps: tf.Tensor, seed: tf.Tensor) -> AnnealedEstimate:
+        """Returns the estimate of -log p(x) from chains that start at z, `[B, D]` or by name, and run down to p_0."""
+        latents, betas = self.vae.latents, schedule(self.num_temperatures)[::-1]
+        flat = latents.flat(latents.named(z))[tf.newaxis]
+        return self.estimate(
+            known,
+            lambda chains, _: tf.tile(flat, [chains, 1, 1]),
+            betas,
+            steps[::-1],
+            seeds.fold(seed, seeds.DOWNWARDS),
+        )
 
     def estimate(
         self,
