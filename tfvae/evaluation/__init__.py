@@ -4,15 +4,17 @@ The likelihood
     evaluate                    scores a model on a data set, in one pass; returns a `Report`
     Report                      the numbers of `evaluate`; prints as a table, travels as JSON
     Estimate, Bound, GapMeans   entries of a report: a mean with its error, a rung of the ladder, the gaps
+    LatentReport                one of several latents in a report: its rate, units, and information on x
     baselines                   log p(x) of models without z, independent columns and more; returns `Baselines`
     Baseline                    one of them in a report, beside the model
     annealed_log_prob           log p(x) by annealed importance sampling; returns an `AnnealedEstimate`
     bidirectional               a lower and an upper bound on log p(x); returns a `Sandwich`
     hidden_cells                error and intervals of cells that were hidden on purpose; returns `HiddenCells`
     inference_gaps              splits the variational gap into family and encoder; returns `Gaps`, each a `Gap`
-The latent code
+The latent code, of several latents with `latent=`, a name
     posterior_means             E q(z | x) of each example
     kl_per_dimension            the rate of each latent dimension
+    rates                       the rate of each latent of several
     unit_activity               Var_x E[z_d]; relative_activity divides it by prior_variance
     active_units                how many dimensions vary with x
     mutual_information          I(x; z) and KL(q(z) || p(z)); returns an `AggregatedPosterior`
@@ -31,6 +33,7 @@ Samples and outliers
 
 from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.downstream import Anomaly, Area, LinearProbe, anomaly, linear_probe, roc_auc
+from tfvae.evaluation.entries import Baseline, Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.factor_scores import Disentanglement, beta_vae_score, disentanglement, factor_vae_score
 from tfvae.evaluation.factors import Score
 from tfvae.evaluation.gaps import Gap, Gaps, inference_gaps
@@ -50,11 +53,12 @@ from tfvae.evaluation.latents import (
     mutual_information,
     posterior_means,
     prior_variance,
+    rates,
     relative_activity,
     unit_activity,
 )
 from tfvae.evaluation.learners import boosted_trees, logistic_regression, nearest_neighbors
-from tfvae.evaluation.report import Baseline, Bound, Estimate, GapMeans, Report
+from tfvae.evaluation.report import Report
 from tfvae.evaluation.scoring import evaluate
 from tfvae.evaluation.without_z import Baselines, baselines
 from tfvae.inference.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
@@ -75,6 +79,7 @@ __all__ = [
     "GapMeans",
     "Gaps",
     "HiddenCells",
+    "LatentReport",
     "LinearProbe",
     "PrecisionRecall",
     "Report",
@@ -107,6 +112,7 @@ __all__ = [
     "posterior_means",
     "precision_recall",
     "prior_variance",
+    "rates",
     "relative_activity",
     "roc_auc",
     "sap",

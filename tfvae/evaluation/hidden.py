@@ -14,7 +14,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.observed import num_rows
 from tfvae.core.types import Array, Given
-from tfvae.evaluation.report import Estimate
+from tfvae.evaluation.entries import Estimate
 from tfvae.plotting.latents import some
 from tfvae.vae import VAE
 

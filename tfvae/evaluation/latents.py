@@ -9,6 +9,10 @@ dimensions no more than 1/D is left for each entry, and a code in full use would
 
 q(z) is the mixture over all N examples, z's own among them, so that I(x; z) is the information about *which* of the N
 examples z came from: it cannot exceed log N, and where it comes near, I is larger than N examples can show.
+
+Of several latents each function has `latent=`, a name. Where q(z_f | x) hangs on latents above it, its mean is that
+with these at their centers; as a mixture over them it has no density in closed form, and so no I(x; z_f). A prior that
+hangs on latents has the variance of ancestral draws.
 """
 
 import math
@@ -20,12 +24,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.core import seeds
-from tfvae.core.errors import sample_count
+from tfvae.core.chain import Chain
+from tfvae.core.errors import InvalidInput, sample_count
 from tfvae.core.graphs import compiled_for
+from tfvae.core.joint import said
 from tfvae.core.observed import Known, Observed
 from tfvae.core.sets import REAL
 from tfvae.core.types import ArrayLike, Parameters
-from tfvae.distributions.kl import kl_per_dimension as dimension_kl
+from tfvae.evaluation import codes
 from tfvae.inference.rows import Block, blocks, slices
 from tfvae.inference.trust import mean_and_error
 from tfvae.vae import VAE
@@ -33,7 +39,9 @@ from tfvae.vae import VAE
 ACTIVE = 0.01
 ROWS_PER_BLOCK, NUMBERS_PER_BLOCK = 256, 2**24  # they bound the memory
 DRAWS_FOR_A_VARIANCE = 10_000  # of a prior without one: its standard error is 1.4% for a normal
-SAMPLES_FOR_A_MEAN = 1000  # of a posterior without one: a unit that ignores x is seen at Var_q(z_d) / 1000
+DRAWS_AT_ONCE = 1000  # of those, where networks make them
+DRAWS_FOR_MOMENTS = 1000  # of a prior without them, under each condition
+SAMPLES_FOR_A_RATE = 10  # of the latents above, where it is a mean over them
 
 
 class AggregatedPosterior(NamedTuple):
@@ -42,7 +50,8 @@ class AggregatedPosterior(NamedTuple):
     Attributes:
         mutual_information: I(x; z), at most `ceiling`; by its noise it may fall below zero.
         mutual_information_error: its standard error over examples; NaN for a single one.
-        marginal_kl: KL(q(z) || p(z)); of a prior that is told c E log q(z) - log p(z | c), which may be below zero.
+        marginal_kl: KL(q(z) || p(z)); of a prior that is told c, or hangs on other latents, E log q(z) - log p(z | c),
+            which may be below zero.
         marginal_kl_error: its standard error over examples; NaN for a single one.
         num_examples: N.
     """
@@ -77,15 +86,25 @@ def unit_activity(means: np.ndarray) -> np.ndarray:
     return means.var(axis=0, ddof=1).reshape(means.shape[1], -1).sum(axis=1)
 
 
-def prior_variance(vae: VAE) -> np.ndarray:
+def prior_variance(vae: VAE, latent: str | None = None) -> np.ndarray:
     """Returns Var_p(z_d), `[D]`, in closed form or, where the prior has none (a flow), of 10 000 draws.
 
-    Of one-hot vectors, `[D, K]`, it is the sum of the variances of their K entries, as in `unit_activity`.
+    Of one-hot vectors, `[D, K]`, it is the sum of the variances of their K entries, as in `unit_activity`. Of a latent
+    whose prior hangs on others it is that of its marginal p(z_f), of 10 000 ancestral draws.
+
+    Args:
+        vae: the model, whose prior is not told a condition.
+        latent: of several latents the name of one; by default all of them side by side.
+
+    Raises:
+        InvalidInput: if `latent` is not the name of one.
     """
-    return compiled_for(vae, _prior_variance)().numpy().astype(np.float64)
+    return np.concatenate([_variance(vae, name) for name in codes.chosen(vae, latent)])
 
 
-def relative_activity(vae: VAE, means: np.ndarray, x: ArrayLike | Observed | None = None) -> np.ndarray:
+def relative_activity(
+    vae: VAE, means: np.ndarray, x: ArrayLike | Observed | None = None, latent: str | None = None
+) -> np.ndarray:
     """Returns Var_x E_q(z|x)[z_d] / Var_p(z_d), `[D]`, from posterior means, `[N, D]`; NaN from a single example.
 
         of a prior that is told c:    Var_x (E_q(z|x)[z_d] - E_p(z|c)[z_d]) / E_c Var_p(z_d | c)
@@ -95,19 +114,22 @@ def relative_activity(vae: VAE, means: np.ndarray, x: ArrayLike | Observed | Non
 
     Args:
         vae: the model.
-        means: of the posteriors.
-        x: the same examples with their conditions, an `Observed`; not needed where the prior is given nothing.
+        means: of the posteriors, what `posterior_means` returned for the same `latent`.
+        x: the same examples with their conditions, an `Observed`; not needed where the prior is told nothing.
+        latent: of several latents the name of one; by default all of them, D is then the sum of their dimensions.
+
+    Raises:
+        InvalidInput: if `latent` is not the name of one.
 
     Example:
         >>> active_units(relative_activity(vae, posterior_means(vae, x))) <= vae.latent_dim
         True
     """
-    if not vae.prior.given:
-        return unit_activity(means) / prior_variance(vae)
-    moments = compiled_for(vae, _prior_moments, reduce_retracing=True)
-    center, variance = zip(*(moments(block.known) for block in _blocks(vae, x)), strict=True)
-    spread = np.concatenate(variance).astype(np.float64).reshape(len(means), vae.latent_dim, -1).mean(axis=0)
-    return unit_activity(means - np.concatenate(center)) / spread.sum(axis=1)
+    names = codes.chosen(vae, latent)
+    found = codes.by_name(vae, means, names)
+    if not vae.latents.told:
+        return np.concatenate([unit_activity(found[name]) / _variance(vae, name) for name in names])
+    return np.concatenate([_activity_beside(vae, found[name], x, name) for name in names])
 
 
 def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
@@ -118,31 +140,65 @@ def active_units(activity: np.ndarray, threshold: float = ACTIVE) -> int:
     return int(np.sum(np.asarray(activity) > threshold))
 
 
-def posterior_means(vae: VAE, x: ArrayLike, seed: int | None = 0) -> np.ndarray:
+def posterior_means(vae: VAE, x: ArrayLike, seed: int | None = 0, latent: str | None = None) -> np.ndarray:
     """Returns E_q(z|x)[z], `[N, D]` (`[N, D, K]` for one-hot vectors), of raw x, `[N, ...]`.
 
     A posterior without a mean in closed form (a flow, relaxed one-hot vectors) gives the mean of 1000 samples: its
-    units then seem more active than they are by Var_q(z_d) / 1000.
+    units then seem more active than they are by Var_q(z_d) / 1000. Of a latent whose q hangs on others it is the mean
+    with those at their centers, as in a reconstruction, and not the mean over what they may be.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[N, ...]`, or an `Observed`.
+        seed: of the samples of a posterior without a mean.
+        latent: of several latents the name of one; by default all of them side by side, each as a vector, those at the
+            top of the prior first.
 
     Raises:
-        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite, or `latent` is not the
+            name of one.
     """
-    mean, seed = compiled_for(vae, posterior_mean, reduce_retracing=True), seeds.as_seed(seed)
+    names, seed = codes.chosen(vae, latent), seeds.as_seed(seed)
+    mean = compiled_for(vae, posterior_mean, reduce_retracing=True, names=names)
     return np.concatenate([mean(block.known, seeds.fold(seed, block.index)) for block in _blocks(vae, x)])
 
 
-def kl_per_dimension(vae: VAE, x: ArrayLike) -> np.ndarray | None:
+def kl_per_dimension(vae: VAE, x: ArrayLike, latent: str | None = None, seed: int | None = 0) -> np.ndarray | None:
     """Returns the KL of each latent dimension, mean over raw x `[N, ...]`, `[D]`, or `None` if it does not factorise.
+
+    Args:
+        vae: the model.
+        x: raw examples, `[N, ...]`, or an `Observed`.
+        latent: of several latents the name of one; by default all of them side by side, those at the top of the prior
+            first.
+        seed: of 10 samples of the latents above, over which the KL of one below is a mean.
+
+    Raises:
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite, or `latent` is not the
+            name of one.
+    """
+    names, seed = codes.chosen(vae, latent), seeds.as_seed(seed)
+    kl = compiled_for(vae, _dimension_kl, reduce_retracing=True, names=names)
+    values = [kl(block.known, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
+    return None if values[0] is None else np.concatenate(values).mean(axis=0, dtype=np.float64)
+
+
+def rates(vae: VAE, x: ArrayLike, seed: int | None = 0) -> dict[str, np.ndarray]:
+    """Returns the rate of each latent in nats, name to `[N]`, of raw x, `[N, ...]`: their sum is the rate.
+
+        E KL(q(z_f | x, above) || p(z_f | above)),    in closed form or, as over latents above, a mean of 10 samples
 
     Raises:
         InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
     """
-    kl = compiled_for(vae, _dimension_kl, reduce_retracing=True)
-    values = [kl(block.known) for block in _blocks(vae, x)]
-    return None if values[0] is None else np.concatenate(values).mean(axis=0, dtype=np.float64)
+    rate, seed = compiled_for(vae, _rates, reduce_retracing=True), seeds.as_seed(seed)
+    found = [rate(block.known, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
+    return {name: np.concatenate([each[name] for each in found]) for name in vae.latents.names}
 
 
-def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int | None = None) -> AggregatedPosterior:
+def mutual_information(
+    vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int | None = None, latent: str | None = None
+) -> AggregatedPosterior:
     """Estimates I(x; z) and KL(q(z) || p(z)) on N examples, for any posterior and prior; N * N densities in blocks.
 
         I(x; z)          ~ mean of log q(z | x_n) - log q(z)
@@ -157,12 +213,15 @@ def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int |
         x: raw examples, `[N, ...]`.
         num_samples: samples z for each example.
         seed: an integer for repeatable noise; `None` draws afresh.
+        latent: of several latents the name of one whose posterior hangs on no other, by default the first such: that of
+            the others is a mixture over those above, whose density is not known.
 
     Returns:
         Both numbers and their standard errors, in nats, and N.
 
     Raises:
-        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite.
+        InvalidInput: if x has a wrong shape, holds no example, or values that are not finite, or `latent` is not the
+            name of one, or its posterior hangs on others.
 
     Reference:
         Hoffman and Johnson 2016, "ELBO surgery".
@@ -172,12 +231,13 @@ def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int |
         True
     """
     num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
-    draw, density = (compiled_for(vae, function, reduce_retracing=True) for function in (_draw, _log_density))
+    name = _top(vae, latent)
+    draw, density = (compiled_for(vae, made, reduce_retracing=True, name=name) for made in (_draw, _log_density))
     samples = tf.constant(num_samples)
     found = [draw(block.known, samples, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
     parameters, *draws = zip(*found, strict=True)
     z, log_q, log_p = (tf.concat(parts, axis=0) for parts in draws)  # [N * S, ...], example by example
-    rows = min(ROWS_PER_BLOCK, max(1, NUMBERS_PER_BLOCK // (ROWS_PER_BLOCK * math.prod(vae.posterior.latent_shape))))
+    rows = min(ROWS_PER_BLOCK, max(1, NUMBERS_PER_BLOCK // (ROWS_PER_BLOCK * math.prod(vae.latents.shapes[name]))))
     total = np.full(len(z), -math.inf)
     for components in parameters:
         values = [density(components, z[part]) for part in slices(len(z), rows)]
@@ -190,23 +250,68 @@ def mutual_information(vae: VAE, x: ArrayLike, num_samples: int = 1, seed: int |
     return AggregatedPosterior(*mean_and_error(information), *mean_and_error(divergence), num_examples)
 
 
-def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor) -> tf.Tensor:
+def informed(vae: VAE) -> tuple[str, ...]:
+    """Returns the latents whose posterior hangs on no other, of which `mutual_information` speaks."""
+    return tuple(name for name in vae.latents.posterior if not vae.latents.above[name])
+
+
+def posterior_mean(vae: VAE, known: Known, seed: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:
     """Returns E_q(z|x)[z], `[B, D]`, of examples in normal form, inside a graph; see `posterior_means`."""
-    q = vae.posterior(vae.context(known))
-    return q.mean() if vae.posterior.has_mean else tf.reduce_mean(q.sample(SAMPLES_FOR_A_MEAN, seed=seed), axis=0)
+    return codes.side_by_side(codes.means(vae, known, seed), names)
 
 
 def _blocks(vae: VAE, x: ArrayLike) -> Iterator[Block]:
     return blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True)
 
 
-def _prior_variance(vae: VAE) -> tf.Tensor:
-    variance = _moments(vae.prior(), DRAWS_FOR_A_VARIANCE)[1]
-    return tf.reduce_sum(tf.reshape(variance, [vae.latent_dim, -1]), axis=1)
+def _top(vae: VAE, latent: str | None) -> str:
+    """Returns the latent whose aggregated posterior is meant; raises `InvalidInput` if its density is not known."""
+    tops = informed(vae)
+    name = tops[0] if latent is None else codes.one(vae, latent)
+    if name not in tops:
+        received = f"{name}, whose posterior is a mixture over {', '.join(sorted(vae.latents.above[name]))}"
+        remedy = f'Pass latent="{tops[0]}"; the rate of each latent is in evaluate(vae, x).rates.'
+        raise InvalidInput("a latent whose posterior hangs on no other", received, remedy)
+    return name
 
 
-def _prior_moments(vae: VAE, known: Known) -> tuple[tf.Tensor, tf.Tensor]:
-    return _moments(vae.prior(vae.context(known)), SAMPLES_FOR_A_MEAN)
+def _variance(vae: VAE, name: str) -> np.ndarray:
+    """Returns the variance of the prior of one latent, `[D]`."""
+    if not vae.latents.prior_above[name]:
+        return compiled_for(vae, _prior_variance, name=name)().numpy().astype(np.float64)
+    draw, seed = compiled_for(vae, _ancestral, name=name), seeds.as_seed(0)
+    return unit_activity(
+        np.concatenate([draw(seeds.fold(seed, i)) for i in range(DRAWS_FOR_A_VARIANCE // DRAWS_AT_ONCE)])
+    )
+
+
+def _activity_beside(vae: VAE, means: np.ndarray, x: ArrayLike | Observed | None, name: str) -> np.ndarray:
+    """Returns the activity beside a prior that is told conditions, `[D]`, of the means of one latent."""
+    moments = compiled_for(vae, _prior_moments, reduce_retracing=True, name=name)
+    center, variance = zip(*(moments(block.known) for block in _blocks(vae, x)), strict=True)
+    spread = np.concatenate(variance).astype(np.float64).reshape(len(means), means.shape[1], -1).mean(axis=0)
+    return unit_activity(means - np.concatenate(center)) / spread.sum(axis=1)
+
+
+def _prior_variance(vae: VAE, name: str) -> tf.Tensor:
+    part = vae.latents.prior[name]
+    variance = _moments(part(), DRAWS_FOR_A_VARIANCE)[1]
+    return tf.reduce_sum(tf.reshape(variance, [part.latent_dim, -1]), axis=1)
+
+
+def _ancestral(vae: VAE, seed: tf.Tensor, name: str) -> tf.Tensor:
+    return codes.prior_draws(vae, DRAWS_AT_ONCE, seed, {})[name]
+
+
+def _prior_moments(vae: VAE, known: Known, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns mean and variance of p(z_f | c) of each example, `[B, *latent]` both."""
+    context, part = vae.context(known), vae.latents.prior[name]
+    if vae.latents.prior_above[name]:
+        z = vae.latents.sample_prior(context, DRAWS_FOR_MOMENTS, [tf.shape(known["x"])[0]], seeds.as_seed(0))[name]
+        return tf.nn.moments(z, axes=[0])
+    shape = tf.concat([tf.shape(known["x"])[:1], part.latent_shape], axis=0)
+    found = _moments(part.distribution(**context[said(name)]), DRAWS_FOR_MOMENTS)
+    return tuple(tf.broadcast_to(value, shape) for value in found)
 
 
 def _moments(p: tfp.distributions.Distribution, draws: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -217,18 +322,24 @@ def _moments(p: tfp.distributions.Distribution, draws: int) -> tuple[tf.Tensor, 
         return tf.nn.moments(p.sample(draws, seed=seeds.as_seed(0)), axes=[0])
 
 
-def _dimension_kl(vae: VAE, known: Known) -> tf.Tensor | None:
-    context = vae.context(known)
-    return dimension_kl(vae.posterior(context), vae.prior(context))
+def _dimension_kl(vae: VAE, known: Known, seed: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor | None:
+    factors = vae.evidence(known, SAMPLES_FOR_A_RATE, seed).factors
+    found = {name: factors[name].kl_per_dimension for name in names}
+    return None if any(kl is None for kl in found.values()) else codes.side_by_side(found, names)
 
 
-def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor) -> tuple:
+def _rates(vae: VAE, known: Known, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the rate of each latent, `[B]`; what else evidence says is left out of the graph."""
+    return {name: factor.rate for name, factor in vae.evidence(known, SAMPLES_FOR_A_RATE, seed).factors.items()}
+
+
+def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, name: str) -> tuple:
     """Returns q's parameters and, example by example, z `[B * S, ...]`, log q(z | x) and log p(z), `[B * S]`."""
-    context = vae.context(known)
-    parameters = vae.posterior.parameters(context)
-    z, *_ = vae.posterior.sample_and_log_prob(parameters, num_samples, seed)
-    log_q = vae.posterior.distribution(**parameters).log_prob(z)  # at z as rounded, which is where q(z) is taken
-    draws = (z, log_q, vae.prior(context).log_prob(z))
+    chain = Chain(vae.latents, vae.context(known))
+    drawn, prior = chain.draw(num_samples, seed), vae.latents.prior[name]
+    z, parameters = drawn.of[name].z, chain.top[name]
+    log_q = drawn.of[name].q.log_prob(z)  # at z as rounded, which is where q(z) is taken
+    draws = (z, log_q, prior.distribution(**drawn.context[said(name)]).log_prob(z))
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
 
 
@@ -236,7 +347,7 @@ def _examples_first(values: tf.Tensor) -> tf.Tensor:
     return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
 
 
-def _log_density(vae: VAE, parameters: Parameters, z: tf.Tensor) -> tf.Tensor:
+def _log_density(vae: VAE, parameters: Parameters, z: tf.Tensor, name: str) -> tf.Tensor:
     """Returns log sum_n q(z | x_n), `[R]`, for z `[R, ...]` and the parameters of a block of examples."""
-    q = vae.posterior.distribution(**parameters)
+    q = vae.latents.posterior[name].distribution(**parameters)
     return tf.reduce_logsumexp(q.log_prob(z[:, tf.newaxis]), axis=1)

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +22,8 @@ from tfvae import files
 from tfvae.core.errors import InvalidInput
 from tfvae.core.kinds import misfit
 from tfvae.core.types import Config
+from tfvae.evaluation.entries import USED, Baseline, Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
-from tfvae.inference.trust import mean_and_error
 
 TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance
 NEAR = 1.0  # nats below log N where I(x; z) of N examples says only "at least"
@@ -34,8 +34,12 @@ UNTRUSTED = (
 )
 UNTESTED = "Whether the importance weights can be trusted is unknown: that takes 25 samples for each example or more."
 SATURATED = (
-    "I(x; z) is near its ceiling log {examples} = {ceiling:.2f} nats: read it as a lower bound, and KL(q(z) || p(z)) as"
-    " an upper one, or raise mixture_examples."
+    "I(x; {z}) is near its ceiling log {examples} = {ceiling:.2f} nats: read it as a lower bound, and"
+    " KL(q({z}) || p({z})) as an upper one, or raise mixture_examples."
+)
+UNUSED = (
+    "The rate of {name} is {rate:.2f} nats: the model hardly uses it. Train with free bits for each latent"
+    " (objectives.ELBO(layer_free_bits=0.5)) or with a warm-up of beta, or leave this latent out."
 )
 COLLAPSED = (
     "The rate is {rate:.2f} nats: the decoder hardly uses z. Train with a warm-up of beta or with free bits, or with a"
@@ -50,73 +54,8 @@ REMEDIES = {  # by whether the data are discrete
     True: "train longer, start in the units of the data (vae.adapt(x) before fit) or let scales differ by column",
 }
 SURELY = 2.0  # standard errors of the difference from which a model is said to be below a baseline
-BESIDE_X = ("condition", "missingness")  # entries that are left out where they say nothing
-USED = 0.1  # nats of rate below which z is hardly used
+BESIDE_X = ("condition", "missingness", "latents")  # entries that are left out where they say nothing
 _NOT_FINITE = ("nan", "inf", "-inf")
-
-
-class Estimate(NamedTuple):
-    """A mean over examples, in nats.
-
-    Attributes:
-        mean: the mean.
-        standard_error: of the mean over examples; NaN for a single one.
-    """
-
-    mean: float
-    standard_error: float
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> "Estimate":
-        """Returns the mean of one value an example, `[N]`."""
-        return cls(*mean_and_error(values))
-
-
-class GapMeans(NamedTuple):
-    """The variational gap and its two parts, `tfvae.evaluation.inference_gaps`, as means over some of the examples.
-
-    Attributes:
-        examples: how many.
-        variational_gap: log p(x) - ELBO(q), log p(x) from the refined q.
-        approximation_gap: log p(x) - ELBO(q*), what the family of q loses.
-        amortisation_gap: ELBO(q*) - ELBO(q), what the encoder loses within the family.
-        untrusted: share of these examples whose weights with the refined q cannot be trusted.
-    """
-
-    examples: int
-    variational_gap: Estimate
-    approximation_gap: Estimate
-    amortisation_gap: Estimate
-    untrusted: float
-
-
-class Baseline(NamedTuple):
-    """A model without z beside the one that was scored, on the same examples; see `tfvae.evaluation.baselines`.
-
-    Attributes:
-        name: what it is.
-        log_prob: its log p(x).
-        difference: the model's log p(x) less that, example by example.
-    """
-
-    name: str
-    log_prob: Estimate
-    difference: Estimate
-
-
-class Bound(NamedTuple):
-    """The lower bound of k samples on log p(x), a rung of the ladder.
-
-    Attributes:
-        samples: k.
-        groups: how many disjoint groups of k samples it is the mean of, for each example; what fills no group is left
-            out.
-        bound: mean over examples, nats.
-    """
-
-    samples: int
-    groups: int
-    bound: Estimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +81,18 @@ class Report:
         largest_pareto_shape: of all examples; NaN where S is too small, -inf where no weights differ.
         pareto_threshold: above it, weights cannot be trusted.
         untrusted: share of examples above it.
-        kl_per_dimension: the rate of each latent dimension, D numbers, or `None` where it does not factorise.
+        kl_per_dimension: the rate of each latent dimension, D numbers, or `None` where it does not factorise and of
+            several latents, see `rates`.
         unit_activity: Var_x E_q(z|x)[z_d] / Var_p(z_d), D numbers, for a prior N(0, I) that of Burda et al.; NaN for a
-            single example. Where q has no mean in closed form, of the means of 1000 samples.
-        aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of.
+            single example. Where q has no mean in closed form, of the means of 1000 samples. Of several latents those
+            of all, in their order.
+        aggregated: I(x; z) and KL(q(z) || p(z)), with the number of examples that they are taken of; of several latents
+            `None`, see `latents`.
         gaps: the variational gap split into approximation and amortisation gap, or `None` if that was not asked for.
         baselines: models without z on the same examples; empty if no training data were given.
         condition: names of what the model is told: log_prob is then log p(x | condition), and so is every bound.
         missingness: whether the model says why cells are missing: log_prob is then that of values and mask.
+        latents: of several latents what each carries, those at the top of the prior first; empty for one.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -172,11 +115,12 @@ class Report:
     untrusted: float
     kl_per_dimension: tuple[float, ...] | None
     unit_activity: tuple[float, ...]
-    aggregated: AggregatedPosterior
+    aggregated: AggregatedPosterior | None
     gaps: GapMeans | None = None
     baselines: tuple[Baseline, ...] = ()
     condition: tuple[str, ...] = ()
     missingness: bool = False
+    latents: tuple[LatentReport, ...] = ()
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -191,21 +135,36 @@ class Report:
         return None if math.isnan(self.unit_activity[0]) else active_units(self.unit_activity)
 
     @property
+    def rates(self) -> dict[str, Estimate]:
+        """The rate of each of several latents by name, whose means add up to the rate; of one latent nothing."""
+        return {latent.name: latent.rate for latent in self.latents}
+
+    @property
+    def information(self) -> dict[str, AggregatedPosterior]:
+        """What is known of I(x; z): under "z", or by name of those of several latents of which it can be known."""
+        found = {latent.name: latent.aggregated for latent in self.latents} or {"z": self.aggregated}
+        return {name: aggregated for name, aggregated in found.items() if aggregated is not None}
+
+    @property
     def warnings(self) -> list[str]:
         """Sentences on what not to believe, and what to do."""
-        aggregated, found = self.aggregated, []
+        found = []
         lowest = min(self.baselines, key=lambda baseline: baseline.difference.mean, default=None)
         if lowest is not None and lowest.difference.mean < -SURELY * lowest.difference.standard_error:
             remedy = REMEDIES[self.discrete]
             found.append(BELOW.format(level=self.level, below=-lowest.difference.mean, name=lowest.name, remedy=remedy))
         if self.rate.mean < USED:
             found.append(COLLAPSED.format(rate=self.rate.mean))
+        else:
+            unused = [latent for latent in self.latents if not latent.used]
+            found += [UNUSED.format(name=latent.name, rate=latent.rate.mean) for latent in unused]
         if self.untrusted > TOLERATED:
             found.append(UNTRUSTED.format(share=self.untrusted, threshold=self.pareto_threshold))
         if math.isnan(self.untrusted):
             found.append(UNTESTED)
-        if aggregated.mutual_information > aggregated.ceiling - NEAR and aggregated.num_examples > 1:
-            found.append(SATURATED.format(examples=aggregated.num_examples, ceiling=aggregated.ceiling))
+        for name, aggregated in self.information.items():
+            if aggregated.mutual_information > aggregated.ceiling - NEAR and aggregated.num_examples > 1:
+                found.append(SATURATED.format(z=name, examples=aggregated.num_examples, ceiling=aggregated.ceiling))
         return found
 
     def bits_per_dimension(self, nats: float) -> float:
@@ -243,6 +202,8 @@ class Report:
         yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
         yield "  distortion", _with_error(self.distortion), ""
         yield "  rate", _with_error(self.rate), ""
+        for latent in self.latents:
+            yield f"    of {latent.name}", _with_error(latent.rate), "" if latent.used else "hardly used"
         yield "variational gap", _with_error(self.variational_gap), ""
         yield "  sampling error", _number(self.sampling_error, 4), f"of {self.level}: what more samples would remove"
         for samples, groups, bound in self.ladder:
@@ -258,19 +219,16 @@ class Report:
         above = f"largest; above {_number(self.pareto_threshold, 2)} in {_percent(self.untrusted)} of the examples"
         shape = self.largest_pareto_shape
         yield "Pareto k", "equal weights" if shape == -math.inf else _number(shape, 2), above
-        aggregated = self.aggregated
-        source = f"from {_count(aggregated.num_examples, 'example')}"
-        information = Estimate(aggregated.mutual_information, aggregated.mutual_information_error)
-        marginal = Estimate(aggregated.marginal_kl, aggregated.marginal_kl_error)
-        yield "I(x; z)", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
-        if self.condition:
-            beside = f"E log q(z) - log p(z | {', '.join(self.condition)}), which may be below zero"
-            yield "rate less I(x; z)", _with_error(marginal), beside
-        else:
-            yield "KL(q(z) || p(z))", _with_error(marginal), source
+        if self.aggregated is not None:
+            yield from _carried("z", self.aggregated, self.condition)
+        for latent in self.latents:
+            yield from _carried(latent.name, latent.aggregated, (*self.condition, *latent.prior_above), latent.above)
         known, active = len(self.unit_activity), self.active_units
         above = f"of {known}: Var E[z] above {ACTIVE} of the prior's variance"
         yield "active units", "unknown" if active is None else str(active), above
+        for latent in self.latents:
+            number = "unknown" if active is None else str(active_units(latent.unit_activity))
+            yield f"  of {latent.name}", number, f"of {len(latent.unit_activity)}"
         if self.kl_per_dimension is not None:
             largest = sorted(self.kl_per_dimension, reverse=True)
             shown = " ".join(f"{kl:.2f}" for kl in largest[:10]) + (" ..." if known > 10 else "")
@@ -302,13 +260,14 @@ class Report:
                     **values,
                     **{name: Estimate(**values[name]) for name in estimates},
                     "ladder": tuple(Bound(**{**rung, "bound": Estimate(**rung["bound"])}) for rung in values["ladder"]),
-                    "aggregated": AggregatedPosterior(**values["aggregated"]),
+                    "aggregated": _aggregated(values["aggregated"]),
                     "gaps": None if gaps is None else _named_estimates(GapMeans, gaps),
                     "baselines": tuple(_named_estimates(Baseline, one) for one in values.get("baselines", ())),
                     "kl_per_dimension": None if kl is None else tuple(kl),
                     "unit_activity": tuple(values["unit_activity"]),
                     "condition": tuple(values.get("condition", ())),
                     "missingness": values.get("missingness", False),
+                    "latents": tuple(_latent(one) for one in values.get("latents", ())),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
                 }
             )
@@ -343,6 +302,34 @@ class Report:
     def load(cls, path: str | os.PathLike) -> "Report":
         """Returns the report that `save` wrote; raises `InvalidInput` if the file is missing or not one."""
         return cls.from_dict(files.read_json(path))
+
+
+def _carried(
+    z: str, aggregated: AggregatedPosterior | None, told: Sequence[str], above: Sequence[str] = ()
+) -> Iterator[tuple[str, str, str]]:
+    """Yields the rows on I(x; z) of one latent, whose prior is told something, and whose posterior hangs on others."""
+    if aggregated is None:
+        yield f"I(x; {z})", "left out", f"q({z} | x) is a mixture over {', '.join(above)}, of unknown density"
+        return
+    source = f"from {_count(aggregated.num_examples, 'example')}"
+    information = Estimate(aggregated.mutual_information, aggregated.mutual_information_error)
+    marginal = Estimate(aggregated.marginal_kl, aggregated.marginal_kl_error)
+    yield f"I(x; {z})", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
+    if told:
+        beside = f"E log q({z}) - log p({z} | {', '.join(told)}), which may be below zero"
+        yield f"rate less I(x; {z})", _with_error(marginal), beside
+    else:
+        yield f"KL(q({z}) || p({z}))", _with_error(marginal), source
+
+
+def _aggregated(values: Config | None) -> AggregatedPosterior | None:
+    return None if values is None else AggregatedPosterior(**values)
+
+
+def _latent(values: Config) -> LatentReport:
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    own = {"rate": Estimate(**values["rate"]), "aggregated": _aggregated(values["aggregated"])}
+    return LatentReport(**{**found, **own})
 
 
 def _named_estimates(kind: type, values: Config) -> NamedTuple:

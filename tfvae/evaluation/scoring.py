@@ -27,9 +27,10 @@ from tfvae.core.reading import is_read_in_parts
 from tfvae.core.types import ArrayLike
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
-from tfvae.evaluation import latents
+from tfvae.evaluation import codes, latents
+from tfvae.evaluation.entries import Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.gaps import inference_gaps
-from tfvae.evaluation.report import Bound, Estimate, GapMeans, Report
+from tfvae.evaluation.report import Report
 from tfvae.evaluation.without_z import fitted, joined, scored
 from tfvae.inference import trust
 from tfvae.inference.accumulators import GroupBound, Largest, Marginal, MarginalEstimate, Mean, accumulate
@@ -40,6 +41,7 @@ from tfvae.inference.target import Target
 from tfvae.vae import VAE
 
 Examples: TypeAlias = ArrayLike | Iterable  # an array, or batches such as those of a tf.data.Dataset
+RATE = "rate_{}"  # of one of several latents, as in the logs of training
 LADDER = (1, 10, 100, 1000, 5000)
 
 
@@ -51,15 +53,16 @@ class Scores(NamedTuple):
         largest: the largest log weights, `[B, M + 1]`.
         log_ratio: mean of log q - log p of each latent, `[B]`.
         bounds: the bound of each rung of the ladder below S, each `[B]`; the first is the ELBO.
-        kl: KL(q || p) in closed form, `[B]`, or `None`.
-        kl_per_dimension: the same for each dimension, `[B, D]`, or `None` where it does not factorise.
+        kl: KL(q || p) of each latent in closed form, `[B]`, or `None`.
+        kl_per_dimension: the same for each dimension of a model of one latent, `[B, D]`, or `None` where it does not
+            factorise.
     """
 
     marginal: MarginalEstimate
     largest: tf.Tensor
     log_ratio: list[tf.Tensor]
     bounds: list[tf.Tensor]
-    kl: tf.Tensor | None
+    kl: list[tf.Tensor | None]
     kl_per_dimension: tf.Tensor | None
 
 
@@ -94,7 +97,9 @@ def evaluate(
             (`tfvae.evaluation.baselines`); `None` leaves that out.
 
     Returns:
-        The report: `print(report)`, `report.log_prob.mean`, `report.save("report.json")`.
+        The report: `print(report)`, `report.log_prob.mean`, `report.save("report.json")`. Of several latents it has
+        rate and active units of each; I(x; z_f) only where q(z_f | x) hangs on no other latent, since it is a mixture
+        else, whose density is not known.
 
     Raises:
         InvalidInput: if the data are empty or endless, have a wrong shape, or values that are not finite or outside
@@ -119,20 +124,23 @@ def evaluate(
     if is_array(data) and not any(map(is_read_in_parts, tf.nest.flatten(data))):
         check_arrays(vae, given(vae, data))  # before the first sample, not after the last
     score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)
-    mean, parts = compiled_for(vae, latents.posterior_mean, reduce_retracing=True), []
+    names, parts = vae.latents.names, []
+    mean = compiled_for(vae, latents.posterior_mean, reduce_retracing=True, names=names)
     without_z, below = {} if baselines_from is None else fitted(vae, baselines_from, seed), []
     # Rows as in `vae.estimate_log_prob`, and so the same noise.
     for block in blocks(vae, data, ROWS_PER_BLOCK, streams=True, refuse_empty=True, verbose=verbose):
         stream = seeds.fold(seeds.as_seed(seed), block.index)
         scores = score(block.known, tf.constant(num_samples), stream)
-        parts.append({**_per_example(scores, num_samples), "latent_mean": mean(block.known, stream).numpy()})
+        found = _per_example(vae, scores, num_samples)
+        parts.append({**found, "latent_mean": mean(block.known, stream).numpy()})
         if without_z and "mask" in block.known:
             raise InvalidInput("complete data beside baselines", "a mask", "Leave baselines_from out.")
         below.append(scored(without_z, block.known["x"]))
         for rows in (sample, refined):
             rows.add(block.observed, block.rows)
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    mixture = latents.mutual_information(vae, sample.joined(), seed=seed)
+    by_latent = _latents(vae, values, sample.joined(), seed)
+    alone = None if vae.latents.several else by_latent[0]
     bounds = [(k, num_samples // k, values["bounds"][:, i]) for i, k in enumerate(rungs)]
     return Report(
         examples=len(values["log_prob"]),
@@ -150,12 +158,13 @@ def evaluate(
         pareto_threshold=trust.threshold(num_samples),
         untrusted=trust.share_untrusted(values["pareto_shape"], num_samples),
         kl_per_dimension=_means(values.get("kl_per_dimension")),
-        unit_activity=tuple(_activity(vae, values["latent_mean"], sample).tolist()),
-        aggregated=mixture,
+        unit_activity=tuple(activity for latent in by_latent for activity in latent.unit_activity),
+        aggregated=None if alone is None else alone.aggregated,
         gaps=_gap_means(vae, refined.joined(), num_samples, seed, verbose) if refined.limit else None,
         baselines=joined(below).beside(values["log_prob"]),
         condition=tuple(vae.conditions),
         missingness=vae.missingness is not None,
+        latents=() if alone else tuple(by_latent),
         per_example=values if per_example else None,
     )
 
@@ -182,10 +191,23 @@ class _RandomRows:
         return tf.nest.map_structure(lambda *parts: np.stack(parts), *self.rows)
 
 
-def _activity(vae: VAE, means: np.ndarray, sample: _RandomRows) -> np.ndarray:
-    if not vae.prior.given:
-        return latents.relative_activity(vae, means)
-    return latents.relative_activity(vae, latents.posterior_means(vae, sample.joined()), sample.joined())
+def _latents(vae: VAE, values: dict[str, np.ndarray], sample: Observed, seed: int) -> list[LatentReport]:
+    """Returns what each latent carries, I(x; z) of some of the examples; of one latent under any name."""
+    known, told = vae.latents, bool(vae.latents.told)
+    means = codes.by_name(vae, values["latent_mean"], known.names)
+
+    def of(name: str) -> LatentReport:
+        own = latents.posterior_means(vae, sample, latent=name) if told else means[name]
+        return LatentReport(
+            name,
+            above=tuple(sorted(known.above[name])),
+            prior_above=tuple(sorted(known.prior_above[name])),
+            rate=Estimate.of(values[RATE.format(name) if known.several else "rate"]),
+            unit_activity=tuple(latents.relative_activity(vae, own, sample, name).tolist()),
+            aggregated=None if known.above[name] else latents.mutual_information(vae, sample, seed=seed, latent=name),
+        )
+
+    return [of(name) for name in known.names]
 
 
 def _row(observed: Observed, index: int) -> Observed:
@@ -211,24 +233,24 @@ def _score(
     return Scores(*results[:2], ratios, bounds, *_closed_forms(vae, target, q))
 
 
-def _closed_forms(vae: VAE, target: Target, q: Chain) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """Returns KL(q || p), `[B]`, and that of each dimension, `[B, D]`; of several latents none is one of x alone."""
-    if vae.latents.several:
-        return None, None
-    (name,) = vae.latents.names
-    of_q = vae.latents.posterior[name].distribution(**q.top[name])
-    of_p = vae.latents.prior[name].distribution(**target.prior[name])
-    return closed_form_kl(of_q, of_p), dimension_kl(of_q, of_p)
+def _closed_forms(vae: VAE, target: Target, q: Chain) -> tuple[list[tf.Tensor | None], tf.Tensor | None]:
+    """Returns KL(q || p), `[B]`, of each latent that hangs on none, and of one latent that of each dimension."""
+
+    def pair(name: str) -> tuple:
+        of_q = vae.latents.posterior[name].distribution(**q.top[name])
+        return of_q, vae.latents.prior[name].distribution(**target.prior[name])
+
+    alone = [pair(name) if name in q.top and name in target.prior else None for name in vae.latents.names]
+    several = [None if each is None else closed_form_kl(*each) for each in alone]
+    return several, None if vae.latents.several else dimension_kl(*alone[0])
 
 
-def _per_example(scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
+def _per_example(vae: VAE, scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
     """Returns name to `[B]`, `[B, D]` or, of the ladder's bounds, `[B, rungs]`, in float64."""
     scores = tf.nest.map_structure(lambda v: None if v is None else np.asarray(v, np.float64), scores)
-    elbo, rate = scores.bounds[0], sum(scores.log_ratio[1:], scores.log_ratio[0])
-    if scores.kl_per_dimension is not None:
-        rate = scores.kl_per_dimension.sum(axis=1)
-    elif scores.kl is not None:
-        rate = scores.kl
+    elbo = scores.bounds[0]
+    each = [sampled if kl is None else kl for kl, sampled in zip(scores.kl, scores.log_ratio, strict=True)]
+    rate = sum(each[1:], each[0]) if scores.kl_per_dimension is None else scores.kl_per_dimension.sum(axis=1)
     rungs = scores.bounds if num_samples == 1 else [*scores.bounds, scores.marginal.log_prob]
     values = {
         "elbo": elbo,
@@ -238,6 +260,7 @@ def _per_example(scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
         "pareto_shape": np.array([trust.pareto_shape(row) for row in scores.largest]),
         "bounds": np.stack(rungs, axis=1),
         "kl_per_dimension": scores.kl_per_dimension,
+        **{RATE.format(name): of for name, of in zip(vae.latents.names, each, strict=True) if vae.latents.several},
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -23,7 +23,7 @@ from tfvae.core.graphs import compiled
 from tfvae.core.observed import num_rows
 from tfvae.core.reading import is_read_in_parts, read
 from tfvae.core.types import Given, Tensor
-from tfvae.evaluation.report import Baseline, Estimate
+from tfvae.evaluation.entries import Baseline, Estimate
 from tfvae.inference.rows import Block, blocks, is_array
 from tfvae.likelihoods import Likelihood
 from tfvae.vae import VAE
