@@ -13,6 +13,7 @@ from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.observed import num_rows
 from tfvae.core.types import ArrayLike, Given
+from tfvae.evaluation.codes import one
 from tfvae.plotting import canvas, latents
 from tfvae.vae import VAE
 
@@ -29,44 +30,50 @@ MAX_CONDITIONS = 500  # whose mean density a conditional prior's contours are of
 MASS = (0.95, 0.5)  # of the prior, inside the contours
 
 
-def latent_plane(vae: VAE, x: Given, labels: ArrayLike | None = None) -> "Figure":
+def latent_plane(vae: VAE, x: Given, labels: ArrayLike | None = None, latent: str | None = None) -> "Figure":
     """Draws the posterior mean of each example (its center, where it has no mean), coloured by label.
 
     Args:
         vae: the model.
         x: raw examples, `[B, ...]`, or an `Observed` of what is known of them.
         labels: `[B]`; whole numbers or words of at most 20 kinds get a legend, anything else a colour bar.
+        latent: of several latents the name of one; by default the one at the bottom of the prior. Those above it are
+            at their centers.
 
     Returns:
         A figure: the plane of z, or of its two leading principal components if D > 2; if D = 1 a histogram,
             for which labels that need a colour bar are left out.
 
     Raises:
-        InvalidInput: if x is empty, has a wrong shape or values that are not finite, `labels` do not match x, or the
-            posterior means are not finite.
+        InvalidInput: if x is empty, has a wrong shape or values that are not finite, `labels` do not match x, the
+            latent does not exist, or the posterior means are not finite.
 
     Example:
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> latent_plane(vae, np.zeros([3, 8, 8, 1]), labels=[0, 1, 1]).savefig("latent_plane.png")
     """
-    x = latents.examples(vae, x)
+    x, name = latents.examples(vae, x), one(vae, latent)
+    title = name if vae.latents.several else "z"
     labels = None if labels is None else _checked_labels(labels, num_rows(x))
-    z = latents.codes(vae, x).reshape(num_rows(x), -1)  # one-hot vectors in one row
-    kind = "means" if vae.posterior.has_mean else "centers"
-    names, title = [f"z[{d}]" for d in range(z.shape[1])], f"posterior {kind}, D = {z.shape[1]}"
+    z = vae.latents.named(latents.codes(vae, x))[name].reshape(num_rows(x), -1)  # one-hot vectors in one row
+    kind = "means" if vae.latents.posterior[name].has_mean else "centers"
+    kind = f"posterior {kind}{f' of {name}' if vae.latents.several else ''}, D = {z.shape[1]}"
+    names = [f"{title}[{d}]" for d in range(z.shape[1])]
     if z.shape[1] > 2:
         directions, names = latents.principal_directions(z)
         z = (z - z.mean(axis=0, dtype=float)) @ directions.T
     figure = canvas.empty_figure(6.0, 4.7)
     axes = figure.subplots()
     (_histogram if z.shape[1] == 1 else _scatter)(axes, z, labels)
-    axes.set(title=title, xlabel=names[0], ylabel="number of examples" if len(names) == 1 else names[1])
+    axes.set(title=kind, xlabel=names[0], ylabel="number of examples" if len(names) == 1 else names[1])
     if axes.texts:
         canvas.apart(axes, axes.texts)
     return figure
 
 
-def aggregated_posterior(vae: VAE, x: Given, max_dimensions: int = 6, seed: int | None = 0) -> "Figure":
+def aggregated_posterior(
+    vae: VAE, x: Given, max_dimensions: int = 6, seed: int | None = 0, latent: str | None = None
+) -> "Figure":
     """Draws q(z) = E_x q(z | x) against p(z): where they differ, samples come from codes that no example has.
 
     One draw from q(z | x) for each example, beside the prior's marginal (of many draws): a histogram for each of the
@@ -79,12 +86,15 @@ def aggregated_posterior(vae: VAE, x: Given, max_dimensions: int = 6, seed: int 
             is then the mean of p(z | c) over theirs.
         max_dimensions: how many dimensions to draw, those with the largest Var_x E[z_d] first.
         seed: of the draws.
+        latent: of several latents the name of one; by default the one at the bottom of the prior. Both q(z) and p(z)
+            are its marginals: those above it are drawn.
 
     Returns:
         A figure with one panel a dimension, named by its KL in nats (or its activity, where the KL does not factorise).
 
     Raises:
-        InvalidInput: if x is empty, has a wrong shape or values that are not finite, or `max_dimensions` is below 1.
+        InvalidInput: if x is empty, has a wrong shape or values that are not finite, `max_dimensions` is below 1, or
+            the latent does not exist.
 
     Reference:
         Hoffman and Johnson 2016, "ELBO surgery"; Rosca et al. 2018, "Distribution Matching in Variational Inference".
@@ -93,23 +103,24 @@ def aggregated_posterior(vae: VAE, x: Given, max_dimensions: int = 6, seed: int 
         >>> vae = VAE(tfvae.posteriors.DiagonalNormal(2), tfvae.likelihoods.Bernoulli((8, 8, 1)))
         >>> aggregated_posterior(vae, np.zeros([3, 8, 8, 1])).savefig("aggregated_posterior.png")
     """
-    x = latents.examples(vae, x)
-    found, notes = latents.activity(vae, x)
+    x, name = latents.examples(vae, x), one(vae, latent)
+    title = name if vae.latents.several else "z"
+    found, notes = latents.activity(vae, x, name)
     dimensions = latents.most_active(found, positive_integer("max_dimensions", max_dimensions))
-    z = latents.draws(vae, x, seed)
-    prior = latents.prior_draws(vae, PRIOR_DRAWS, seed, latents.told(x))
-    plane = vae.posterior.space == sets.REAL and z.shape[1:] == (2,)
+    z = vae.latents.named(latents.draws(vae, x, seed))[name]
+    prior = vae.latents.named(latents.prior_draws(vae, PRIOR_DRAWS, seed, latents.told(x)))[name]
+    plane = vae.latents.posterior[name].space == sets.REAL and z.shape[1:] == (2,)
     columns = min(len(dimensions) + plane, 3)
     rows = math.ceil((len(dimensions) + plane) / columns)
     figure = canvas.empty_figure(max(3.4 * columns, 4.0), 2.9 * rows + 0.4)
     places = iter(figure.subplots(rows, columns, squeeze=False).flat)
     if plane:
         told = latents.told(latents.some(x, slice(MAX_CONDITIONS)))
-        _contours(next(places), z, prior, lambda z: latents.log_prior(vae, z, told))
+        _contours(next(places), z, prior, lambda z: latents.log_prior(vae, z, told, name), title)
     compare = _frequencies if z.ndim == 3 else _marginals
     for d, axes in zip(dimensions, places, strict=False):
         compare(axes, z[:, d], prior[:, d])
-        axes.set_title(f"z[{d}]: {notes[d]}", fontsize="medium")
+        axes.set_title(f"{title}[{d}]: {notes[d]}", fontsize="medium")
         shown = axes.get_legend_handles_labels()
     for axes in places:
         axes.set_axis_off()
@@ -197,7 +208,7 @@ def _frequencies(axes: "Axes", z: np.ndarray, prior: np.ndarray) -> None:
     canvas.whole_numbers(axes.xaxis)
 
 
-def _contours(axes: "Axes", z: np.ndarray, prior: np.ndarray, log_prior: Callable) -> None:
+def _contours(axes: "Axes", z: np.ndarray, prior: np.ndarray, log_prior: Callable, title: str) -> None:
     """Draws points of q(z), `[B, 2]`, under the contours inside which half and 95% of the prior's mass lie."""
     axes.scatter(*z.T, s=min(300 / math.sqrt(len(z)) + 2, 20), color=canvas.FIRST, alpha=0.5, linewidths=0)
     low, high = np.quantile(np.concatenate([z, prior[:: len(prior) // 1000]]), [0, 1], axis=0)
@@ -208,4 +219,4 @@ def _contours(axes: "Axes", z: np.ndarray, prior: np.ndarray, log_prior: Callabl
     if levels[0] < levels[1]:
         axes.contour(*axis, log_p, levels, colors=canvas.SECOND, linestyles=["--", "-"])
     axes.set_title("draws of q(z), 50% and 95% of p(z)", fontsize="medium")
-    axes.set(xlabel="z[0]", ylabel="z[1]")
+    axes.set(xlabel=f"{title}[0]", ylabel=f"{title}[1]")

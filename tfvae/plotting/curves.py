@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
+from tfvae.evaluation.entries import USED
 from tfvae.evaluation.latents import ACTIVE
 from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas
@@ -74,11 +75,13 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
 def kl_per_dimension(report: Report) -> "Figure":
     """Draws what each latent dimension costs, largest first; those that are active stand out.
 
+    Of several latents what each of them costs, those at the top of the prior first; those that are used stand out.
+
     Args:
         report: of `tfvae.evaluation.evaluate`.
 
     Returns:
-        A figure of one bar a dimension, nats per example; the bars add up to the rate.
+        A figure of one bar a dimension, or a latent, nats per example; the bars add up to the rate.
 
     Raises:
         InvalidInput: if the KL of the model does not fall into dimensions.
@@ -87,6 +90,8 @@ def kl_per_dimension(report: Report) -> "Figure":
         >>> report = tfvae.evaluation.evaluate(vae, x)
         >>> kl_per_dimension(report).savefig("kl_per_dimension.png")
     """
+    if report.latents:
+        return _rates(report)
     if report.kl_per_dimension is None:
         remedy = "Posterior and prior of independent dimensions have one; plotting.aggregated_posterior works for all."
         raise InvalidInput("a report with a KL for each dimension", "one without", remedy)
@@ -103,6 +108,24 @@ def kl_per_dimension(report: Report) -> "Figure":
     few = len(kl) <= MAX_NAMES
     axes.set_xticks(places if few else [], order if few else [], rotation=0 if len(kl) <= 20 else 90)
     axes.set(xlabel="d, dimension of z, largest KL first", ylabel=f"KL of z[d], {NATS}")
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _rates(report: Report) -> "Figure":
+    """Draws the rate of each latent with its standard error."""
+    figure = canvas.empty_figure(5.8, 3.5)
+    axes = figure.subplots()
+    used, means, errors = np.array([(latent.used, *latent.rate) for latent in report.latents]).T
+    used, places = used.astype(bool), np.arange(len(means))
+    for label, chosen, color in [(f"rate of {USED} nats or more", used, canvas.FIRST), ("less", ~used, canvas.QUIET)]:
+        if chosen.any():
+            style = {"color": color, "capsize": 3, "label": f"{label}: {chosen.sum()}"}
+            axes.bar(places[chosen], means[chosen], yerr=np.nan_to_num(errors[chosen]), **style)
+    axes.set_xticks(places, [latent.name for latent in report.latents])
+    axes.set(xlabel="latent, the top of the prior first", ylabel=f"rate, {NATS}")
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
     axes.legend(frameon=False)

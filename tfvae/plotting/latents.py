@@ -2,7 +2,8 @@
 
 code = the z that stands for q(z | x)          draw ~ q(z | x)          decoded = mean of p(x | z)
 
-Examples are an `Observed` dict throughout; conditions, `told`, are raw and by name, empty where a model has none.
+Examples are an `Observed` dict throughout; conditions, `told`, are raw and by name, empty where a model has none. Codes
+of a model with a `Joint` are by name of the latent.
 """
 
 from collections.abc import Iterator
@@ -13,19 +14,25 @@ import tensorflow as tf
 
 from tfvae.checks.data import given
 from tfvae.core import seeds
+from tfvae.core.chain import Chain
 from tfvae.core.errors import InvalidInput
+from tfvae.core.joint import said
 from tfvae.core.observed import Observed, num_rows
 from tfvae.core.sets import REAL
-from tfvae.core.types import Array, Given, Parameters
+from tfvae.core.types import Array, Given
 from tfvae.evaluation import latents
+from tfvae.evaluation.codes import one
+from tfvae.evaluation.codes import prior_draws as draws_of_prior
 from tfvae.inference.rows import blocks, slices
 from tfvae.plotting import canvas
 from tfvae.scaling import Identity
 from tfvae.vae import VAE
 
 Told: TypeAlias = dict[str, Array]
+Codes: TypeAlias = np.ndarray | dict[str, np.ndarray]  # z, of a `Joint` by name
 
 ROWS_PER_BLOCK = 1024
+ABOVE = 500  # draws of the latents above, over which the marginal density of one below is a mean
 
 
 def examples(vae: VAE, x: Given) -> Observed:
@@ -53,51 +60,67 @@ def names(told: Told) -> list[str]:
     return ["\n".join(row) for row in zip(*columns, strict=True)]
 
 
-def codes(vae: VAE, x: Given) -> np.ndarray:
-    """Returns the z that stands for each example, `[B, *latent]`."""
-    return _finite([vae.posterior.center(parameters) for _, parameters in _parameters(vae, x)])
+def codes(vae: VAE, x: Given) -> Codes:
+    """Returns the z that stands for each example, `[B, *latent]`, each latent at the center given those above it."""
+    centers = [chain.center() for _, chain in _chains(vae, x)]
+    return vae.latents.outside({name: _finite([c[name] for c in centers]) for name in vae.latents.names})
 
 
-def draws(vae: VAE, x: Given, seed: int | None) -> np.ndarray:
+def draws(vae: VAE, x: Given, seed: int | None) -> Codes:
     """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
-    seed, draw = seeds.as_seed(seed), vae.posterior.sample_and_log_prob
-    return _finite([draw(parameters, 1, seeds.fold(seed, first))[0][0] for first, parameters in _parameters(vae, x)])
+    seed = seeds.as_seed(seed)
+    drawn = [chain.draw(1, seeds.fold(seed, first)).of for first, chain in _chains(vae, x)]
+    return vae.latents.outside({name: _finite([of[name].z[0] for of in drawn]) for name in vae.latents.names})
 
 
-def prior_draws(vae: VAE, number: int, seed: int | None, told: Told | None = None) -> np.ndarray:
+def prior_draws(vae: VAE, number: int, seed: int | None, told: Told | None = None) -> Codes:
     """Returns draws from p(z), `[number, *latent]`, or as many from each p(z | c) of conditions c, `[B, ...]`.
 
-    In blocks, since a mixture draws from all its components.
+    In blocks, since a mixture draws from all its components. Each latent follows its marginal: those above are drawn.
     """
-    seed, p = seeds.fold(seeds.as_seed(seed), seeds.PRIOR), vae.prior_of(told or None)
-    conditions = len(next(iter(told.values()))) if told and vae.prior.given else 1
+    seed, encoded = seeds.fold(seeds.as_seed(seed), seeds.PRIOR), vae.encoded_conditions(told or {})
+    conditions = len(next(iter(encoded.values()))) if encoded and vae.latents.told else 1
     each = -(-number // conditions)
     blocks = [range(each)[part] for part in slices(each, max(1, ROWS_PER_BLOCK // conditions))]
-    z = np.concatenate([p.sample(len(rows), seed=seeds.fold(seed, rows[0])) for rows in blocks])
-    return z.reshape(-1, *vae.posterior.latent_shape)[:number]
+    drawn = [draws_of_prior(vae, len(rows), seeds.fold(seed, rows[0]), encoded) for rows in blocks]
+    shapes = vae.latents.shapes.items()
+    found = {name: np.concatenate([z[name] for z in drawn]).reshape(-1, *shape)[:number] for name, shape in shapes}
+    return vae.latents.outside(found)
 
 
-def log_prior(vae: VAE, z: np.ndarray, told: Told) -> np.ndarray:
-    """Returns log p(z), `[R]`, for z `[R, *latent]`, of a conditional prior log 1/B sum_c p(z | c)."""
-    if not vae.prior.given:
-        return vae.prior().log_prob(z).numpy()
-    p = vae.prior_of(told)
-    return tf.reduce_logsumexp(p.log_prob(z[:, np.newaxis]), axis=1).numpy() - np.log(len(next(iter(told.values()))))
+def log_prior(vae: VAE, z: np.ndarray, told: Told, latent: str | None = None) -> np.ndarray:
+    """Returns the marginal log p(z_f), `[R]`, of one latent at z `[R, *latent]`, by default that at the bottom.
+
+    log 1/B sum_c p(z_f | c) of a prior that is told conditions c, and likewise over draws of latents that it hangs on.
+    """
+    name, encoded = one(vae, latent), vae.encoded_conditions(told)
+    part = vae.latents.prior[name]
+    context = vae.context({"condition": encoded})
+    if vae.latents.prior_above[name]:
+        number = 1 if encoded and vae.latents.told else ABOVE  # of each condition one
+        context = context.with_(**draws_of_prior(vae, number, seeds.as_seed(0), encoded))
+    p = part.distribution(**context[said(name)])
+    ways = p.batch_shape.rank
+    log_p = p.log_prob(z.reshape(len(z), *[1] * ways, *z.shape[1:]))
+    return tf.reduce_logsumexp(log_p, axis=[*range(1, 1 + ways)]).numpy() - np.log(p.batch_shape.num_elements())
 
 
-def decoded(vae: VAE, z: np.ndarray, told: Told | None = None) -> np.ndarray:
+def decoded(vae: VAE, z: Codes, told: Told | None = None) -> np.ndarray:
     """Returns the mean (of labels, the mode) of p(x | z) on one scale, `[..., *event]`, for z `[..., *latent]`.
 
     Conditions are one for all of z, or one for each entry of its first axis.
     """
-    latent = vae.posterior.latent_shape
-    rows = z.reshape(-1, *latent)
-    told = {name: np.repeat(values, len(rows) // len(values), axis=0) for name, values in (told or {}).items()}
+    named, shapes, (first, *_) = vae.latents.named(z), vae.latents.shapes, vae.latents.names
+    lead = named[first].shape[: named[first].ndim - len(shapes[first])]
+    rows = {name: named[name].reshape(-1, *shape) for name, shape in shapes.items()}
+    number = len(rows[first])
+    told = {name: np.repeat(values, number // len(values), axis=0) for name, values in (told or {}).items()}
     events = []
-    for part in slices(len(rows), ROWS_PER_BLOCK):
+    for part in slices(number, ROWS_PER_BLOCK):
         condition = {name: values[part] for name, values in told.items()}
-        events.append(vae.likelihood.point(vae.decode(rows[part], condition=condition or None)))
-    return one_scale(vae, np.concatenate(events).reshape(*z.shape[: z.ndim - len(latent)], *vae.event_shape))
+        of_part = vae.latents.outside({name: values[part] for name, values in rows.items()})
+        events.append(vae.likelihood.point(vae.decode(of_part, condition=condition or None)))
+    return one_scale(vae, np.concatenate(events).reshape(*lead, *vae.event_shape))
 
 
 def one_scale(vae: VAE, events: np.ndarray) -> np.ndarray:
@@ -119,10 +142,10 @@ def _is_rescaled(vae: VAE) -> bool:
     return kept and not (canvas.is_image(vae.event_shape) or isinstance(vae.scaling, Identity))
 
 
-def activity(vae: VAE, x: Given) -> tuple[np.ndarray, list[str]]:
-    """Returns Var_x E[z_d], `[D]`, and for each dimension its KL in nats or, where that is unknown, this activity."""
-    found = latents.unit_activity(latents.posterior_means(vae, x))
-    kl = latents.kl_per_dimension(vae, x)
+def activity(vae: VAE, x: Given, name: str) -> tuple[np.ndarray, list[str]]:
+    """Returns Var_x E[z_d], `[D]`, of a latent, and each dimension's KL in nats or, if that is unknown, activity."""
+    found = latents.unit_activity(latents.posterior_means(vae, x, latent=name))
+    kl = latents.kl_per_dimension(vae, x, latent=name)
     if kl is not None:
         return found, [f"KL {value:.2f} nats" for value in kl]
     return found, [f"Var E[z] {value:.2f}" for value in found]
@@ -142,10 +165,10 @@ def principal_directions(z: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return directions[:2], names
 
 
-def _parameters(vae: VAE, x: Given) -> Iterator[tuple[int, Parameters]]:
-    """Yields the first row of each block of examples and the parameters of its q(z | x)."""
+def _chains(vae: VAE, x: Given) -> Iterator[tuple[int, Chain]]:
+    """Yields the first row of each block of examples, and its q(z | x)."""
     for block in blocks(vae, x, ROWS_PER_BLOCK, REAL, refuse_empty=True):
-        yield block.first_row, vae.posterior.parameters(vae.context(block.known))
+        yield block.first_row, Chain(vae.latents, vae.context(block.known))
 
 
 def _finite(parts: list[tf.Tensor]) -> np.ndarray:
