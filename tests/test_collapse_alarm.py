@@ -25,7 +25,9 @@ class Script:
     def __init__(self, monkeypatch, objective=None, steps=50, epochs=40, **options):
         self.alarm = CollapseAlarm(None, **options)
         optimizer = type("Optimizer", (), {"iterations": 0, "learning_rate": 1e-3})()
-        self.model = type("Model", (), {"objective": objective or objectives.ELBO(), "optimizer": optimizer})()
+        alone = type("Latents", (), {"several": ()})()
+        words = {"objective": objective or objectives.ELBO(), "optimizer": optimizer, "latents": alone}
+        self.model = type("Model", (), words)()
         self.alarm.set_model(self.model)
         self.alarm.set_params({"epochs": epochs, "steps": steps})
         self.alarm.on_train_begin()

@@ -4,8 +4,9 @@
 
     collapse   rate < 0.1 nats in 3 epochs, and not on its way up
     dying      active units < half their own maximum in 3 epochs
+    unused     rate of one of several latents < 0.1 nats in 3 epochs, and not on its way up, while others are used
 
-Both are judged only after the learning rate has stopped rising and every schedule of the objective has reached its
+All are judged only after the learning rate has stopped rising and every schedule of the objective has reached its
 final value, and 100 gradient steps after that. The reason is that rate and units of a healthy run fall before they
 rise: the decoder learns the mean of the data first, and z is only noise to it then (digits, 50 units: 0.04 nats and
 no active unit at step 40, 1.3 nats and 47 active units at step 170). For the same reason the maximum of the units is
@@ -53,7 +54,9 @@ class CollapseAlarm(keras.callbacks.Callback):
     """Logs what the latent code carries after every epoch, and says in a sentence when the decoder ignores it.
 
     The logs `active_units`, `mutual_information` (nats) and, where the KL factorises, `kl_00`, `kl_01`, ... (nats) are
-    there for all callbacks that come later in the list; `ProgressBar` keeps the long ones out of the printed line.
+    there for all callbacks that come later in the list; `ProgressBar` keeps the long ones out of the printed line. Of
+    several latents these are the units of all, I(x; z_f) of the one at the top of the posterior, and the rate of each,
+    `kl_z1`, `kl_z2`, ...; the alarm names one that is not used.
 
     Args:
         probe: raw examples, `[N, ...]`, or an `Observed` with their conditions, held-out ones if there are; a few
@@ -88,6 +91,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def _reset(self) -> None:
         self.alarms, self._current = [], ""
         self._rates, self._counts, self._ever_active = [], [], None  # of the epochs since any warm-up
+        self._each, self._unused = [], []  # the same of each of several latents by name, and those told of
         self._warm_from = 0  # the step at which it ended
         self._unsettled = ""  # what was still to change at the last epoch's end
         self._largest_rate = 0.0
@@ -115,20 +119,33 @@ class CollapseAlarm(keras.callbacks.Callback):
         vae, logs = self.model, {} if logs is None else logs
         activity = latents.relative_activity(vae, latents.posterior_means(vae, self.probe, self.seed), self.probe)
         aggregated = latents.mutual_information(vae, self.probe, seed=self.seed)
-        dimensions = latents.kl_per_dimension(vae, self.probe)
         count, rate = latents.active_units(activity), aggregated.mutual_information + aggregated.marginal_kl
         logs |= {"active_units": float(count), "mutual_information": aggregated.mutual_information}
-        if dimensions is not None:
-            rate, digits = float(dimensions.sum()), max(2, len(str(len(dimensions) - 1)))
-            logs |= {f"{DIMENSION}{d:0{digits}}": float(kl) for d, kl in enumerate(dimensions)}
+        parts, each = self._parts()
+        if parts:
+            rate = float(sum(parts.values()))
+            logs |= {f"{DIMENSION}{name}": kl for name, kl in parts.items()}
         step = int(vae.optimizer.iterations)
         self._unsettled = self._changing(step, epoch)
         if self._unsettled:
             self._warm_from = step
         elif math.isfinite(rate):
+            self._each.append(each)
             self._remember(rate, count, activity > latents.ACTIVE, step < self._warm_from + START)
             if step >= self._warm_from + SETTLING:
                 self._judge(epoch + 1)
+
+    def _parts(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Returns what the rate is the sum of: by dimension where it falls into them, or by latent, where several."""
+        vae = self.model
+        if vae.latents.several:
+            each = {name: float(rate.mean()) for name, rate in latents.rates(vae, self.probe, self.seed).items()}
+            return each, each
+        dimensions = latents.kl_per_dimension(vae, self.probe)
+        if dimensions is None:
+            return {}, {}
+        digits = max(2, len(str(len(dimensions) - 1)))
+        return {f"{d:0{digits}}": float(kl) for d, kl in enumerate(dimensions)}, {}
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Says if collapse was never judged, and which units were never active, which is not an alarm."""
@@ -139,9 +156,16 @@ class CollapseAlarm(keras.callbacks.Callback):
             return
         never = np.flatnonzero(~self._ever_active)
         if len(never):
-            named = ", ".join(map(str, never[:10])) + (", ..." if len(never) > 10 else "")
+            names = self._unit_names()
+            named = ", ".join(names[d] for d in never[:10]) + (", ..." if len(never) > 10 else "")
             text = "tfvae: %d of %d latent units were never active (%s): the data need no more, or %s."
             logger.warning(text, len(never), len(self._ever_active), named, "the objective prices them too high")
+
+    def _unit_names(self) -> list[str]:
+        several = self.model.latents.several
+        if not several:
+            return [str(d) for d in range(len(self._ever_active))]
+        return [f"{name}[{d}]" for name in several for d in range(self.model.latents.prior[name].latent_dim)]
 
     def _why_not_judged(self) -> str:
         step = int(self.model.optimizer.iterations)
@@ -154,7 +178,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def get_state(self) -> Config:
         """Returns what was seen so far."""
         names = ("alarms", "_current", "_rates", "_counts", "_ever_active", "_warm_from", "_unsettled")
-        names += ("_largest_rate", "_judged")
+        names += ("_largest_rate", "_judged", "_each", "_unused")
         return {name: getattr(self, name) for name in names}
 
     def set_state(self, state: Config) -> None:
@@ -193,8 +217,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     def _judge(self, epoch: int) -> None:
         rates, counts, peak = self._rates[-self.patience :], self._counts[-self.patience :], max(self._counts)
         self._judged = self._judged or len(rates) == self.patience
-        ahead = rates[-1] * (rates[-1] / min(rates)) ** 2 if min(rates) > 0 else 0.0
-        if len(rates) == self.patience and max(*rates, ahead) < self.min_rate:
+        if self._is_low(rates):
             found = f"rate fell to {rates[-1]:.2g} nats at epoch {epoch}: the decoder ignores z"
             self._tell("collapse", epoch, found)
         elif len(counts) == self.patience and max(counts) < peak / 2:
@@ -202,12 +225,36 @@ class CollapseAlarm(keras.callbacks.Callback):
             self._tell("dying", epoch, found)
         elif rates[-1] >= self.min_rate and counts[-1] >= peak / 2:
             self._current = ""  # over: the next one is a new event
+        if self._current != "collapse":
+            self._judge_each(epoch)
+
+    def _judge_each(self, epoch: int) -> None:
+        """Names the latents that are not used while others are."""
+        for name, last in self._each[-1].items():
+            rates = [each[name] for each in self._each[-self.patience :]]
+            if last >= self.min_rate:
+                self._unused = [other for other in self._unused if other != name]
+            elif self._is_low(rates) and name not in self._unused:
+                self._unused.append(name)
+                others = f"{self._rates[-1] - last:.2g} nats of the others"
+                self._warn(
+                    epoch, f"rate of {name} is {last:.2g} nats at epoch {epoch}, beside {others}: it is not used"
+                )
+
+    def _is_low(self, rates: Sequence[float]) -> bool:
+        """Says whether the rates of the last epochs are low and not on their way up."""
+        ahead = rates[-1] * (rates[-1] / min(rates)) ** 2 if min(rates) > 0 else 0.0
+        return len(rates) == self.patience and max(*rates, ahead) < self.min_rate
 
     def _tell(self, event: str, epoch: int, found: str) -> None:
         if self._current in (event, "collapse"):
             return
         self._current = event
-        self.alarms.append(Alarm(epoch, f"{found}; {remedy(self.model.objective, self.params.get('steps'))}"))
+        self._warn(epoch, found)
+
+    def _warn(self, epoch: int, found: str) -> None:
+        tries = remedy(self.model.objective, self.params.get("steps"), bool(self.model.latents.several))
+        self.alarms.append(Alarm(epoch, f"{found}; {tries}"))
         logger.warning("tfvae: %s.", self.alarms[-1].message)
 
 
@@ -223,14 +270,16 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
         super().on_epoch_end(epoch, short)
 
 
-def remedy(objective: Objective, steps_per_epoch: int | None = None) -> str:
+def remedy(objective: Objective, steps_per_epoch: int | None = None, several: bool = False) -> str:
     """Returns what to try against collapse under an objective, part of a sentence.
 
     Args:
         objective: of the model.
         steps_per_epoch: gradient steps in an epoch, or `None` where that is unknown.
+        several: whether the model has several latents.
     """
-    tries = [*objective.against_collapse(steps_per_epoch), "a weaker decoder"]
+    tries = (objective.against_unused if several else objective.against_collapse)(steps_per_epoch)
+    tries = [*tries, "a weaker decoder"]
     return f"try {', '.join(tries[:-1])} or {tries[-1]}"
 
 

@@ -18,15 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.core import keras_private
-from tfvae.core.conditional import SCALE_FLOOR
+from tfvae.core.conditional import SCALE_FLOOR, ConditionalDistribution
+from tfvae.core.evidence import Evidence
 from tfvae.core.observed import Observed, num_rows
 from tfvae.core.types import Parameters
 
 if TYPE_CHECKING:
     from tfvae.vae import VAE
 
-PARTS = ("posterior", "prior", "likelihood")
-MADE = ("posterior", "likelihood")  # of parameters that networks predict
 AT_FLOOR = 1.01 * SCALE_FLOOR
 
 
@@ -39,7 +38,8 @@ class Diagnosis:
         terms: which parts of the loss, in the order of the computation.
         layer: the first layer that is not finite, and in which part of the model.
         rows: of the batch, or `None` where no row can be told from the others.
-        parameters: of the distributions, that are not finite, for example "posterior.loc".
+        parameters: of the distributions, that are not finite, for example "posterior.loc", of one of several latents
+            "posterior.z1.loc".
         vanished: scales of the distributions that are zero or at the floor, name to smallest value.
     """
 
@@ -61,9 +61,7 @@ def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
     with unchanged(vae), _recorded(vae) as (outputs, given), tf.GradientTape(persistent=True) as tape:
         loss, evidence, bound, terms = vae.make_step(training=True).loss(observed)
         values = {
-            "log posterior": evidence.log_posterior,
-            "log prior": evidence.log_prior,
-            **({} if evidence.kl is None else {"rate": evidence.kl}),
+            **_by_latent(evidence),
             "log-likelihood": evidence.log_likelihood,
             **{f"term {name}": value for name, value in terms.items()},
         }
@@ -131,16 +129,16 @@ def _recorded(vae: "VAE") -> Iterator[tuple[list, dict[str, Parameters]]]:
 
     for layer in layers:
         vars(layer)["call"] = watched(layer, layer.call)  # on the object, past Keras' tracking of attributes
-    for name in MADE:
-        part = getattr(vae, name)
+    made = _made(vae)
+    for name, part in made.items():
         vars(part)["distribution"] = kept(name, part.distribution)
     try:
         yield outputs, given
     finally:
         for layer in layers:
             vars(layer).pop("call")
-        for name in MADE:
-            vars(getattr(vae, name)).pop("distribution")
+        for part in made.values():
+            vars(part).pop("distribution")
 
 
 def is_finite(*gradients: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor:
@@ -169,19 +167,43 @@ def place(vae: "VAE", thing: keras.layers.Layer | keras.Variable) -> str:
     """Returns the name of a layer or weight and the part of the model that holds it."""
     weight = isinstance(thing, keras.Variable)
     name = "/".join(thing.path.split("/")[-2:]) if weight else f"{thing.name} ({type(thing).__name__})"
-    for part_name in PARTS:
-        part = getattr(vae, part_name)
+    for part_name, part in _parts(vae).items():
         if any(thing is one for one in (part.variables if weight else keras_private.all_layers(part))):
             return f"{name} of the {part_name}"
     return name
 
 
+def _parts(vae: "VAE") -> dict[str, keras.layers.Layer]:
+    """Returns the parts of the model by what they are called: of several latents each, and what parts share."""
+    sides = {"posterior": vae.latents.posterior, "prior": vae.latents.prior}
+    named = {f"{side} of {name}": part for side, parts in sides.items() for name, part in parts.items()}
+    bare = {"posterior": vae.posterior, "prior": vae.prior}
+    features = {f"feature {name}": feature for name, feature in vae.features.items()}
+    return {**(bare if vae.latents.bare else named), "likelihood": vae.likelihood, **features}
+
+
+def _made(vae: "VAE") -> dict[str, ConditionalDistribution]:
+    """Returns the parts of whose parameters scales may vanish, which networks predict."""
+    posterior = {f"posterior.{name}": part for name, part in vae.latents.posterior.items()}
+    return {**({"posterior": vae.posterior} if vae.latents.bare else posterior), "likelihood": vae.likelihood}
+
+
+def _by_latent(evidence: Evidence) -> dict[str, tf.Tensor]:
+    """Returns what the loss takes of z, of several latents from each, in the order of the computation."""
+    found = {}
+    for name, factor in evidence.factors.items():
+        of = "" if evidence.bare else f" of {name}"
+        found |= {f"log posterior{of}": factor.log_q, f"log prior{of}": factor.log_p}
+        found |= {} if factor.kl is None else {f"rate{of}": factor.kl}
+    return found
+
+
 def _parameters(vae: "VAE", given: Mapping[str, Parameters]) -> tuple[tuple[str, ...], dict[str, float]]:
     """Returns the names of q's and p(x | z)'s parameters that are not finite, and the scales that have vanished."""
-    numbers = _named(given)
+    numbers, made = _named(given), _made(vae)
     lowest = {
         name: float(tf.reduce_min(value))
-        for name, value in _named({part: getattr(vae, part).scales(values) for part, values in given.items()}).items()
+        for name, value in _named({part: made[part].scales(values) for part, values in given.items()}).items()
     }
     bad = tuple(name for name, value in numbers.items() if not _finite(value))
     return bad, {name: value for name, value in lowest.items() if value <= AT_FLOOR}

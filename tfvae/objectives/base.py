@@ -71,6 +71,15 @@ class Objective(abc.ABC):
         del epoch_steps
         return [f"to train with ELBO and a warm-up of beta first, then with {type(self).__name__}"]
 
+    def against_unused(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns the same for a model of several latents, one of which or all of which are not used.
+
+        Args:
+            epoch_steps: gradient steps in an epoch, or `None` where that is unknown.
+        """
+        del epoch_steps
+        return [f"to train with ELBO(layer_free_bits=0.5) and a warm-up of beta first, then with {type(self).__name__}"]
+
     # What a train step may use: penalties that couple the examples of a batch, and state of the objective's own.
 
     term_names: tuple[str, ...] = ()

@@ -113,16 +113,32 @@ class ELBO(Objective):
 
     def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
         """Returns what to try where the decoder ignores z: a rate that costs less, or later."""
-        beta, bits = at(self.beta, None), at(self.free_bits, None)
+        bits = at(self.free_bits, None)
         if self.capacity is not None:
             return [f"a capacity above {at(self.capacity, None):g} nats"]
+        if self.layer_free_bits != 0.0:
+            return self.against_unused(epoch_steps)
+        more = f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5"
+        return [*self._later(epoch_steps), more]
+
+    def against_unused(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where one of several latents is not used: its first nats for nothing, or later."""
+        bits = at(self.layer_free_bits, None)
+        more = f"more free bits for each latent than {bits:g} nats" if bits else "free bits for each latent"
+        instead = "" if self.capacity is None else " instead of a capacity"
+        instead = " instead of free_bits" if self.free_bits != 0.0 else instead
+        return [f"{more}, layer_free_bits={2 * bits if bits else 0.5:g}{instead}", *self._later(epoch_steps)]
+
+    def _later(self, epoch_steps: int | None) -> list[str]:
+        """Returns how the rate may cost less at first."""
+        beta = at(self.beta, None)
         tries = [f"a beta nearer to 1, now {beta:g}"] if beta > 1 else []
         if isinstance(self.beta, Schedule):
             tries.append(f"a longer warm-up than {self.beta!r}")
         elif beta:
             steps = f", beta=LinearWarmup(steps={WARMUP_EPOCHS * epoch_steps})" if epoch_steps else ""
             tries.append(f"a {WARMUP_EPOCHS}-epoch warm-up{steps}")
-        return [*tries, f"more free bits than {bits:g} nats" if bits else "0.5 nats of free bits, free_bits=0.5"]
+        return tries
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""

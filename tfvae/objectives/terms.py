@@ -78,6 +78,11 @@ class Term(Objective):
         less = f"less weight for {self.name}, now {at(self.weight, None):g}"
         return [less, *self.objective.against_collapse(epoch_steps)]
 
+    def against_unused(self, epoch_steps: int | None = None) -> list[str]:
+        """Returns what to try where one of several latents is not used: less weight, and what the wrapped proposes."""
+        less = f"less weight for {self.name}, now {at(self.weight, None):g}"
+        return [less, *self.objective.against_unused(epoch_steps)]
+
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         """Returns the weighted penalties by name, those of wrapped terms included."""
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
