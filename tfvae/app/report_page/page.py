@@ -135,12 +135,11 @@ def _summary(
     config: Mapping[str, Any] | None,
 ) -> str:
     """Returns what was trained on what, two sentences."""
-    posterior, prior, likelihood = (type(part).__name__ for part in (vae.posterior, vae.prior, vae.likelihood))
     shape = " x ".join(map(str, vae.event_shape))
     recipe = config["options"].get("recipe") if config else None
     model = (
-        f"{posterior} posterior and {prior} prior of {vae.posterior.space.description} in D = {vae.latent_dim}"
-        f" dimensions, {likelihood} likelihood of {shape} values, {vae.count_params():,} weights"
+        f"{'; '.join(_latent(vae, name) for name in vae.latents.names)}, {type(vae.likelihood).__name__} likelihood"
+        f" of {shape} values, {vae.count_params():,} weights"
         f"{f', after the recipe {recipe}' if recipe else ''}."
     )
     model += f" It is told {_told(vae)}." if vae.conditions else ""
@@ -150,6 +149,18 @@ def _summary(
     trained = f"Trained {' '.join(trained)} to maximise {vae.objective!r}, " if trained else ""
     scored = f"{report.examples} {split} examples with {report.num_samples} importance samples each."
     return f"<p>{_text(model)}</p><p>{_text(trained + ('scored on ' if trained else 'Scored on ') + scored)}</p>"
+
+
+def _latent(vae: VAE, name: str) -> str:
+    """Returns what one latent is, in words."""
+    posterior, prior = vae.latents.posterior[name], vae.latents.prior[name]
+    kinds = f"{type(posterior).__name__} posterior and {type(prior).__name__} prior"
+    text = f"{kinds} of {posterior.space.description} in D = {posterior.latent_dim} dimensions"
+    if not vae.latents.several:
+        return text
+    above = {"posterior": vae.latents.above[name], "prior": vae.latents.prior_above[name]}
+    given = [f"the {side} given {', '.join(sorted(names))}" for side, names in above.items() if names]
+    return f"{name}: {text}{''.join(f', {each}' for each in given)}"
 
 
 def _told(vae: VAE) -> str:
@@ -162,16 +173,21 @@ def _tiles(vae: VAE, report: Report) -> str:
     level, error = report.log_prob
     error = "" if math.isnan(error) else f", +- {error:.2f}"
     bits = f", {report.bits_per_dimension(level):.3f} bits/dim" if report.discrete else ""
+    information = report.information.items()
     active = "unknown" if report.active_units is None else f"{report.active_units} of {len(report.unit_activity)}"
     shown = [
         (f"{level:.2f}", f"{report.level}, nats an example{error}{bits}"),
         (f"{report.elbo.mean:.2f}", f"ELBO, nats an example; gap {report.variational_gap.mean:.2f}"),
         (f"{report.rate.mean:.2f}", "rate, nats an example: what the code costs"),
-        (f"{report.aggregated.mutual_information:.2f}", "I(x; z), nats: what the code tells"),
+        *((f"{found.mutual_information:.2f}", f"I(x; {z}), nats: what {_code(z)} tells") for z, found in information),
         (active, "latent dimensions in use"),
     ]
     tiles = (f"<li><strong>{_text(value)}</strong><span>{_text(words)}</span></li>" for value, words in shown)
     return f'<ul class="tiles">{"".join(tiles)}</ul>'
+
+
+def _code(z: str) -> str:
+    return "the code" if z == "z" else z
 
 
 def _table(report: Report) -> str:

@@ -96,38 +96,19 @@ def pictures(
                 vae, *(latents.some(x, rows) for rows in (slice(pairs), slice(pairs, 2 * pairs)))
             ),
         )
-    yield Picture(
-        "Manifold",
-        f"Decoded means on a grid in a plane of the latent space{f', given {_text(one, words)}' if one else ''}.",
-        "Neighbours should resemble each other and every kind of example have its region.",
-        lambda: plotting.manifold(vae, some, condition=one or None),
+    for latent in vae.latents.several or (None,):
+        yield from _of_code(vae, some, some_labels, latent, one, _text(one, words) if one else "")
+    unit, order, which = (
+        ("latent", "the top first", "latent") if report.latents else ("dimension", "largest first", "latent dimension")
     )
     yield Picture(
-        "Latent plane",
-        "The code of each example as a point, coloured by its label if it has one.",
-        f"Kinds that form separate clouds are told apart by the code{'' if told else UNLABELLED}; in a"
-        " projection, clouds that overlap may still be apart.",
-        lambda: plotting.latent_plane(vae, some, some_labels),
-    )
-    yield Picture(
-        "Latent traversals",
-        "Decoded means as one latent dimension moves and the others stay, the most active dimensions first.",
-        "Each row shows what one dimension stands for; a row that does not change belongs to a dimension that is not"
-        " used.",
-        lambda: plotting.latent_traversals(vae, some),
-    )
-    yield Picture(
-        "KL per dimension",
-        "Bars of the KL divergence of each latent dimension in nats, largest first.",
+        f"KL per {unit}",
+        f"Bars of the KL divergence of each {which} in nats, {order}.",
         "A few tall bars and many at zero mean that a smaller code would do; all at zero is collapse.",
         lambda: plotting.kl_per_dimension(report),
     )
-    yield Picture(
-        "Aggregated posterior",
-        "Histograms of the codes of the data against the prior, for the most active dimensions.",
-        "Where the prior has mass and the codes have none, samples are decoded from codes that training never visited.",
-        lambda: plotting.aggregated_posterior(vae, some),
-    )
+    for latent in vae.latents.several or (None,):
+        yield _against_prior(vae, some, latent)
     yield Picture(
         "Ladder of bounds",
         f"The lower bounds of k samples on {level} against k.",
@@ -135,6 +116,47 @@ def pictures(
         " stated.",
         lambda: plotting.bound_ladder(report),
     )
+
+
+def _of_code(
+    vae: VAE, some: Observed, labels: Any, latent: str | None, one: latents.Told, words: str
+) -> Iterator[Picture]:
+    """Yields the pictures of one latent code, under one condition of a model that is told some."""
+    of = _of(latent)
+    yield Picture(
+        f"Manifold{of}",
+        f"Decoded means on a grid in a plane of the latent space{f', given {words}' if words else ''}.",
+        "Neighbours should resemble each other and every kind of example have its region.",
+        lambda: plotting.manifold(vae, some, condition=one or None, latent=latent),
+    )
+    yield Picture(
+        f"Latent plane{of}",
+        "The code of each example as a point, coloured by its label if it has one.",
+        f"Kinds that form separate clouds are told apart by the code{'' if one else UNLABELLED}; in a"
+        " projection, clouds that overlap may still be apart.",
+        lambda: plotting.latent_plane(vae, some, labels, latent),
+    )
+    yield Picture(
+        f"Latent traversals{of}",
+        "Decoded means as one latent dimension moves and the others stay, the most active dimensions first.",
+        "Each row shows what one dimension stands for; a row that does not change belongs to a dimension that is not"
+        " used.",
+        lambda: plotting.latent_traversals(vae, some, latent=latent),
+    )
+
+
+def _against_prior(vae: VAE, some: Observed, latent: str | None) -> Picture:
+    of = _of(latent)
+    return Picture(
+        f"Aggregated posterior{of}",
+        "Histograms of the codes of the data against the prior, for the most active dimensions.",
+        "Where the prior has mass and the codes have none, samples are decoded from codes that training never visited.",
+        lambda: plotting.aggregated_posterior(vae, some, latent=latent),
+    )
+
+
+def _of(latent: str | None) -> str:
+    return "" if latent is None else f" of {latent}"
 
 
 def _each(vae: VAE) -> str:
