@@ -8,11 +8,14 @@
     interpolation           means of p(x | z) on the way from one example to another
     manifold                means of p(x | z) on a grid of quantiles in a plane of z
     aggregated_posterior    q(z) = E q(z | x) against p(z), dimension by dimension
-    kl_per_dimension        what each dimension of z costs, from an evaluation report
+    kl_per_dimension        what each dimension of z costs, or each of several latents, from an evaluation report
     bound_ladder            the lower bounds of k samples on log p(x), from an evaluation report
 
 Of a model that is told a condition, examples are an `Observed` dict, {"x": x, "condition": condition}; `samples` and
 `manifold`, which take no examples or few, have `condition=`.
+
+Of several latents a picture of codes has `latent=`, the name of one; in walks the others are held where an example has
+them.
 
 Images, `(H, W)`, `(H, W, 1)` or `(H, W, 3)`, are shown as such, any other event as a profile over its dimensions. z[d]
 is the dimension that Python calls `z[..., d]`. Of labels, which have no mean, p(x | z)'s mode is drawn. Nothing here

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FIRST, SECOND, QUIET = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito: colour-blind readers tell them apart
 SCALE = "viridis"
+# Ten colours by Paul Tol, his "muted" ones, that colour-blind readers tell apart; black in place of his pale grey.
+KINDS = ("#332288", "#cc6677", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#000000")
 TILE, LINE = 0.8, 0.2  # inches: an image, a line of text
 MOVES = 1000  # of names that cover each other
 MAX_BARS = 30  # dimensions of x up to which each is a mark of its own

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 MAX_CATEGORIES = 20  # colours of the largest qualitative map
-# Ten colours by Paul Tol, his "muted" ones, that colour-blind readers tell apart; black in place of his pale grey.
-KINDS = ("#332288", "#cc6677", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#000000")
 PRIOR_DRAWS = 20_000
 MAX_CONDITIONS = 500  # whose mean density a conditional prior's contours are of
 MASS = (0.95, 0.5)  # of the prior, inside the contours
@@ -145,7 +143,7 @@ def _groups(labels: np.ndarray | None) -> list[tuple[str, str | tuple[float, ...
     kinds = np.unique(labels)
     if np.issubdtype(labels.dtype, np.inexact) or len(kinds) > MAX_CATEGORIES:
         return []
-    colors = KINDS if len(kinds) <= len(KINDS) else matplotlib.colormaps["tab20"].colors
+    colors = canvas.KINDS if len(kinds) <= len(canvas.KINDS) else matplotlib.colormaps["tab20"].colors
     return [(str(kind), color, labels == kind) for kind, color in zip(kinds, colors, strict=False)]
 
 

@@ -3,6 +3,7 @@
 elbo = -(distortion + rate)        rate = sum_d KL_d        ELBO = L_1 <= L_k <= log p(x)        all in nats an example
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NATS = "nats per example"
 CURVES = {"elbo": ("ELBO", NATS), "rate": ("rate", NATS), "distortion": ("distortion", NATS)}
 HEALTH = {"active_units": ("active units", "dimensions of z"), "mutual_information": ("I(x; z)", "nats")}
+EACH = "rate_"  # before the name of one of several latents
 MAX_NAMES = 40  # dimensions of z up to which each bar has its name
 
 
@@ -30,7 +33,8 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
     Args:
         history: name to one value an epoch, nats per example: `elbo`, `rate`, `distortion` and, where there was
             validation, the same with `val_`; where a `tfvae.callbacks.CollapseAlarm` watched, `active_units` and
-            `mutual_information` of its probe. Values that are not finite leave a gap.
+            `mutual_information` of its probe; of several latents `rate_<name>` of each. Values that are not finite
+            leave a gap.
 
     Returns:
         A figure of one panel each; the legends tell the last values.
@@ -46,7 +50,9 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
         remedy = "Pass vae.fit(...).history, after one epoch or more."
         raise InvalidInput("a history with values of elbo, rate and distortion", received, remedy)
     panels = {**CURVES, **{name: words for name, words in HEALTH.items() if len(history.get(name, ())) > 0}}
-    rows, epochs = math.ceil(len(panels) / 3), len(history["elbo"])
+    each = {name.removeprefix(EACH): values for name, values in history.items() if name.startswith(EACH)}
+    number, epochs = len(panels) + bool(each), len(history["elbo"])
+    rows = math.ceil(number / 3)
     figure = canvas.empty_figure(10.5, 3.2 * rows)
     places = figure.subplots(rows, 3, squeeze=False).flat
     for axes, (name, (title, unit)) in zip(places, panels.items(), strict=False):
@@ -66,10 +72,23 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
             canvas.whole_numbers(axes.yaxis)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    for axes in figure.axes[len(panels) :]:
+    if each:
+        _rates_by_epoch(figure.axes[len(panels)], each)
+    for axes in figure.axes[number:]:
         axes.remove()
     figure.get_layout_engine().set(wspace=0.05)
     return figure
+
+
+def _rates_by_epoch(axes: "Axes", rates: Mapping[str, Sequence[float]]) -> None:
+    """Draws the rate of each latent against the epoch."""
+    for (name, values), color in zip(rates.items(), itertools.cycle(canvas.KINDS), strict=False):
+        finite = np.where(np.isfinite(values), values, np.nan)
+        axes.plot(np.arange(1, len(values) + 1), finite, ".-", color=color, label=f"{name}, last {values[-1]:.2f}")
+    axes.set(title="rate of each latent", xlabel="epoch", ylabel=NATS)
+    canvas.whole_numbers(axes.xaxis)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
 
 
 def kl_per_dimension(report: Report) -> "Figure":
