@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from ladders import data, ladder
-from pictures import examples, png
+from ladders import COV_Z, OFFSET, data, ladder
+from pictures import HISTORY, examples, png
+from scipy.stats import multivariate_normal
 
 import tfvae
 from tfvae import estimators, likelihoods, networks, plotting, posteriors, priors
@@ -90,9 +91,6 @@ def test_a_plane_of_one_latent_holds_the_others_at_the_first_example(vae, walked
 
 def test_prior_draws_of_a_latent_are_those_of_its_marginal():
     """z1 of the linear ladder: 4000 draws, and log p(z1) by 500 draws of z2 against the exact normal."""
-    from ladders import COV_Z, OFFSET
-    from scipy.stats import multivariate_normal
-
     vae = ladder("topdown", exact=True)
     z = latents.prior_draws(vae, 4000, 0)["z1"]
     np.testing.assert_allclose(np.cov(z.T), COV_Z[1:, 1:], atol=0.15)  # 4.5 errors of the largest, 1.69
@@ -107,6 +105,15 @@ def test_bars_of_the_rate_of_each_latent(vae):
     heights = [patch.get_height() for patch in axes.patches]
     np.testing.assert_allclose(sorted(heights), sorted(rate.mean for rate in report.rates.values()))
     assert [label.get_text() for label in axes.get_xticklabels()] == ["z2", "z1"]
+
+
+def test_curves_of_the_rate_of_each_latent():
+    figure = plotting.learning_curves({**HISTORY, "rate_z2": [0.5, 0.5, np.nan, 1.0], "rate_z1": [0.5, 1.0, 1.0, 1.0]})
+    axes = figure.axes[-1]
+    assert axes.get_title() == "rate of each latent" and len(figure.axes) == 4
+    assert [line.get_label() for line in axes.lines] == ["z2, last 1.00", "z1, last 1.00"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.5, 0.5, np.nan, 1.0])
+    assert png(figure)
 
 
 PICTURES = {
