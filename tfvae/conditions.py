@@ -167,7 +167,7 @@ def declared(condition: Declared) -> dict[str, Condition]:
 
 
 def check_name(name: object) -> None:
-    """Raises `InvalidInput` unless a condition or feature may be called so."""
+    """Raises `InvalidInput` unless a condition, feature or latent may be called so."""
     if not (isinstance(name, str) and name.isidentifier()) or name in RESERVED:
         remedy = 'Call it for example "label".'
         raise InvalidInput(f"a Python name other than {', '.join(RESERVED)}", f"{name!r}", remedy)

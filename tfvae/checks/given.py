@@ -64,7 +64,6 @@ def check_given(
     """
     names, said = latents.names, [MOMENTS.format(name) for name, part in latents.prior.items() if part.normal]
     for name in () if latents.bare else names:
-        check_name(name)
         if name in conditions or name in features:
             raise InvalidInput("names that are used once", f"{name!r}, a latent and something else", "Rename one.")
     known = ("x", "mask", *names, *conditions, *features)
@@ -78,6 +77,9 @@ def check_given(
         of_posterior = owner.startswith("posterior")
         _check_names(owner, part.given, (*known, *(said if of_posterior else ())))
         allowed, made = (*own, *conditions), behind(part.given, latents.through)
+        if of_posterior and not roots(part.given, latents.through) - {*said}:
+            remedy = 'Give it x, for example given="x".'
+            raise InvalidInput(f"{owner} to be given something of the examples", f"given={part.given}", remedy)
         wrong = [name for name in roots(part.given, latents.through) if name not in allowed]
         wrong += [] if of_posterior else sorted(made & {*said})
         if wrong:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 
 import keras
 
+from tfvae.conditions import check_name
 from tfvae.core import keras_private
 from tfvae.core.errors import InvalidInput
-from tfvae.core.joint import Joint, parts_of
+from tfvae.core.joint import ALONE, Joint, parts_of
 from tfvae.core.latent import Latent
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
@@ -44,6 +45,8 @@ def check_sides(posterior: object, prior: object) -> None:
     """Raises `InvalidInput` unless both are parts, or both a `Joint` of parts of the same latents."""
     for name, side, kind in (("posterior", posterior, Posterior), ("prior", prior, Latent)):
         for latent, part in side.parts.items() if isinstance(side, Joint) else {"": side}.items():
+            if latent not in ("", ALONE):
+                check_name(latent)
             check_kind(name, part, kind, latent)
     names = [sorted(side.parts) if isinstance(side, Joint) else None for side in (posterior, prior)]
     if names[0] != names[1]:
