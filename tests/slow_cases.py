@@ -6,6 +6,7 @@ A test that is slow as a whole carries the marker itself. Each pattern is one of
 import re
 
 SLOW = (
+    r"joint_combinations.py::test_what_makes_sense_trains_and_the_rest_is_refused\[(?!(DiagonalNormal|Categorical))",
     r"joint.py::test_the_mean_gradient_is_the_pathwise_one\[(Renyi|ELBO|IWAE\(num_samples=3\))",
     r"joint.py::test_(one_draw_serves_both_sides_of_an_objective|log_prob_is_within_its_error)\[topdown\]",
     r"joint.py::test_sticking_the_landing_is_silent_at_the_exact_posterior\[topdown\]",
