@@ -31,6 +31,7 @@ POSTERIORS = {  # name to (class, arguments after latent_dim, latent_dims that a
     "RelaxedCategorical": (posteriors.RelaxedCategorical, {"num_categories": 3}, (1,)),
     "Categorical": (posteriors.Categorical, {"num_categories": 3}, (1, 2)),
 }
+ON_A_LADDER = {"PrecisionWeighted"}  # is given a prior's word: the laws of test_joint are of it
 PRIORS = {
     "StandardNormal": (priors.StandardNormal, {}, (1, 2)),
     "DiagonalNormal": (priors.DiagonalNormal, {}, (1, 2)),

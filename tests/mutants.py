@@ -44,8 +44,8 @@ class Mutant(NamedTuple):
 
 # fmt: off
 MUTANTS = [Mutant(*row) for row in (
-    ("KL summed over the batch", "composed.py", "tests/test_oracle.py -k objectives_give",
-     "tf.reduce_sum(per_dimension, axis=-1),", "tf.reduce_sum(per_dimension) + per_dimension[:, 0] * 0,"),
+    ("KL summed over the batch", "distributions/kl.py", "tests/test_oracle.py -k objectives_give",
+     "tf.reduce_sum(each, axis=-1)", "tf.reduce_sum(each) + each[..., 0] * 0"),
     ("KL counted twice", "objectives/bounds.py", "tests/test_oracle.py -k objectives_give",
      "return -evidence.distortion - at(self.beta", "return -evidence.distortion - 2 * at(self.beta"),
     ("softmax over a loss in place of its negative in IWAE", "objectives/bounds.py",

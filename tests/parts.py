@@ -10,8 +10,8 @@ from types import ModuleType
 import keras
 import numpy as np
 import tensorflow as tf
+from latent_cases import ON_A_LADDER, POSTERIORS, PRIORS, noise
 from latent_cases import PARTS as LATENTS
-from latent_cases import POSTERIORS, PRIORS, noise
 from likelihood_cases import MAKE, columns, data
 from tiny import tiny_vae
 
@@ -94,7 +94,8 @@ def missing(family: ModuleType) -> set[str]:
     base, made = FAMILIES[family]
     listed = {type(make()) for make in made.values()}
     public = {name: part for name, part in vars(family).items() if inspect.isclass(part) and issubclass(part, base)}
-    return {name for name, part in public.items() if not inspect.isabstract(part) and part not in listed}
+    absent = {name for name, part in public.items() if not inspect.isabstract(part) and part not in listed}
+    return absent - ON_A_LADDER
 
 
 def space(posterior_name: str):

@@ -146,7 +146,7 @@ def gradients(vae: tfvae.VAE, x: np.ndarray) -> dict[str, tf.Tensor]:
     with tf.GradientTape() as tape:
         evidence = vae.evidence(
             vae.known({"x": x}), vae.objective.num_samples, tf.constant([1, 2]), training=True,
-            estimator=vae.estimator, num_data=len(x), step=tf.constant(1),
+            estimator=vae.estimator, objective=vae.objective, num_data=len(x), step=tf.constant(1),
         )  # fmt: skip
         bound = vae.estimator.surrogate(vae.objective, evidence, vae.objective(evidence))
         gain = tf.reduce_sum(bound) - sum(vae.objective.terms(evidence).values())

@@ -72,9 +72,9 @@ class Composed(Trainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(seed=seed, **kwargs)
-        check_kind("likelihood", likelihood, Likelihood)
         prior = prior_of(posterior) if prior is None else prior
         check_sides(posterior, prior)
+        check_kind("likelihood", likelihood, Likelihood)
         scaling = likelihood.default_scaling() if scaling is None else scaling
         check_kind("scaling", scaling, Scaling)
         self.conditions = conditions.declared(condition)

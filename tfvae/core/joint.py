@@ -163,7 +163,7 @@ class Latents:
         self.closed = {n for n in drawn if self.prior_above.get(n, set()) <= {*drawn[: drawn.index(n)]}}
 
     def _above(self, part: Latent, parts: Mapping[str, Latent]) -> set[str]:
-        return roots(part.given, self.through) & parts.keys()
+        return set() if self.bare else roots(part.given, self.through) & parts.keys()
 
     @property
     def told(self) -> set[str]:

@@ -62,7 +62,8 @@ class Trained:
         self.objective.build(self.vae.latents.shapes)
         known = self.vae.known({"x": tf.constant(self.data)})
         pair = tf.stack([seed, tf.constant(7)])
-        return self.vae.evidence(known, self.objective.num_samples, pair, num_data=ROWS, **options)
+        options |= {"num_data": ROWS, "objective": self.objective}
+        return self.vae.evidence(known, self.objective.num_samples, pair, **options)
 
 
 def of_objective(part: Objective, context_shape: Any, seed: int) -> Trained:
@@ -102,7 +103,9 @@ def bound(subject: Trained) -> str:
 
 def of_log_weight(subject: Trained) -> str:
     """Without a closed form the bound is the declared function of the log-weights."""
-    evidence = dataclasses.replace(subject.evidence(), kl=None, kl_per_dimension=None)
+    closed = subject.evidence()
+    factors = {n: factor._replace(kl=None, kl_per_dimension=None) for n, factor in closed.factors.items()}
+    evidence = dataclasses.replace(closed, factors=factors)
     try:
         declared = subject.objective.of_log_weight(tf.zeros([subject.objective.num_samples, 1]))
     except InvalidInput:
