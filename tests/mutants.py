@@ -146,7 +146,7 @@ MUTANTS = [Mutant(*row) for row in (
      "seeds.fold(seed, seeds.REPORT)", "seeds.fold(seed, seeds.CHOICE)"),
     ("the way down takes the step sizes of the way up", "inference/annealing.py",
      "tests/test_annealed.py -k each_temperature",
-     "betas, steps[::-1], seeds.fold(seed, seeds.DOWNWARDS)", "betas, steps, seeds.fold(seed, seeds.DOWNWARDS)"),
+     "            steps[::-1],\n", "            steps,\n"),
     ("the error of an area divides by the other number", "evaluation/downstream.py",
      "tests/test_generation.py -k unequal",
      "above.var(ddof=1) / len(outliers) + below.var(ddof=1) / len(inliers)",

@@ -151,6 +151,14 @@ def test_example_of_missing_cells_in_the_readme(in_tmp, code):
     assert names["codes"].shape == (500, 3)
 
 
+@shows("README.md", "Several layers of latents")
+def test_example_of_layers_in_the_readme(in_tmp, code):
+    names = {}
+    exec(shortened(code, num_samples=5, epochs=1), names)
+    assert {"rate_z1", "rate_z2"} <= names["history"].keys() and names["z"]["z1"].shape == (3, 8)
+    assert names["mean"].shape == (3, 8, 8, 1) and np.isfinite(names["log_prob"]).all()
+
+
 @shows("README.md", "A good model tonight")
 def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""

@@ -55,6 +55,9 @@ def prior_of(posterior: object) -> Latent | Joint:
     return StandardNormal(posterior.latent_dim)
 
 
+NOTHING: Mapping[str, Any] = {"condition": {}}  # is known
+
+
 class Composed(Trainer):
     """A model of posterior, likelihood and prior, with the arguments of `tfvae.VAE`."""
 
@@ -79,25 +82,23 @@ class Composed(Trainer):
         check_kind("scaling", scaling, Scaling)
         self.conditions = conditions.declared(condition)
         features = features_of(features, self.conditions)
-        self.latents = Latents(posterior, prior, {name: feature.given for name, feature in features.items()})
-        check_given(self.latents, likelihood, self.conditions, features)
+        check_given(self._latents(posterior, prior, features), likelihood, self.conditions, features)
         scaled_shape = scaling.scaled_shape(likelihood.event_shape)
         prior.bind(posterior, scaled_shape)  # first: a VampPrior lives where its posterior does
         check_latents(posterior, prior)
+        self.features = features
         self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
         self.preprocessing = list(preprocessing) if isinstance(preprocessing, (list, tuple)) else [preprocessing]
         for layer in self.preprocessing:
             check_kind("preprocessing", layer, keras.layers.Layer)
         self.scaling = scaling
         self.scaling.build((None, *self.event_shape))
-        self.features = features
         shapes = {"x": scaled_shape, "mask": self.event_shape, **self.latents.shapes}
         shapes |= {MOMENTS.format(n): (2 * part.latent_dim,) for n, part in self.latents.prior.items() if part.normal}
         shapes |= {name: part.shape for name, part in self.conditions.items()}
         shapes = shapes_of(features, shapes)
         for part in (self.posterior, self.likelihood, self.prior):
             part.build(shapes)
-        self._join()
         self.missingness = missingness
         if missingness is not None:
             check_missingness(missingness, likelihood, scaling)
@@ -108,15 +109,18 @@ class Composed(Trainer):
     def build(self, input_shape: object = None) -> None:
         """Does nothing: the parts know their sizes, and their weights exist from the start."""
 
-    def _join(self) -> None:
-        """Tells a `Joint` which distribution its parts make: features between them are the model's."""
-        for side, parts in ((self.posterior, self.latents.posterior), (self.prior, self.latents.prior)):
-            if isinstance(side, Joint):
-                side.join(lambda context, parts=parts: self.distribution(parts, context))
+    @property
+    def latents(self) -> Latents:
+        """What is drawn of the parts as they are now, in which order."""
+        return self._latents(self.posterior, self.prior, self.features)
 
-    def distribution(self, parts: Mapping[str, Latent], context: Context | None) -> tfp.distributions.Distribution:
-        """Returns the distribution over z that the parts of one side make of what is known."""
-        return self.latents.distribution(parts, self.context({"condition": {}}) if context is None else context)
+    def _latents(self, posterior: Posterior | Joint, prior: Latent | Joint, features: Mapping[str, Feature]) -> Latents:
+        """Returns the latents, and tells a `Joint` which distribution its parts make of features of the model."""
+        latents = Latents(posterior, prior, {name: feature.given for name, feature in features.items()})
+        for side, parts in ((posterior, latents.posterior), (prior, latents.prior)):
+            if isinstance(side, Joint):
+                side.join(lambda context, parts=parts: latents.distribution(parts, context or self.context(NOTHING)))
+        return latents
 
     @property
     def prior_part(self) -> Latent:
