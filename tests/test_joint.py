@@ -152,3 +152,13 @@ def gradients(vae, x, objective, estimator, seeds, weights=None) -> np.ndarray:
         return tf.concat([tf.reshape(value, [-1]) for value in found], axis=0)
 
     return np.stack([gradient(tf.constant([seed, 7])) for seed in seeds]).astype(np.float64)
+
+
+def test_a_prior_has_the_smallest_scale_that_it_was_given():
+    prior = tfvae.priors.DiagonalNormal(2, min_scale=0.25)
+    low, one = (prior.constrain(loc=tf.zeros(2), raw_scale=tf.fill([2], raw))["scale"] for raw in (-100.0, 0.0))
+    np.testing.assert_allclose([low, one], [[0.25] * 2, [1.25] * 2], rtol=1e-6)
+    assert type(prior).from_config(prior.get_config()).min_scale == 0.25
+    assert "min_scale" not in tfvae.priors.DiagonalNormal(2).get_config()
+    with pytest.raises(tfvae.InvalidInput, match="min_scale"):
+        tfvae.priors.DiagonalNormal(2, min_scale=0.0)
