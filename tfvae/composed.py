@@ -19,6 +19,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import conditions
+from tfvae.checks.enumerated import check_enumerated
 from tfvae.checks.given import check_given, features_of, shapes_of
 from tfvae.checks.known import observed_only
 from tfvae.checks.missing import check_missingness
@@ -30,7 +31,7 @@ from tfvae.core.evidence import Evidence, Factor
 from tfvae.core.feature import Feature
 from tfvae.core.joint import MOMENTS, Joint, Latents, roots, said
 from tfvae.core.latent import Latent
-from tfvae.core.observed import Known, Observed, conditions_of
+from tfvae.core.observed import Known, Observed, conditions_of, labels_of
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Array, ArrayLike, Config
 from tfvae.distributions.kl import factor_kl
@@ -148,7 +149,12 @@ class Composed(Trainer):
         weight = tf.reshape(tf.cast(observed["weight"], tf.float32), rows) if "weight" in observed else tf.ones(rows)
         told = self.encoded_conditions(conditions_of(observed))
         known: Known = {"x": x, "target": target, "condition": told, "weight": weight}
-        return known if mask is None else {**known, "mask": mask}
+        if mask is not None:
+            known["mask"] = mask
+        if "labels" in observed:
+            parts, labels = self.latents.posterior, labels_of(observed)
+            known["labels"] = {name: parts[name].label(tf.cast(value, tf.float32)) for name, value in labels.items()}
+        return known
 
     def seen(self, observed: Observed) -> tf.Tensor:
         """Returns preprocessed x with NaN where it is not observed: what a scaling takes its numbers from."""
@@ -188,6 +194,7 @@ class Composed(Trainer):
         objective: Objective | None = None,
         step: tf.Tensor | None = None,
         num_data: int | None = None,
+        num_known: Mapping[str, int] | None = None,
     ) -> Evidence:
         """Returns the evidence of `num_samples` samples for each of B examples.
 
@@ -200,28 +207,37 @@ class Composed(Trainer):
             objective: that it is for, where that has two sides.
             step: the training step, or `None` in evaluation.
             num_data: number of examples N in the data set, or `None` where it is unknown.
+            num_known: name of a latent to the number of examples in the data set for which it is known.
         """
-        estimator = estimator or Pathwise()
-        gate, chain = estimator.gate(objective), Chain(self.latents, self.context(known, training), training, step)
+        estimator, latents = estimator or Pathwise(), self.latents
+        gate, context = estimator.gate(objective), self.context(known, training)
+        chain = Chain(latents, context, training, step, labels=known.get("labels"))
         draws = estimator.draw(chain, num_samples, seeds.fold(seed, seeds.POSTERIOR), gate)
         missing, context = seeds.fold(seed, seeds.MISSING), draws.context
-        shape = (None if tf.is_tensor(num_samples) else num_samples, None)  # some densities lose S
+        shape = (None if tf.is_tensor(num_samples) else num_samples * latents.atoms, None)  # some densities lose S
 
         def factor(name: str, prior: Latent) -> Factor:
             drawn, p = draws.of[name], prior.distribution(**prior.at_step(context[said(name)], step))
             log_p, log_q = (tf.ensure_shape(value, shape) for value in (p.log_prob(drawn.z), drawn.log_q))
-            kl, per_dimension = factor_kl(drawn.q, p) if name in self.latents.closed else (None, None)
-            return Factor(drawn.q, p, drawn.z, log_q, log_p, kl, per_dimension)
+            made = Factor(drawn.q, p, drawn.z, log_q, log_p, None, None, draws.log_mass, drawn.label)
+            if name not in latents.closed:
+                return made
+            if name in latents.enumerated:  # the sum over all values is the closed form
+                return made._replace(kl=made.rate, kl_per_dimension=made.rate[:, tf.newaxis])
+            kl, per_dimension = (None, None) if drawn.label else factor_kl(drawn.q, p, draws.log_mass)
+            return made._replace(kl=kl, kl_per_dimension=per_dimension)
 
         return Evidence(
             log_likelihood=tf.ensure_shape(self.log_likelihood(known, context, missing, training), shape),
-            factors={name: factor(name, prior) for name, prior in self.latents.prior.items()},
-            bare=self.latents.bare,
+            factors={name: factor(name, prior) for name, prior in latents.prior.items()},
+            bare=latents.bare,
             seed=seed,
             gate=gate,
             weight=known["weight"],
             step=step,
             num_data=num_data,
+            num_known=num_known or {},
+            log_mass=draws.log_mass,
         )
 
     def log_likelihood(
@@ -270,13 +286,24 @@ class Composed(Trainer):
 
     def check_compatible(self, objective: Objective, estimator: Estimator) -> None:
         """Raises `InvalidInput` if objective or estimator do not fit the parts: a rehearsal on two made-up examples."""
-        estimator.check(objective, self.posterior.reparameterized)
+        parts = self.latents.posterior
+        estimator.check(objective, all(part.reparameterized or part.enumerated for part in parts.values()))
+        check_enumerated(self.latents, objective, estimator)
         objective.build(self.latents.shapes)
         x = tf.broadcast_to(self.support.inner, [2, *self.event_shape])
         told = {name: tf.zeros([2, *part.shape]) for name, part in self.conditions.items()}
         known: Known = {"x": x, "target": x, "condition": told, "weight": tf.ones([2])}
+        labelled = {name: part for name, part in parts.items() if name in objective.learned_from_labels}
+        if labelled:
+            known["labels"] = {n: part.label(tf.zeros([2, *(part.label_shape or ())])) for n, part in labelled.items()}
         number, seed = objective.num_samples, seeds.as_seed(0)
-        evidence = self.evidence(known, number, seed, estimator=estimator, objective=objective, num_data=2)
+        rehearsed = {
+            "estimator": estimator,
+            "objective": objective,
+            "num_data": 2,
+            "num_known": dict.fromkeys(parts, 1),
+        }
+        evidence = self.evidence(known, number, seed, **rehearsed)
         estimator.surrogate(objective, evidence, objective(evidence))
         objective.terms(evidence)
 

@@ -14,6 +14,7 @@ once; where q's weights are held, log q still follows the latents above.
 """
 
 import abc
+import math
 
 import keras
 import tensorflow as tf
@@ -38,6 +39,15 @@ class Estimator(abc.ABC):
     @abc.abstractmethod
     def check(self, objective: Objective, reparameterized: bool) -> None:
         """Raises `InvalidInput` if the estimator is outside its scope."""
+
+    def check_enumerated(self, objective: Objective, late: list[str]) -> None:
+        """Raises `InvalidInput` if it is wrong where all values of a latent are enumerated.
+
+        Args:
+            objective: the bound.
+            late: names of the enumerated latents that are drawn after a sampled one, whose draw their values share.
+        """
+        del objective, late
 
     def gate(self, objective: Objective | None) -> Gate | None:
         """Returns what scales gradients on their way back through z by a factor that is known later, if it is needed.
@@ -98,7 +108,8 @@ class Pathwise(Estimator):
         draws = chain.draw(num_samples, seed)
         if gate is None:
             return draws
-        found = {name: drawn._replace(log_q=gate(drawn.log_q)) for name, drawn in draws.of.items()}
+        free = chain.latents.sampled
+        found = {n: drawn._replace(log_q=gate(drawn.log_q)) if n in free else drawn for n, drawn in draws.of.items()}
         return chain.behind(gate, draws._replace(of=found))
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
@@ -123,7 +134,8 @@ class StickingTheLanding(Estimator):
         _check_reparameterized(self, reparameterized)
         _check_log_weight(self, objective)
         probe = tf.constant([[0.0], [1.0]])
-        if objective.num_samples > 1 and not _is_linear(objective, tf.tile(probe, [objective.num_samples, 1])):
+        probe = tf.tile(probe, [objective.num_samples, 1])[: objective.num_samples]
+        if objective.num_samples > 1 and not _is_linear(objective, probe):
             remedy = "Use DoublyReparameterized, which is unbiased for it."
             raise InvalidInput("an objective that is linear in the log-weights (ELBO)", f"{objective!r}", remedy)
 
@@ -134,7 +146,7 @@ class StickingTheLanding(Estimator):
 
     def surrogate(self, objective: Objective, evidence: Evidence, bound: Tensor) -> Tensor:
         """Returns the bound with its rate by samples, so that it is a function of the log-weights."""
-        return objective.of_log_weight(objective.log_weight(evidence))
+        return objective.of_log_weight(objective.log_weight(evidence), *evidence.masses)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -152,6 +164,14 @@ class DoublyReparameterized(Estimator):
         _check_reparameterized(self, reparameterized)
         _check_log_weight(self, objective)
 
+    def check_enumerated(self, objective: Objective, late: list[str]) -> None:
+        """Refuses bounds that are not linear where several samples share a draw: they are not independent."""
+        probe = tf.random.stateless_normal([2 * objective.num_samples, 1], seed=[0, 0])
+        if late and not _is_linear(objective, probe, tf.fill(probe.shape, -math.log(probe.shape[0]))):
+            remedy = "Use tfvae.estimators.Pathwise(), or the ELBO; or give that latent x alone."
+            received = f"{late[0]}, and {objective!r}"
+            raise InvalidInput("enumerated latents that are drawn first, for DoublyReparameterized", received, remedy)
+
     def gate(self, objective: Objective | None) -> Gate:
         """Returns a gate."""
         del objective
@@ -166,7 +186,7 @@ class DoublyReparameterized(Estimator):
         c, _ = derivatives(objective, evidence)
         inference, second = derivatives(objective.inference, evidence)
         evidence.gate.factor = _ratio(inference - second, c)
-        return objective.of_log_weight(objective.log_weight(evidence))
+        return objective.of_log_weight(objective.log_weight(evidence), *evidence.masses)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -187,6 +207,11 @@ class ScoreFunction(Estimator):
         _check_log_weight(self, objective)
         if objective.inference is not objective:
             raise InvalidInput("an objective with one bound", f"{objective!r}", "Use MIWAE or IWAE.")
+
+    def check_enumerated(self, objective: Objective, late: list[str]) -> None:
+        """Refuses all: the values of a latent are not independent samples, as the leave-one-out baseline wants."""
+        remedy = "Use tfvae.estimators.Pathwise(): gradients reach an enumerated latent through its masses."
+        raise InvalidInput("latents that are sampled, for ScoreFunction", "one that is enumerated", remedy)
 
     def draw(self, chain: Chain, num_samples: int | Tensor, seed: Seed, gate: Gate | None) -> Draws:
         """Returns z without a gradient, and log q with q's."""
@@ -211,13 +236,14 @@ class ScoreFunction(Estimator):
 def derivatives(objective: Objective, evidence: Evidence) -> tuple[Tensor, Tensor]:
     """Returns c_i = dL/dlog w_i and c'_i = d2L/dlog w_i^2 of the bound, both `[S, B]`, without gradients."""
     log_weight = tf.stop_gradient(tf.transpose(objective.log_weight(evidence)))  # [B, S]
-    rows = tf.shape(log_weight)[0]
-    log_weight = tf.pad(log_weight, [[0, int(replicas.count() > 1)], [0, 0]])  # TensorFlow fails at an empty share
+    rows, more = tf.shape(log_weight)[0], [[0, int(replicas.count() > 1)], [0, 0]]
+    log_weight = tf.pad(log_weight, more)  # TensorFlow fails at an empty share
+    masses = [tf.pad(tf.stop_gradient(mass), more[::-1]) for mass in evidence.masses]
     with tf.GradientTape() as outer:
         outer.watch(log_weight)
         with tf.GradientTape() as inner:
             inner.watch(log_weight)
-            value = tf.reduce_sum(objective.of_log_weight(tf.transpose(log_weight)))
+            value = tf.reduce_sum(objective.of_log_weight(tf.transpose(log_weight), *masses))
         first = inner.gradient(value, log_weight)
     hessian = outer.batch_jacobian(first, log_weight, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return tf.transpose(first[:rows]), tf.transpose(tf.linalg.diag_part(hessian)[:rows])
@@ -228,9 +254,8 @@ def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     return tf.stop_gradient(tf.clip_by_value(tf.math.divide_no_nan(numerator, denominator), -1e30, 1e30))
 
 
-def _is_linear(objective: Objective, log_weight: Tensor) -> bool:
-    log_weight = log_weight[: objective.num_samples]
-    doubled = objective.of_log_weight(2 * log_weight) - 2 * objective.of_log_weight(log_weight)
+def _is_linear(objective: Objective, log_weight: Tensor, *masses: Tensor) -> bool:
+    doubled = objective.of_log_weight(2 * log_weight, *masses) - 2 * objective.of_log_weight(log_weight, *masses)
     return bool(tf.reduce_all(tf.abs(doubled) < 1e-5))
 
 

@@ -111,10 +111,11 @@ class VAE(Composed):
         *,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
         verbose: bool = False,
     ) -> tf.Tensor:
         """Returns the importance-sampled log p(x) in nats, `[B]`; see `estimate_log_prob`."""
-        more = {"condition": condition, "mask": mask}
+        more = {"condition": condition, "mask": mask, "labels": labels}
         return self.estimate_log_prob(x, num_samples, seed, verbose=verbose, **more).log_prob
 
     def estimate_log_prob(
@@ -125,12 +126,13 @@ class VAE(Composed):
         *,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
         verbose: bool = False,
     ) -> MarginalEstimate:
         """Estimates log p(x) with exactly `num_samples` importance samples for each example, and its standard error.
 
         Of a model with a condition c it is log p(x | c); under a mask it is that of the observed cells, the others
-        integrated out.
+        integrated out; with labels y it is log p(x, y).
 
             log p(x) ~ log 1/k sum_{i=1..k} p(x, z_i) / q(z_i | x),    z_i ~ q(z | x)
 
@@ -143,6 +145,7 @@ class VAE(Composed):
             seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
             condition: what the model was declared to be told, `[B, ...]`, or name to it.
             mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
+            labels: what is known of latents, name to `[B]`, -1 where it is not, or `[B, *latent]` and NaN.
             verbose: show a progress bar over the blocks of examples.
 
         Returns:
@@ -155,7 +158,7 @@ class VAE(Composed):
             Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.
         """
         num_samples = sample_count(num_samples)
-        data = with_known(x, condition=condition, mask=mask)
+        data = with_known(x, condition=condition, mask=mask, labels=labels)
         return estimate_rows(self, data, num_samples, seeds.as_seed(seed), verbose)
 
     def infer(
@@ -166,6 +169,7 @@ class VAE(Composed):
         *,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
     ) -> Weighted:
         """Returns the posterior p(z | x), of which q(z | x) is an approximation, as weighted draws.
 
@@ -179,6 +183,7 @@ class VAE(Composed):
             seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
             condition: what the model was declared to be told, `[B, ...]`, or name to it.
             mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
+            labels: what is known of latents, name to `[B]`, -1 where it is not, or `[B, *latent]` and NaN.
 
         Returns:
             `z`, `[S, B, *latent]`, `log_weight`, `[S, B]`, and `effective_sample_size`, `[B]`; `.mean(f)` and
@@ -193,7 +198,7 @@ class VAE(Composed):
         Example:
             >>> posterior_mean = vae.infer(x, num_samples=1000, seed=0).mean()
         """
-        data = with_known(x, condition=condition, mask=mask)
+        data = with_known(x, condition=condition, mask=mask, labels=labels)
         return weighted_rows(self, data, sample_count(num_samples), seeds.as_seed(seed))
 
     def impute(
@@ -204,6 +209,7 @@ class VAE(Composed):
         *,
         mask: Given = None,
         condition: Given = None,
+        labels: Given = None,
     ) -> Imputation:
         """Returns what missing cells probably are given those that were observed, with errors, spread and draws.
 
@@ -215,6 +221,7 @@ class VAE(Composed):
             seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
             mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN. Needed, if x does not bring it.
             condition: what the model was declared to be told, `[B, ...]`, or name to it.
+            labels: what is known of latents, name to `[B]`, -1 where it is not, or `[B, *latent]` and NaN.
 
         Returns:
             `mean` with observed cells as given, `standard_error` of it, `stddev` of the cells, each `[B, ...]`, and
@@ -231,7 +238,7 @@ class VAE(Composed):
             >>> holes = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x)
             >>> filled = vae.impute(holes, num_samples=1000, seed=0, mask=~np.isnan(holes)).mean
         """
-        data = with_known(x, condition=condition, mask=mask)
+        data = with_known(x, condition=condition, mask=mask, labels=labels)
         return imputed_rows(self, data, sample_count(num_samples), seeds.as_seed(seed))
 
     def elbo(
@@ -242,11 +249,13 @@ class VAE(Composed):
         *,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
     ) -> tf.Tensor:
         """Returns the evidence lower bound (beta = 1) of each example, `[B]` in nats, from `num_samples` samples."""
         if not tf.is_tensor(num_samples) or tf.executing_eagerly():
             num_samples = sample_count(int(num_samples) if tf.is_tensor(num_samples) else num_samples)
-        return elbo_rows(self, with_known(x, condition=condition, mask=mask), num_samples, seeds.as_seed(seed))
+        data = with_known(x, condition=condition, mask=mask, labels=labels)
+        return elbo_rows(self, data, num_samples, seeds.as_seed(seed))
 
     def sample(self, num_samples: int, seed: int | tf.Tensor | None = None, *, condition: Given = None) -> tf.Tensor:
         """Returns draws from the model, x ~ p(x | z) with z ~ p(z), `[n, ...]`; with a condition `[n, B, ...]`."""

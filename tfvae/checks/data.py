@@ -19,6 +19,7 @@ import tensorflow as tf
 from tfvae.checks import streams
 from tfvae.checks.containers import refuse_lossy, shape_remedy
 from tfvae.checks.known import is_condition, shown, told
+from tfvae.checks.labels import classes, labelled
 from tfvae.checks.values import check_all_values
 from tfvae.core import observed as of
 from tfvae.core import sets
@@ -35,7 +36,9 @@ ROWS_PER_SCAN = 4096
 KERAS_BATCH = 32
 LARGEST_EXACT = 2**24  # up to it float32 holds every whole number
 STACK = "Stack the examples into an array; for a TensorFlow Datasets stream use as_supervised=True or map it to x."
-NAMES = {"x": "x", "mask": "mask", "condition": "condition", "target": "y", "weight": "sample_weight"}  # as Keras says
+NAMES = {  # as Keras says
+    "x": "x", "mask": "mask", "condition": "condition", "labels": "labels", "target": "y", "weight": "sample_weight"
+}  # fmt: skip
 
 
 def checked(
@@ -122,7 +125,7 @@ def given(vae: "Model", x: Given, **more: Given) -> Observed:
     Args:
         vae: the model.
         x: raw examples, `[B, ...]`, or an `Observed` with all that is known of them.
-        **more: condition and mask; `None` for what is not known.
+        **more: condition, mask and labels; `None` for what is not known.
 
     Raises:
         InvalidInput: for an unknown key, weights, or a wrong type or shape.
@@ -142,9 +145,9 @@ def one_batch(x: Given, y: Given, weight: Given, words: dict[str, Given]) -> tup
         x: the examples, or an `Observed`.
         y: the target or labels, or `None`.
         weight: of each example, or `None`.
-        words: keywords, from which condition and mask are taken.
+        words: keywords, from which condition, mask and labels are taken.
     """
-    found = of.pack(x, **{name: words.pop(name, None) for name in ("condition", "mask")})
+    found = of.pack(x, **{name: words.pop(name, None) for name in ("condition", "mask", "labels")})
     refuse_lossy(found.get("x"))
     if found.keys() == {"x"}:
         return found["x"], y, weight
@@ -157,7 +160,8 @@ def whole(vae: "Model", found: Observed) -> Observed:
     masks = {"mask": shown(vae, found["mask"], x)} if "mask" in found else {}
     conditions = told(vae, found.get("condition"), x)
     targets = {"target": event_batch(found["target"], vae.event_shape, "y")} if "target" in found else {}
-    return {**found, "x": x, **targets, **masks, **({"condition": conditions} if conditions else {})}
+    labels = {"labels": labelled(vae, found["labels"], x)} if "labels" in found else {}
+    return {**found, "x": x, **targets, **masks, **labels, **({"condition": conditions} if conditions else {})}
 
 
 def check_arrays(vae: "Model", observed: Given, support: sets.ValueSet | None = None) -> None:
@@ -300,7 +304,9 @@ def _may_be_one_hot(y: Array) -> bool:
 def note_dropped_labels(vae: "Model") -> None:
     """Says once for a model that the labels of its stream are not used."""
     why = "they are none of its conditions" if vae.conditions else "this model has no condition"
-    note_once(vae, "labels", f"the labels in y are not used: {why}. Pass x alone to silence this.")
+    own = list(classes(vae))
+    how = f"Pass labels={{{own[0]!r}: y}} to say what a latent is, or x alone" if own else "Pass x alone"
+    note_once(vae, "labels", f"the labels in y are not used: {why}. {how} to silence this.")
 
 
 def note_once(vae: "Model", key: str, text: str) -> None:

@@ -71,6 +71,11 @@ def note_not_finite(vae: "Model", loss: Tensor | float, learning_rate: Callable[
         )
 
 
+def note_not_compiled(vae: "Model", reason: str) -> None:
+    """Says once that XLA was to compile the training of a model, and does not."""
+    note_once(vae, "xla", f"XLA does not compile this model ({reason}); training goes on without it.")
+
+
 def _named(columns: np.ndarray, one: str, several: str) -> str:
     *first, last = map(str, columns[:NAMED])
     if len(columns) > NAMED:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import tensorflow as tf
 
 from tfvae.checks.known import are_told, check_told, observed_only
+from tfvae.checks.labels import check_labels, good_labels
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput
-from tfvae.core.observed import Observed, conditions_of
+from tfvae.core.observed import Observed, conditions_of, labels_of
 from tfvae.core.types import Array, Tensor
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 def check_all_values(
     vae: "Model", observed: Observed, first_row: int = 0, support: sets.ValueSet | None = None
 ) -> None:
-    """Checks x, target and conditions of an `Observed` of arrays; see `check_values`."""
+    """Checks x, target, conditions and labels of an `Observed` of arrays; see `check_values`."""
     x, support, mask = observed["x"], vae.support if support is None else support, observed.get("mask")
     target = observed.get("target")
     check_values(vae, x, "x", first_row, support if target is None else sets.REAL, mask)
     if target is not None:
         check_values(vae, target, "y", first_row, support, mask)
     check_told(vae, conditions_of(observed), first_row)
+    check_labels(vae, labels_of(observed), first_row)
 
 
 def check_values(
@@ -49,7 +51,7 @@ def check_values(
 def inside(vae: "Model", observed: Observed, support: sets.ValueSet) -> Tensor:
     """Returns whether `check_all_values` would pass, as a tensor: for graphs."""
     mask = observed.get("mask")
-    fine = [are_told(vae, conditions_of(observed))]
+    fine = [are_told(vae, conditions_of(observed)), *map(tf.reduce_all, good_labels(vae, labels_of(observed)))]
     for key in ("x", "target"):
         if key in observed:
             of_key = sets.REAL if key == "x" and "target" in observed else support

@@ -3,12 +3,16 @@
 log_weight = log p(x | z) + log p(z) - log q(z | x)         z ~ q(z | x)
 log p(z) = sum_f log p(z_f | parents),  log q(z | x) = sum_f log q(z_f | x, parents)     one factor for each latent
 distortion = -E_q log p(x | z)      rate = KL(q(z | x) || p(z))      elbo = -distortion - rate
+
+Samples are points with masses, E_q f = sum_s exp(log_mass_s) f(z_s): equal ones, but where all values of a latent are
+enumerated each has the probability that q gives it.
 """
 
 import dataclasses
 import functools
+import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -43,6 +47,31 @@ class Gate:
         return identity(tensor)
 
 
+class Label(NamedTuple):
+    """What is known of one latent of B examples.
+
+    Attributes:
+        value: the latent, `[B, *latent]`; any where it is not known.
+        known: whether it is, bool, `[B]`.
+    """
+
+    value: tf.Tensor
+    known: tf.Tensor
+
+    def in_place(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns draws, `[S, B, *latent]`, with the label where there is one."""
+        return tf.where(tf.reshape(self.known, [-1, *[1] * (self.value.shape.rank - 1)]), self.value, z)
+
+    def without_density(self, log_q: tf.Tensor) -> tf.Tensor:
+        """Returns log q, `[S, B]`, which is zero where there is a label: it was not drawn."""
+        return tf.where(self.known, 0.0, log_q)
+
+    def at(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns log 1 where z, `[S, B, *latent]`, is the label, and log 0 where it is not, `[S, B]`."""
+        same = tf.reduce_all(tf.equal(z, self.value), axis=list(range(2, z.shape.rank)))
+        return tf.where(same, 0.0, -float("inf"))
+
+
 class Factor(NamedTuple):
     """What S samples of one latent say of B examples, in nats.
 
@@ -54,6 +83,8 @@ class Factor(NamedTuple):
         log_p: log p(z_f | c, parents), `[S, B]`.
         kl: KL(q || p), `[B]`, the mean over samples of parents; `None` without a closed form that holds.
         kl_per_dimension: the same for each latent dimension, `[B, D]`, or `None` where it does not factorise.
+        log_mass: of the samples, `[S, B]`, or `None` for equal ones.
+        label: what is known of this latent, `None` where that is nothing.
     """
 
     q: tfp.distributions.Distribution
@@ -63,11 +94,13 @@ class Factor(NamedTuple):
     log_p: tf.Tensor
     kl: tf.Tensor | None
     kl_per_dimension: tf.Tensor | None
+    log_mass: tf.Tensor | None = None
+    label: "Label | None" = None
 
     @property
     def rate(self) -> tf.Tensor:
         """E KL(q || p), `[B]`: in closed form where there is one, else the samples' mean of log q - log p."""
-        return tf.reduce_mean(self.log_q - self.log_p, axis=0) if self.kl is None else self.kl
+        return expected(self.log_q - self.log_p, self.log_mass) if self.kl is None else self.kl
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +118,9 @@ class Evidence:
         weight: of each example, `[B]`, or `None` for equal ones.
         step: the training step, or `None` in evaluation, where schedules are at their final values.
         num_data: number of examples N in the data set, or `None` where it is unknown.
+        num_known: name of a latent to the number of examples in the data set for which it is known.
         gate: the estimator's hold on gradients through z, or `None`.
+        log_mass: of the samples, `[S, B]`, their exponentials add up to one; `None` for equal ones.
     """
 
     log_likelihood: tf.Tensor
@@ -95,7 +130,14 @@ class Evidence:
     weight: tf.Tensor | None = None
     step: tf.Tensor | None = None
     num_data: int | None = None
+    num_known: Mapping[str, int] = dataclasses.field(default_factory=dict)
     gate: Gate | None = None
+    log_mass: tf.Tensor | None = None
+
+    @property
+    def masses(self) -> tuple[tf.Tensor, ...]:
+        """The log-masses as a bound takes them beside the log-weights: nothing for equal ones."""
+        return () if self.log_mass is None else (self.log_mass,)
 
     def outside(self, name: str) -> Any:
         """Returns an attribute of the one latent of bare parts, or of several by name."""
@@ -162,7 +204,7 @@ class Evidence:
     @property
     def distortion(self) -> tf.Tensor:
         """Negative expected log-likelihood, `[B]`."""
-        return -tf.reduce_mean(self.log_likelihood, axis=0)
+        return -expected(self.log_likelihood, self.log_mass)
 
     @property
     def rate(self) -> tf.Tensor:
@@ -173,6 +215,44 @@ class Evidence:
     def elbo(self) -> tf.Tensor:
         """The evidence lower bound with beta = 1, `[B]`."""
         return -self.distortion - self.rate
+
+
+def expected(values: tf.Tensor, log_mass: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns sum_s exp(log_mass_s) f(z_s), `[B, ...]`: the mean over samples by their masses.
+
+    Args:
+        values: `[S, B, ...]`, or `[1, B, ...]` for samples all alike; what has no mass may be infinite.
+        log_mass: `[S, B]`, or `None` for equal ones.
+    """
+    if log_mass is None:
+        return tf.reduce_mean(values, axis=0)
+    axes = tf.ones([values.shape.rank - 2], tf.int32)
+    log_mass = tf.reshape(log_mass, tf.concat([tf.shape(log_mass), axes], axis=0))
+    counts = log_mass > -float("inf")
+    return tf.reduce_sum(tf.where(counts, tf.exp(log_mass) * tf.where(counts, values, 0.0), 0.0), axis=0)
+
+
+def expected_in_draws(values: tf.Tensor, log_mass: tf.Tensor | None, num_draws: int | tf.Tensor) -> tf.Tensor:
+    """Returns the mean of values, `[S, B]`, over those that stand for each of n draws, `[n, B]`."""
+    if log_mass is None:
+        return values
+    log_mass = log_mass + tf.math.log(tf.cast(num_draws, tf.float32))
+    counts = log_mass > -float("inf")
+    weighed = tf.where(counts, tf.exp(log_mass) * tf.where(counts, values, 0.0), 0.0)
+    return tf.reduce_sum(tf.reshape(weighed, tf.stack([num_draws, -1, tf.shape(weighed)[1]])), axis=1)
+
+
+def log_expected_exp(values: tf.Tensor, log_mass: tf.Tensor | None = None, axis: int = 0) -> tf.Tensor:
+    """Returns log sum_s exp(log_mass_s + f(z_s)) over the samples along `axis`, by default log 1/S sum_s exp f(z_s).
+
+    Args:
+        values: `[S, B]`, or in groups.
+        log_mass: of the same shape, or `None` for equal ones.
+        axis: of the samples.
+    """
+    if log_mass is None:
+        return tf.reduce_logsumexp(values, axis=axis) - math.log(values.shape[axis])
+    return tf.reduce_logsumexp(tf.where(log_mass > -float("inf"), values, 0.0) + log_mass, axis=axis)
 
 
 def total(values: Iterable[tf.Tensor | None]) -> tf.Tensor | None:

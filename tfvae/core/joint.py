@@ -7,6 +7,7 @@ latents a part hangs on, and how z looks outside. A model of bare parts is one o
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -61,8 +62,8 @@ class Joint(keras.layers.Layer):
 
     @property
     def reparameterized(self) -> bool:
-        """Whether the samples of all parts carry gradients."""
-        return all(part.reparameterized for part in self.parts.values())
+        """Whether the samples of all parts carry gradients, or the masses of those that are enumerated."""
+        return all(part.reparameterized or part.enumerated for part in self.parts.values())
 
     @property
     def latent_dim(self) -> int:
@@ -141,6 +142,9 @@ class Latents:
         above: name to the latents that the posterior's part hangs on.
         prior_above: name to those of the prior's part.
         closed: names whose prior's parents are all drawn before: KL(q || p) of these may be taken in closed form.
+        enumerated: names of which all values are summed over, as early as they can be.
+        sampled: the others.
+        atoms: how many points stand for one draw: the product of the numbers of values.
 
     Args:
         posterior: of the model.
@@ -157,13 +161,23 @@ class Latents:
         self.through = {**features, **{MOMENTS.format(name): part.given for name, part in p.items()}}
         self.above = {name: self._above(part, q) for name, part in q.items()}
         self.prior_above = {name: self._above(part, p) for name, part in p.items()}
-        self.posterior = {name: q[name] for name in ordered("posterior", self.above)}
+        first = sorted(q, key=lambda name: not q[name].enumerated)
+        self.posterior = {n: q[n] for n in ordered("posterior", {name: self.above[name] for name in first})}
         self.prior = {name: p[name] for name in ordered("prior", self.prior_above)}
         drawn = list(self.posterior)
         self.closed = {n for n in drawn if self.prior_above.get(n, set()) <= {*drawn[: drawn.index(n)]}}
+        self.enumerated = [name for name, part in self.posterior.items() if part.enumerated]
+        self.sampled = {*drawn} - {*self.enumerated}
+        self.atoms = math.prod(self.posterior[name].num_atoms for name in self.enumerated)
 
     def _above(self, part: Latent, parts: Mapping[str, Latent]) -> set[str]:
         return set() if self.bare else roots(part.given, self.through) & parts.keys()
+
+    @property
+    def late(self) -> list[str]:
+        """The enumerated latents that are drawn after a sampled one: their values share a draw of it."""
+        drawn = list(self.posterior)
+        return [name for name in self.enumerated if {*drawn[: drawn.index(name)]} & self.sampled]
 
     @property
     def told(self) -> set[str]:

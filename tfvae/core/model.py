@@ -116,6 +116,7 @@ class Model(Protocol):
         objective: "Objective | None" = None,
         step: Tensor | None = None,
         num_data: int | None = None,
+        num_known: Mapping[str, int] | None = None,
     ) -> "Evidence":
         """Returns the evidence of `num_samples` samples for each of B examples.
 
@@ -128,6 +129,7 @@ class Model(Protocol):
             objective: that it is for, where that has two sides.
             step: the training step, or `None` in evaluation.
             num_data: number of examples N in the data set, or `None` where it is unknown.
+            num_known: name of a latent to the number of examples in the data set for which it is known.
         """
 
     @abc.abstractmethod

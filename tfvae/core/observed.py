@@ -1,6 +1,7 @@
 """What is known of B examples: one plain dict, in which whatever is not known is absent.
 
-    observed = {"x": [B, ...], "mask": [B, ...], "condition": [B, ...], "target": [B, ...], "weight": [B]}
+    observed = {"x": [B, ...], "mask": [B, ...], "condition": [B, ...], "labels": {name: [B]}, "target": [B, ...],
+                "weight": [B]}
     known    = vae.known(observed)            the same as the parts see it; x is the one required key
 
 Keras, tf.data and tf.function hand on a plain dict unchanged, but not NamedTuples or a None inside. Rows are gathered,
@@ -14,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.core.evidence import Label
 from tfvae.core.types import Array, Given
 
 
@@ -24,6 +26,7 @@ class Observed(TypedDict, total=False):
         x: raw examples, `[B, ...]`.
         mask: bool or 0 and 1, broadcasts to `[B, ...]`; true where x is observed, and where it is not x may be NaN.
         condition: what is known beside x, `[B, ...]`, or name to it where a model has several conditions.
+        labels: what is known of latents, name to `[B]`, -1 where it is not; of real ones `[B, *latent]` and NaN.
         target: what p(x | z) explains, raw, `[B, ...]`; by default x.
         weight: of each example, `[B]`; by default 1.
     """
@@ -31,6 +34,7 @@ class Observed(TypedDict, total=False):
     x: Array
     mask: Array
     condition: Array | Mapping[str, Array]
+    labels: Array | Mapping[str, Array]
     target: Array
     weight: Array
 
@@ -44,6 +48,7 @@ class Known(TypedDict):
         condition: name to the condition as parts see it, `[B, ...]`; empty if the model has none.
         weight: of each example, `[B]`.
         mask: bool, `[B, ...]`, true where x and target are observed; absent where all are.
+        labels: name to what is known of a latent; absent where that is nothing.
     """
 
     x: tf.Tensor
@@ -51,6 +56,7 @@ class Known(TypedDict):
     condition: dict[str, tf.Tensor]
     weight: tf.Tensor
     mask: NotRequired[tf.Tensor]
+    labels: NotRequired[dict[str, Label]]
 
 
 def pack(x: Given, **given: Given) -> Observed:
@@ -84,6 +90,11 @@ def known_of(observed: Observed) -> Observed:
 def conditions_of(observed: Observed) -> Mapping[str, Array]:
     """Returns the conditions of a checked `Observed` by name, none where the model has none."""
     return cast(Mapping[str, Array], observed.get("condition", {}))
+
+
+def labels_of(observed: Observed) -> Mapping[str, Array]:
+    """Returns the labels of a checked `Observed` by name, none where nothing is known of latents."""
+    return cast(Mapping[str, Array], observed.get("labels", {}))
 
 
 def alone(observed: Given) -> Given:

@@ -8,6 +8,8 @@ import functools
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.core.evidence import expected
+
 tfd = tfp.distributions
 
 
@@ -27,13 +29,15 @@ def _(distribution: tfd.Independent) -> tfd.Distribution | None:
     return distribution.distribution if distribution.parameters["reinterpreted_batch_ndims"] == 1 else None
 
 
-def factor_kl(q: tfd.Distribution, p: tfd.Distribution) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+def factor_kl(
+    q: tfd.Distribution, p: tfd.Distribution, log_mass: tf.Tensor | None = None
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
     """Returns KL(q || p), `[B]`, and that of each dimension, `[B, D]`; the mean over samples that parents have."""
     each = kl_per_dimension(q, p)
     total = closed_form_kl(q, p) if each is None else tf.reduce_sum(each, axis=-1)
     several = total is not None and total.shape.rank > 1
     if several:
-        total, each = (None if value is None else tf.reduce_mean(value, axis=0) for value in (total, each))
+        total, each = (None if value is None else expected(value, log_mass) for value in (total, each))
     return total, each
 
 

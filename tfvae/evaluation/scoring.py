@@ -120,7 +120,7 @@ def evaluate(
     refined = _RandomRows(positive_integer("gap_examples", gap_examples) if gap_examples else 0, seed)
     if refined.limit:
         check_posterior(vae)
-    chunk, groups, tail = chunk_size(num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
+    chunk, groups, tail = chunk_size(vae, num_samples), (1, *rungs[1:-1]), trust.tail_size(num_samples)
     if is_array(data) and not any(map(is_read_in_parts, tf.nest.flatten(data))):
         check_arrays(vae, given(vae, data))  # before the first sample, not after the last
     score = compiled_for(vae, _score, reduce_retracing=True, chunk=chunk, groups=groups, largest=tail + 1)

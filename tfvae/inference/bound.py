@@ -10,6 +10,7 @@ what fits into one of each has the noise of `vae.evidence`.
 import tensorflow as tf
 
 from tfvae.checks.data import given
+from tfvae.core.evidence import expected_in_draws
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import fold
@@ -35,10 +36,10 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
     if not tf.executing_eagerly():
         observed = given(vae, x)
         known, rows = vae.known(observed), observed["x"].shape[0] or ROWS_PER_BLOCK + 1
-        if isinstance(num_samples, int) and num_samples <= chunk_size(num_samples) and rows <= ROWS_PER_BLOCK:
+        if isinstance(num_samples, int) and num_samples <= chunk_size(vae, num_samples) and rows <= ROWS_PER_BLOCK:
             return vae.evidence(known, num_samples, seed).elbo  # without loops, which XLA does not take
         return elbo_in_graph(vae, known, num_samples, seed)
-    numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
+    numbers = tf.constant(num_samples), tf.constant(chunk_size(vae, num_samples))
     bounds = [
         answer(
             vae,
@@ -56,7 +57,7 @@ def elbo_rows(vae: Model, x: ArrayLike, num_samples: int | tf.Tensor, seed: tf.T
 
 def elbo_in_graph(vae: Model, known: Known, num_samples: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns the ELBO of all of B examples, whose number may be unknown until run time, inside a graph."""
-    chunk = chunk_size(num_samples)
+    chunk = chunk_size(vae, num_samples)
 
     def block(index: tf.Tensor, part: Known) -> tf.Tensor:
         return block_elbo(vae, part, num_samples, chunk, piece_seed(seed, index))
@@ -80,7 +81,8 @@ def block_elbo(
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         evidence = vae.evidence(known, size, stream)
         rate = evidence.log_posterior - evidence.log_prior if evidence.kl is None else evidence.kl
-        return evidence.log_weight, evidence.log_likelihood - rate
+        values = expected_in_draws(evidence.log_likelihood - rate, evidence.log_mass, size)
+        return values, values
 
     return accumulate(draw, [Mean()], tf.shape(known["x"])[0], num_samples, chunk, seed, piece_seed)[0]
 

@@ -31,13 +31,10 @@ NUMBER = tf.TensorSpec([None])
 ESTIMATE = MarginalEstimate(NUMBER, NUMBER, NUMBER)
 
 
-def chunk_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
-    """Returns how many samples are drawn at a time."""
-    return (
-        min(SAMPLES_PER_CHUNK, num_samples)
-        if isinstance(num_samples, int)
-        else tf.minimum(SAMPLES_PER_CHUNK, num_samples)
-    )
+def chunk_size(vae: Model, num_samples: int | tf.Tensor) -> int | tf.Tensor:
+    """Returns how many samples are drawn at a time: as many as are 50 points together with their enumerated values."""
+    most = max(SAMPLES_PER_CHUNK // vae.latents.atoms, 1)
+    return min(most, num_samples) if isinstance(num_samples, int) else tf.minimum(most, num_samples)
 
 
 def estimate(
@@ -132,7 +129,7 @@ def by_rows(
     """
     if not tf.executing_eagerly():
         return by_rows_in_graph(vae, block, vae.known(given(vae, x)), num_samples, seed, specs)
-    numbers = tf.constant(num_samples), tf.constant(chunk_size(num_samples))
+    numbers = tf.constant(num_samples), tf.constant(chunk_size(vae, num_samples))
     results = [
         answer(
             vae, block, piece.observed, *numbers, fold(seed, piece.index),
@@ -157,7 +154,7 @@ def by_rows_in_graph(
         seed: int32 pair; block i uses `fold(seed, i)`, as in `by_rows`.
         specs: of the results.
     """
-    chunk = chunk_size(num_samples)
+    chunk = chunk_size(vae, num_samples)
     return by_blocks(lambda index, part: block(vae, part, num_samples, chunk, fold(seed, index)), known, specs)
 
 

@@ -123,7 +123,9 @@ class Refined:
             def draw(size: int, stream: tf.Tensor) -> tuple[tf.Tensor]:
                 return (target.draw(q, size, stream).log_weight,)
 
-            return accumulate(draw, accumulators, known["x"].shape[0], num_samples, chunk_size(num_samples), seed)
+            return accumulate(
+                draw, accumulators, known["x"].shape[0], num_samples, chunk_size(self.vae, num_samples), seed
+            )
 
         program, results = compiled(statistics), []
         for block in blocks(self.vae, self.x, ROWS_PER_BLOCK, same_size=True, verbose=verbose):
@@ -277,7 +279,7 @@ def _bounds(target: Target, start: Raw, refined: Raw, num_samples: int, seed: tf
 
     Means of log-weights: near the posterior they have less noise than a bound with the KL in closed form.
     """
-    chunk = chunk_size(num_samples)
+    chunk = chunk_size(target.vae, num_samples)
     both = [of_raw(target, raw) for raw in (start, refined)]
 
     def step(index: tf.Tensor, count: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor) -> tuple:

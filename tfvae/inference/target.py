@@ -30,18 +30,35 @@ class Draws(NamedTuple):
         log_likelihood: log p(x | z), `[S, B]`.
         log_p: name to log p(z_f | parents), `[S, B]`.
         log_q: name to log q(z_f | x, parents), `[S, B]`.
+        log_mass: of the samples, `[S, B]`, or `None` for equal ones.
+        num_draws: n; S is n, or n times the number of values of enumerated latents.
     """
 
     z: Tree
     log_likelihood: Tensor
     log_p: dict[str, Tensor]
     log_q: dict[str, Tensor]
+    log_mass: Tensor | None
+    num_draws: int | Tensor
+
+    @property
+    def log_weight_of_values(self) -> Tensor:
+        """Log p(x, z) - log q(z | x), `[S, B]`, where values are enumerated as what each adds to the weight of a draw."""
+        log_prior, log_q = total(self.log_p.values()), total(self.log_q.values())
+        log_weight = tf.add_n([self.log_likelihood, log_prior]) - log_q  # graphs reorder +, which moves a last bit
+        if self.log_mass is None:
+            return log_weight
+        log_mass = self.log_mass + tf.math.log(tf.cast(self.num_draws, tf.float32))
+        return tf.where(log_mass > -float("inf"), log_weight, 0.0) + log_mass
 
     @property
     def log_weight(self) -> Tensor:
-        """Log importance weight log p(x, z) - log q(z | x), `[S, B]`."""
-        log_prior, log_q = total(self.log_p.values()), total(self.log_q.values())
-        return tf.add_n([self.log_likelihood, log_prior]) - log_q  # graphs reorder +, which moves a last bit
+        """Log importance weight of each draw, `[n, B]`: the sum over the values that are enumerated in it."""
+        log_weight = self.log_weight_of_values
+        if self.log_mass is None:
+            return log_weight
+        in_draws = tf.reshape(log_weight, tf.stack([self.num_draws, -1, tf.shape(log_weight)[1]]))
+        return tf.reduce_logsumexp(in_draws, axis=1)
 
 
 class Target:
@@ -83,7 +100,7 @@ class Target:
 
     def amortised(self) -> Chain:
         """Returns q(z | x) as the encoder says."""
-        return Chain(self.vae.latents, self.context)
+        return Chain(self.vae.latents, self.context, labels=self.known.get("labels"))
 
     def log_densities(self, z: Tree, seed: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns log p(x | z), and log p(z_f | parents) by name, `[S, B]` of z `[S, B, ...]`; see `log_likelihood`."""
@@ -109,7 +126,7 @@ class Target:
         drawn = q.draw(num_samples, seed)
         drawn = q.held(drawn) if held else drawn
         z = self.vae.latents.outside({name: found.z for name, found in drawn.of.items()})
-        return Draws(z, *self.log_densities(z, missing), drawn.log_q)
+        return Draws(z, *self.log_densities(z, missing), drawn.log_q, drawn.log_mass, num_samples)
 
     def of_chunk(self, q: Chain, num_samples: int | Tensor, stream: Tensor) -> Draws:
         """Returns S draws of one chunk, whose seed is `stream`."""

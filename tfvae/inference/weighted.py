@@ -28,7 +28,8 @@ class Weighted(NamedTuple):
     Attributes:
         z: the draws, `[S, B, *latent]`, of several latents by name.
         log_weight: normalised, `[S, B]`: log sum_s exp = 0.
-        effective_sample_size: how many equally weighted draws carry as much information, `[B]`, from 1 to S.
+        effective_sample_size: how many equally weighted draws carry as much information, `[B]`, from 1 to S; where
+            values are enumerated, S is n draws times K values in a row, and this at most n.
 
     Example:
         >>> posterior = vae.infer(x, num_samples=1000, seed=0)
@@ -79,19 +80,33 @@ class Weighted(NamedTuple):
 
 def weighted_rows(vae: Model, x: Given, num_samples: int, seed: tf.Tensor) -> Weighted:
     """Returns weighted draws for raw x, `[B, ...]`, an `Observed` of arrays, or a stream; see `importance.by_rows`."""
-    return with_size(*by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples)))
+    found = by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples))
+    return with_size(*found, vae.latents.atoms)
 
 
 def weighted_specs(vae: Model, num_samples: int) -> tuple[Any, tf.TensorSpec]:
     """Returns the specs of z and log w, rows first, `[B, S, ...]`."""
-    z = {name: tf.TensorSpec([None, num_samples, *shape]) for name, shape in vae.latents.shapes.items()}
-    return vae.latents.outside(z), tf.TensorSpec([None, num_samples])
+    number = num_samples * vae.latents.atoms
+    z = {name: tf.TensorSpec([None, number, *shape]) for name, shape in vae.latents.shapes.items()}
+    return vae.latents.outside(z), tf.TensorSpec([None, number])
 
 
-def with_size(z: Tree, log_weight: tf.Tensor) -> Weighted:
-    """Returns weighted draws of normalised log weights, both rows first, `[B, S, ...]`."""
+def with_size(z: Tree, log_weight: tf.Tensor, atoms: int) -> Weighted:
+    """Returns weighted draws of normalised log weights, both rows first, `[B, S, ...]`; `atoms` K of them are one."""
     log_weight = swapped(log_weight)
-    return Weighted(tf.nest.map_structure(swapped, z), log_weight, tf.exp(-tf.reduce_logsumexp(2 * log_weight, axis=0)))
+    return Weighted(tf.nest.map_structure(swapped, z), log_weight, effective_size(log_weight, atoms))
+
+
+def effective_size(log_weight: tf.Tensor, atoms: int) -> tf.Tensor:
+    """Returns 1 / sum of squared weights, `[B]`, of normalised `[S, B]`, of which `atoms` K in a row are one draw."""
+    return tf.exp(-tf.reduce_logsumexp(2 * of_draws(log_weight, atoms), axis=0))
+
+
+def of_draws(log_weight: tf.Tensor, atoms: int) -> tf.Tensor:
+    """Returns the log weights of draws, `[S / K, B]`, from those of their K values, `[S, B]`."""
+    if atoms == 1:
+        return log_weight
+    return tf.reduce_logsumexp(tf.reshape(log_weight, tf.stack([-1, atoms, tf.shape(log_weight)[1]])), axis=1)
 
 
 def block_weighted(
@@ -107,19 +122,19 @@ def block_weighted(
     Args:
         vae: the model.
         known: of the examples, in normal form.
-        num_samples: number of samples S, at least 1.
-        chunk: samples drawn at a time.
+        num_samples: number of draws, at least 1; S of them, times the number of values that are enumerated.
+        chunk: draws at a time.
         seed: int32 pair.
         jit_compile: compile the densities with XLA.
     """
-    draw = sampler(vae, known, jit_compile)
+    draw, atoms = sampler(vae, known, jit_compile), vae.latents.atoms
 
     def drawn(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        draws = draw(size, stream)
-        return draws.log_weight, *vae.latents.named(draws.z).values()
+        draws = draw(size // atoms, stream)
+        return draws.log_weight_of_values, *vae.latents.named(draws.z).values()
 
     kept, rows = Kept(*vae.latents.shapes.values()), tf.shape(known["x"])[0]
-    values: tuple[tf.Tensor, ...] = accumulate(drawn, [kept], rows, num_samples, chunk, seed)[0]
+    values: tuple[tf.Tensor, ...] = accumulate(drawn, [kept], rows, num_samples * atoms, chunk * atoms, seed)[0]
     log_weight, *found = values
     z = vae.latents.outside(dict(zip(vae.latents.names, found, strict=True)))
     return z, log_weight - tf.reduce_logsumexp(log_weight, axis=0)

@@ -14,6 +14,7 @@ Terms, which wrap an objective and add a scalar of the batch to the loss:
     DensityRatio              the same, estimated by a critic (FactorVAE)
     MaximumMeanDiscrepancy    a kernel distance between q(z) and p(z) (WAE-MMD, InfoVAE)
     MomentMatching            the distance of the covariance of q(z) from the identity (DIP-VAE)
+    Classification            the cross-entropy of a latent whose labels are known for some examples (M2)
 
 Interface:
     Objective                 the base class; an objective of your own is a subclass
@@ -23,10 +24,12 @@ Interface:
 from tfvae.objectives.adaptive import GECO, DensityRatio
 from tfvae.objectives.base import Objective
 from tfvae.objectives.bounds import CIWAE, ELBO, IWAE, MIWAE, PIWAE, Renyi
+from tfvae.objectives.classification import Classification
 from tfvae.objectives.terms import MaximumMeanDiscrepancy, MomentMatching, TotalCorrelation, decomposition
 
 __all__ = [
     "CIWAE",
+    "Classification",
     "DensityRatio",
     "ELBO",
     "GECO",

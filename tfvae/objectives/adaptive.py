@@ -196,9 +196,9 @@ class GECO(Objective):
         """Returns the Lagrangian for each example, `[B]` in nats."""
         return -evidence.rate - self.controller.value * (evidence.distortion - self.target)
 
-    def of_log_weight(self, log_weight: Tensor) -> None:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> None:
         """Returns `None`: the multiplier weighs the distortion against the rate."""
-        del log_weight
+        del log_weight, log_mass
 
     def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
         """Returns what to try where the decoder ignores z: a lower target."""

@@ -40,13 +40,16 @@ class Objective(abc.ABC):
         """Returns the log-weights, `[S, B]`, that the bound is a function of."""
         return evidence.log_weight
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor | None:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor | None:
         """Returns the bound, `[B]`, from independent samples' log-weights, `[S, B]`; `None` if it needs more.
+
+        Where all values of a latent are enumerated, samples have masses, `[S, B]`, and m draws are S / m samples each,
+        one after the other. They are passed only then.
 
         Raises:
             InvalidInput: if a subclass does not define it and an estimator needs it.
         """
-        del log_weight
+        del log_weight, log_mass
         name = type(self).__name__
         remedy = (
             f"Define {name}.of_log_weight(log_weight), from log-weights [S, B] to the bound [B]; or, where the bound "
@@ -54,6 +57,16 @@ class Objective(abc.ABC):
         )
         expected = "an objective that defines of_log_weight, which this estimator or a second bound needs"
         raise InvalidInput(expected, f"{name}, which does not", remedy)
+
+    @property
+    def innermost(self) -> "Objective":
+        """The bound without penalties around it."""
+        return self
+
+    @property
+    def learned_from_labels(self) -> frozenset[str]:
+        """Names of the latents whose posterior a penalty trains by labels."""
+        return frozenset()
 
     @property
     def inference(self) -> "Objective":
@@ -116,9 +129,9 @@ class LogWeightObjective(Objective):
     """A bound that depends on its independent samples through their log-weights only."""
 
     @abc.abstractmethod
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
-        """Returns the bound, `[B]`, from log-weights, `[S, B]`."""
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
+        """Returns the bound, `[B]`, from log-weights, `[S, B]`, and log-masses, where they are not equal."""
 
     def __call__(self, evidence: Evidence) -> Tensor:
         """Returns the bound for each example, `[B]` in nats."""
-        return self.of_log_weight(evidence.log_weight)
+        return self.of_log_weight(evidence.log_weight, *evidence.masses)

@@ -15,17 +15,12 @@ import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.evidence import Evidence, total
+from tfvae.core.evidence import Evidence, expected, log_expected_exp, total
 from tfvae.core.types import Config, Tensor
 from tfvae.objectives.base import LogWeightObjective, Objective
 from tfvae.schedules import Schedule, at, checked
 
 WARMUP_EPOCHS = 20  # what the ELBO proposes against collapse
-
-
-def log_mean_exp(values: Tensor, axis: int = 0) -> Tensor:
-    """Returns log 1/k sum exp over the k values along `axis`."""
-    return tf.reduce_logsumexp(values, axis=axis) - math.log(values.shape[axis])
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -106,10 +101,10 @@ class ELBO(Objective):
         beta = at(self.beta, evidence.step)
         return evidence.log_likelihood + beta * (evidence.log_prior - evidence.log_posterior)
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor | None:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor | None:
         """Returns the mean over samples, `[B]`; `None` with free bits or a capacity, which couple examples."""
         plain = self.capacity is None and self.free_bits == 0.0 and self.layer_free_bits == 0.0
-        return tf.reduce_mean(log_weight, axis=0) if plain else None
+        return expected(log_weight, log_mass) if plain else None
 
     def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
         """Returns what to try where the decoder ignores z: a rate that costs less, or later."""
@@ -174,9 +169,9 @@ class IWAE(LogWeightObjective):
     def __init__(self, num_samples: int) -> None:
         self.num_samples = positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
-        return log_mean_exp(log_weight)
+        return log_expected_exp(log_weight, log_mass)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -204,10 +199,14 @@ class MIWAE(LogWeightObjective):
         self.m, self.k = positive_integer("m", m), positive_integer("k", k)
         self.num_samples = self.m * self.k
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[m k, B]`."""
-        groups = tf.reshape(log_weight, [self.m, self.k, -1])
-        return tf.reduce_mean(log_mean_exp(groups, axis=1), axis=0)
+        if log_mass is None:
+            groups = tf.reshape(log_weight, [self.m, self.k, -1])
+            return tf.reduce_mean(log_expected_exp(groups, axis=1), axis=0)
+        in_groups = tf.stack([self.m, tf.shape(log_weight)[0] // self.m, -1])
+        groups, masses = tf.reshape(log_weight, in_groups), tf.reshape(log_mass, in_groups) + math.log(self.m)
+        return tf.reduce_mean(log_expected_exp(groups, masses, axis=1), axis=0)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -240,9 +239,9 @@ class PIWAE(LogWeightObjective):
         """The bound that the posterior's parameters follow."""
         return self._inference
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
         """Returns the value, `[B]`, from log-weights, `[m k, B]`."""
-        return log_mean_exp(log_weight)
+        return log_expected_exp(log_weight, log_mass)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -271,9 +270,9 @@ class CIWAE(LogWeightObjective):
             raise InvalidInput("beta in [0, 1]", f"beta={beta!r}", "It is the share of the ELBO.")
         self.beta, self.num_samples = float(beta), positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
-        return self.beta * tf.reduce_mean(log_weight, axis=0) + (1 - self.beta) * log_mean_exp(log_weight)
+        return self.beta * expected(log_weight, log_mass) + (1 - self.beta) * log_expected_exp(log_weight, log_mass)
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -302,10 +301,12 @@ class Renyi(LogWeightObjective):
             raise InvalidInput("alpha to be a finite number", f"alpha={alpha!r}", "0.5 lies between IWAE and the ELBO.")
         self.alpha, self.num_samples = float(alpha), positive_integer("num_samples", num_samples)
 
-    def of_log_weight(self, log_weight: Tensor) -> Tensor:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor:
         """Returns the bound, `[B]`, from log-weights, `[k, B]`."""
         order = 1.0 - self.alpha
-        return tf.reduce_mean(log_weight, axis=0) if order == 0 else log_mean_exp(order * log_weight) / order
+        if order == 0:
+            return expected(log_weight, log_mass)
+        return log_expected_exp(order * log_weight, log_mass) / order
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""

@@ -46,9 +46,10 @@ class Term(Objective):
     """
 
     name: str
+    of_samples = True  # whether the penalty looks at samples of z, which must be alike
 
     def __init__(self, objective: Objective, weight: float | Schedule = 1.0, of: str = ALONE) -> None:
-        if not isinstance(objective, Objective) or objective.inference is not objective:
+        if not isinstance(objective, Objective) or (self.of_samples and objective.inference is not objective):
             remedy = "Wrap for example tfvae.objectives.ELBO()."
             raise InvalidInput("an objective with one bound to wrap", f"{objective!r}", remedy)
         self.objective, self.weight, self.of = objective, checked("weight", weight), of
@@ -69,9 +70,19 @@ class Term(Objective):
             raise InvalidInput(f"a latent of the model: {', '.join(values)}", f"of={self.of!r}", remedy)
         return values[self.of]
 
-    def of_log_weight(self, log_weight: Tensor) -> None:
+    def of_log_weight(self, log_weight: Tensor, log_mass: Tensor | None = None) -> Tensor | None:
         """Returns `None`: the penalty couples the examples of a batch."""
-        del log_weight
+        del log_weight, log_mass
+
+    @property
+    def innermost(self) -> Objective:
+        """That of the wrapped objective."""
+        return self.objective.innermost
+
+    @property
+    def learned_from_labels(self) -> frozenset[str]:
+        """Those of the wrapped objective."""
+        return self.objective.learned_from_labels
 
     def against_collapse(self, epoch_steps: int | None = None) -> list[str]:
         """Returns what to try where the decoder ignores z: less weight, and what the wrapped objective proposes."""
@@ -85,6 +96,10 @@ class Term(Objective):
 
     def terms(self, evidence: Evidence) -> dict[str, Tensor]:
         """Returns the weighted penalties by name, those of wrapped terms included."""
+        if self.of_samples and evidence.masses:
+            remedy = "Use the objective without it, or sample the latent: enumerated=False and ScoreFunction."
+            expected = f"a model without enumerated latents, for {type(self).__name__}"
+            raise InvalidInput(expected, "one whose samples have masses", remedy)
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
 
     def build(self, shapes: Mapping[str, Shape]) -> None:

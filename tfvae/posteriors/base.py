@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfvae.core import sets
+from tfvae.core.evidence import Label
 from tfvae.core.latent import Latent
-from tfvae.core.types import Parameters
+from tfvae.core.types import Parameters, Shape
 
 
 class Sampled(NamedTuple):
@@ -35,11 +37,17 @@ class Posterior(Latent):
         network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
         **kwargs: `given`, names beside or in the place of x; `head`; see `ConditionalDistribution`.
 
+    Attributes:
+        enumerated: whether draws are all values of z, with their probabilities as masses.
+        num_atoms: how many values these are, 1 of one that is sampled.
+
     Raises:
         InvalidInput: if `latent_dim` is not a whole number of at least `min_dim`.
     """
 
     default_given = ("x",)
+    enumerated = False
+    num_atoms = 1
 
     def __init__(self, latent_dim: int, network: keras.layers.Layer | None = None, **kwargs: Any) -> None:
         super().__init__(latent_dim, network=network, **kwargs)
@@ -69,6 +77,25 @@ class Posterior(Latent):
         """
         del trail
         return self.distribution(**parameters).log_prob(z)
+
+    def atoms(self) -> tf.Tensor:
+        """Returns all values of z of a part that is enumerated, `[K, *latent]`."""
+        raise NotImplementedError(f"{type(self).__name__} is not enumerated")
+
+    @property
+    def label_shape(self) -> Shape | None:
+        """Shape of a z that is known, as a user has it; `None` if this latent cannot be told."""
+        return None if self.space in (sets.SPHERE, sets.SIMPLEX, sets.ONE_HOT) else self.latent_shape
+
+    def label(self, value: tf.Tensor) -> Label:
+        """Returns what is known of z from labels, `[B, *label_shape]`: here z itself, NaN where it is not known."""
+        known = tf.reduce_all(self.space.contains(value), axis=list(range(1, value.shape.rank)))
+        return Label(tf.where(self.space.contains(value), value, self.space.inner), known)
+
+    def good_labels(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns which labels can be, `[B]`."""
+        unknown = tf.reduce_all(tf.math.is_nan(value), axis=list(range(1, value.shape.rank)))
+        return self.label(value).known | unknown
 
     def center(self, parameters: Parameters) -> tf.Tensor:
         """Returns the one z that stands for q in a reconstruction, `[B, ...]`: the mean, if the mean is a latent."""

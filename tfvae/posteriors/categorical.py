@@ -12,7 +12,9 @@ import tensorflow_probability as tfp
 
 from tfvae import schedules
 from tfvae.core import sets
-from tfvae.core.types import Config, Parameters
+from tfvae.core.errors import InvalidInput
+from tfvae.core.evidence import Label
+from tfvae.core.types import Config, Parameters, Shape
 from tfvae.distributions import simplex
 from tfvae.posteriors.base import Posterior
 
@@ -44,20 +46,27 @@ class _OneHot(Posterior):
 
 @keras.saving.register_keras_serializable(package="tfvae", name="CategoricalPosterior")
 class Categorical(_OneHot):
-    """Independent one-hot vectors; samples are not reparameterised, so that `estimators.ScoreFunction` trains it.
+    """Independent one-hot vectors, sampled or, of a single vector, all K values summed over.
 
         q(z | x) = prod_d sum_k z_dk softmax(logits_d(x))_k
+
+    Samples are not reparameterised: `estimators.ScoreFunction` trains them. Where the values are enumerated, the sum
+    is exact and ordinary gradients reach the logits; it costs K passes of all that comes after z.
 
     Args:
         latent_dim: number of one-hot vectors D.
         num_categories: number of categories K of each, at least 2.
         network: Keras model from x, `[B, ...]`, to features; `None` uses x itself.
+        enumerated: sum over the K values in place of drawing one; of one vector only.
+        **kwargs: `given` and `head`, as for every posterior.
 
     Raises:
-        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `num_categories` of at least 2.
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `num_categories` of at least 2, or more
+            than one vector is to be enumerated.
 
     Reference:
-        Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives".
+        Mnih and Rezende 2016, "Variational Inference for Monte Carlo Objectives"; enumerated: Kingma et al. 2014,
+        "Semi-supervised Learning with Deep Generative Models", equation 7.
 
     Example:
         >>> Categorical(4, num_categories=10)(tf.zeros([2, 5])).sample(seed=[0, 1]).shape
@@ -67,9 +76,53 @@ class Categorical(_OneHot):
     space = sets.ONE_HOT
     reparameterized = False
 
+    def __init__(
+        self,
+        latent_dim: int,
+        num_categories: int,
+        network: keras.layers.Layer | None = None,
+        enumerated: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(latent_dim, num_categories, network=network, **kwargs)
+        if enumerated and self.latent_dim > 1:
+            expected, remedy = "latent_dim=1 of a part that is enumerated", "Put several in a tfvae.Joint, one a name."
+            raise InvalidInput(expected, f"latent_dim={self.latent_dim}", remedy)
+        self.enumerated = bool(enumerated)
+        self.num_atoms = self.num_categories if self.enumerated else 1
+
+    def atoms(self) -> tf.Tensor:
+        """Returns the K one-hot vectors, `[K, 1, K]`."""
+        return tf.eye(self.num_categories)[:, tf.newaxis]
+
+    @property
+    def label_shape(self) -> Shape | None:
+        """That of a whole number for one vector; several cannot be told."""
+        return () if self.latent_dim == 1 else None
+
+    def label(self, value: tf.Tensor) -> Label:
+        """Returns what is known of z from whole numbers, `[B]`, -1 where it is not known."""
+        known = sets.integers(self.num_categories).contains(value)
+        number = tf.cast(tf.where(known, value, 0.0), tf.int32)
+        return Label(tf.one_hot(number, self.num_categories)[:, tf.newaxis], known)
+
+    def good_labels(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns which labels can be, `[B]`."""
+        return self.label(value).known | tf.equal(value, -1.0)
+
+    def center(self, parameters: Parameters) -> tf.Tensor:
+        """Returns the probabilities, `[B, D, K]`, or of one that is enumerated the most probable value."""
+        if not self.enumerated:
+            return super().center(parameters)
+        return tf.one_hot(tf.argmax(parameters["logits"], axis=-1), self.num_categories)
+
     def distribution(self, logits: tf.Tensor) -> tfd.Independent:
         """Returns the distribution of the D one-hot vectors; logits `[..., D, K]`."""
         return simplex.one_hot_vectors(logits)
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), **({"enumerated": True} if self.enumerated else {})}
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="RelaxedCategoricalPosterior")

@@ -21,11 +21,12 @@ import tensorflow as tf
 from tfvae.checks.counted import Violations
 from tfvae.checks.data import element
 from tfvae.checks.known import good_rows
+from tfvae.checks.labels import good_labels
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence
 from tfvae.core.model import Model
-from tfvae.core.observed import Known, Observed, conditions_of
+from tfvae.core.observed import Known, Observed, conditions_of, labels_of
 from tfvae.core.types import Given
 from tfvae.estimators import Estimator
 from tfvae.objectives import Objective
@@ -64,6 +65,7 @@ class Step(abc.ABC):
         violations: where refused values are counted.
         seed: of the model.
         num_data: number of examples N in the data set, or `None`.
+        num_known: pairs of the name of a latent and the number of examples for which it is known.
         checked: whether all values of the data were checked before; else the step counts what must be refused.
     """
 
@@ -74,6 +76,7 @@ class Step(abc.ABC):
     violations: Violations
     seed: int
     num_data: int | None
+    num_known: tuple
     checked: bool
 
     def __call__(self, observed: Observed) -> Carried:
@@ -112,7 +115,7 @@ class Step(abc.ABC):
         known = self.model.known(observed, seeds.fold(seed, seeds.PREPROCESSING), training)
         if self.checked:
             return known
-        told = good_rows(self.model, conditions_of(observed))
+        told = good_rows(self.model, conditions_of(observed)) + good_labels(self.model, labels_of(observed))
         return self.violations.checked(self.model.support, observed, known, told)
 
     def log(self, evidence: Evidence, bound: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> None:
@@ -195,6 +198,7 @@ class TrainStep(Step):
             objective=self.objective,
             step=tf.identity(self.optimizer.iterations),
             num_data=self.num_data,
+            num_known=dict(self.num_known),
         )
         bound, terms = self.objective(evidence), self.objective.terms(evidence)
         gain = self.estimator.surrogate(self.objective, evidence, bound)
@@ -221,7 +225,8 @@ class TestStep(Step):
         """Adds a batch to the logs."""
         seed = self.stream(seeds.EVALUATION, self.logs.weight("loss"))
         known = self.known(observed, seed, training=False)
-        evidence = self.model.evidence(known, self.objective.num_samples, seed, num_data=self.num_data)
+        sizes = {"num_data": self.num_data, "num_known": dict(self.num_known)}
+        evidence = self.model.evidence(known, self.objective.num_samples, seed, **sizes)
         self.log(evidence, self.objective(evidence), self.objective.terms(evidence))
         return NOTHING
 
@@ -250,4 +255,4 @@ class OwnStep:
 
 
 def _identity(value: object) -> object:
-    return value if value is None or isinstance(value, (int, float)) else id(value)
+    return value if value is None or isinstance(value, (int, float, str)) else id(value)

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from tfvae.checks import data as checks
 from tfvae.checks.counted import Violations
+from tfvae.checks.labels import num_known
 from tfvae.checks.parts import check_compiled, keeps_values
 from tfvae.checks.streams import in_batches, num_examples
-from tfvae.checks.units import note_not_finite
+from tfvae.checks.units import note_not_compiled, note_not_finite
 from tfvae.core import keras_private, replicas, seeds
 from tfvae.core.graphs import Graphs
 from tfvae.core.model import Model
@@ -51,6 +52,7 @@ class Trainer(keras.Model, Model):
         violations: counts what streams bring that must be refused.
         notes: keys of what was said once.
         num_data: number of examples N in the data set, or `None`.
+        num_known: pairs of the name of a latent and the number of examples for which it is known.
         guard: the callback of a fit that guards its steps, or `None`.
         graphs: what scoring and evaluation have compiled for this model.
         constants: numbers and schedules that a program keeps as they were when it was traced.
@@ -66,6 +68,7 @@ class Trainer(keras.Model, Model):
         self.estimator: Estimator = Pathwise()
         self.objective_layers: list[keras.layers.Layer] = []
         self.num_data: int | None = None
+        self.num_known: tuple = ()
         self.guard: Guard | None = None
         self.notes, self.graphs, self.violations = set(), Graphs(), Violations()
         self._log_names(LOGS)
@@ -135,6 +138,7 @@ class Trainer(keras.Model, Model):
         *args: Any,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
         sample_weight: Given = None,
         validation_data: Given = None,
         **kwargs: Any,
@@ -142,13 +146,14 @@ class Trainer(keras.Model, Model):
         """Trains as `keras.Model.fit` does; all its arguments hold.
 
         Args:
-            x: raw examples, `[B, ...]`, an `Observed` dict of arrays (x, condition, mask, target, weight), or a
-                `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches of either.
+            x: raw examples, `[B, ...]`, an `Observed` dict of arrays (x, condition, mask, labels, target, weight), or
+                a `tf.data.Dataset`, `keras.utils.PyDataset` or generator of batches of either.
             y: the reconstruction target, if it is not x itself (denoising), or the condition of a model that has one;
                 other labels are dropped with a note.
             *args: as in `keras.Model.fit`.
             condition: what the model was declared to be told, `[B, ...]`, or name to it.
             mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
+            labels: what is known of latents, name to whole numbers, `[B]`, -1 where it is not; or NaN of real ones.
             sample_weight: weight of each example, `[B]`.
             validation_data: `x`, `(x, y)` or `(x, y, sample_weight)`, an `Observed` dict, or a stream.
             **kwargs: as in `keras.Model.fit`.
@@ -160,14 +165,11 @@ class Trainer(keras.Model, Model):
             InvalidInput: before any step for arrays, and for a stream's first batch, with wrong shape or values.
         """
         given = {"sample_weight": sample_weight, "validation_data": validation_data, **kwargs}
-        call = (
-            FitCall.of(with_known(x, condition=condition, mask=mask), y, *args, **given)
-            .in_parts(self)
-            .checked(self)
-            .scaled(self)
-        )
+        x = with_known(x, condition=condition, mask=mask, labels=labels)
+        call = FitCall.of(x, y, *args, **given).in_parts(self).checked(self).scaled(self)
         callbacks = call.given_callbacks()
         self.num_data, self.guard = num_examples(call.x, call.steps_per_epoch), guard_of(callbacks)
+        self.num_known = tuple(num_known(self, call.x).items())
         try:
             introduce(callbacks)
             check_same_start(self)
@@ -189,14 +191,14 @@ class Trainer(keras.Model, Model):
         *args: Any,
         condition: Given = None,
         mask: Given = None,
+        labels: Given = None,
         **kwargs: Any,
     ) -> Logs | list[float]:
         """Evaluates as `keras.Model.evaluate` does: loss, objective, elbo, distortion and rate, in nats an example."""
         within = keras_private.is_validation_of_fit(kwargs)
         if not within:
-            x, y, sample_weight = in_batches(
-                with_known(x, condition=condition, mask=mask), y, sample_weight, batch_size
-            )
+            x = with_known(x, condition=condition, mask=mask, labels=labels)
+            x, y, sample_weight = in_batches(x, y, sample_weight, batch_size)
             data = checks.checked(self, x, y, sample_weight)
             x, y, sample_weight = as_given(x, y, sample_weight, data, self.has_steps_of_its_own)
         with self._reading(*([self._validation] * 2 if within else [None])):
@@ -204,15 +206,14 @@ class Trainer(keras.Model, Model):
 
     def predict(self, x: Given, *args: Any, condition: Given = None, mask: Given = None, **kwargs: Any) -> Array:
         """Predicts as `keras.Model.predict` does: the reconstruction's mean, `[B, ...]`."""
-        x, *_ = in_batches(
-            with_known(x, condition=condition, mask=mask), None, None, args[0] if args else kwargs.get("batch_size")
-        )
+        size = args[0] if args else kwargs.get("batch_size")
+        x, *_ = in_batches(with_known(x, condition=condition, mask=mask), None, None, size)
         return super().predict(alone(checks.checked(self, x, support=REAL)), *args, **kwargs)
 
     def train_on_batch(
         self, x: Given, y: Given = None, sample_weight: Given = None, *args: Any, **kwargs: Any
     ) -> Logs | list[float]:
-        """Takes one step as `keras.Model.train_on_batch` does, with condition and mask, within a `fit` too."""
+        """Takes one step as `keras.Model.train_on_batch` does, with all that is known, within a `fit` too."""
         x, y, sample_weight = checks.one_batch(x, y, sample_weight, kwargs)
         with self._reading(None):
             return super().train_on_batch(x, y, sample_weight, *args, **kwargs)
@@ -220,7 +221,7 @@ class Trainer(keras.Model, Model):
     def test_on_batch(
         self, x: Given, y: Given = None, sample_weight: Given = None, *args: Any, **kwargs: Any
     ) -> Logs | list[float]:
-        """Evaluates one batch as `keras.Model.test_on_batch` does, with condition and mask, within a `fit` too."""
+        """Evaluates one batch as `keras.Model.test_on_batch` does, with all that is known, within a `fit` too."""
         x, y, sample_weight = checks.one_batch(x, y, sample_weight, kwargs)
         with self._reading(None):
             return super().test_on_batch(x, y, sample_weight, *args, **kwargs)
@@ -256,7 +257,8 @@ class Trainer(keras.Model, Model):
     def make_step(self, training: bool, checked: bool = False) -> TrainStep | TestStep:
         """Returns the step as the model is compiled now; `checked` if all values of the data were checked before."""
         held = (keras_private.layers_now(self), self.constants)
-        common = (held, self.objective, self.log_table, self.violations, self.seed, self.num_data, checked)
+        sizes = (self.num_data, self.num_known)
+        common = (held, self.objective, self.log_table, self.violations, self.seed, *sizes, checked)
         if not training:
             return TestStep(self, *common)
         return TrainStep(self, *common, tuple(self.part_variables), self.optimizer, self.estimator, self.guard)
@@ -266,8 +268,8 @@ class Trainer(keras.Model, Model):
         return self._programs(self.make_step(training, checked=keeps_values(self.preprocessing)), mode)
 
     def _program(self, step: Step, mode: str) -> Program:
-        refused = self._note_refusal if self.jit_is_automatic and isinstance(step, TrainStep) else None
-        return Program(step, mode, refused)
+        noted = self.jit_is_automatic and isinstance(step, TrainStep)
+        return Program(step, mode, functools.partial(note_not_compiled, self) if noted else None)
 
     def _function(self, step: Step | OwnStep, *execution: object) -> Callable[[Iterator], Carried]:
         """Returns Keras' loop of a step over a stream, for one way to run it."""
@@ -308,7 +310,7 @@ class Trainer(keras.Model, Model):
         """
         if training and self.guard:
             self.guard.inspect(carried, batch)
-        self.violations.raise_if_any(carried.violations, self.support, self.conditions)
+        self.violations.raise_if_any(carried.violations, self.support, (*self.conditions, *self.latents.enumerated))
         if training and not self.guard and "loss" in carried.logs:
             note_not_finite(self, carried.logs["loss"], lambda: self.optimizer.learning_rate)
         return dict(carried.logs)
@@ -329,9 +331,6 @@ class Trainer(keras.Model, Model):
     def _forget_programs(self) -> None:
         self._programs.cache_clear()
         self._functions.cache_clear()
-
-    def _note_refusal(self, reason: str) -> None:
-        checks.note_once(self, "xla", f"XLA does not compile this model ({reason}); training goes on without it.")
 
     @property
     def has_steps_of_its_own(self) -> bool:
@@ -386,14 +385,15 @@ class Trainer(keras.Model, Model):
     # Saving.
 
     def get_compile_config(self) -> Config:
-        """Returns the arguments of `compile`, and the size N of the data set."""
+        """Returns the arguments of `compile`, the size N of the data set, and how many labels it has."""
         if not self.compiled:
             return {}
         config = {"optimizer": self.optimizer, "objective": self.objective, "estimator": self.estimator}
-        return keras.saving.serialize_keras_object({**config, **self._execution, "num_data": self.num_data})
+        known = {"num_known": dict(self.num_known)} if self.num_known else {}
+        return keras.saving.serialize_keras_object({**config, **self._execution, "num_data": self.num_data, **known})
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles a loaded model as the saved one was."""
         config = keras.saving.deserialize_keras_object(config)
-        self.num_data = config.pop("num_data", None)
+        self.num_data, self.num_known = config.pop("num_data", None), tuple(config.pop("num_known", {}).items())
         self.compile(**config)
