@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ladders import ORDERS, data, exact_log_prob, ladder
+from mean_gradients import gradients, scores
 
 import tfvae
 from tfvae import estimators, objectives
@@ -95,13 +96,8 @@ def test_the_mean_gradient_is_the_pathwise_one(order, objective, estimator):
     vae, x = ladder(order), data(20)
     found = gradients(vae, x, objective, estimator, range(SEEDS))
     plain = gradients(vae, x, objective, estimators.Pathwise(), range(SEEDS, 2 * SEEDS))
-    moving = plain.std(axis=0) > 1e-6
-    variance = (found.var(axis=0) + plain.var(axis=0))[moving] / SEEDS
-    scores = (found.mean(axis=0) - plain.mean(axis=0))[moving] / np.sqrt(variance)
-    noise = np.sqrt(found.var(axis=0)[moving].sum() / plain.var(axis=0)[moving].sum())
-    apart = np.linalg.norm((found - plain).mean(axis=0)) / np.linalg.norm(plain.mean(axis=0))
-    print(f"\nrms z {np.sqrt(np.mean(scores**2)):.2f} of {len(scores)}, noise {noise:.2f}, apart {apart:.3f}")
-    assert np.sqrt(np.mean(scores**2)) < 1.5 and np.abs(scores).max() < 5
+    z = scores(found, plain)
+    assert np.sqrt(np.mean(z**2)) < 1.5 and np.abs(z).max() < 5
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -136,22 +132,6 @@ def test_each_latent_has_noise_of_its_own():
     evidence = vae.evidence(vae.known({"x": x}), 20, tf.constant([1, 2]))
     for draws in (evidence.z, vae.prior().sample(1000, seed=[0, 1]), vae.infer(x, 20, seed=0).z):
         assert abs(np.corrcoef(np.ravel(draws["a"]), np.ravel(draws["b"]))[0, 1]) < 0.1
-
-
-def gradients(vae, x, objective, estimator, seeds, weights=None) -> np.ndarray:
-    """Returns the gradient of the mean bound for each seed, `[seeds, weights]`."""
-    known, weights = vae.known({"x": x}), vae.trainable_variables if weights is None else weights
-
-    @(tf.function if len(seeds) > 10 else lambda function: function)
-    def gradient(seed: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            asked = {"training": True, "estimator": estimator, "objective": objective}
-            evidence = vae.evidence(known, objective.num_samples, seed, **asked)
-            gain = tf.reduce_mean(estimator.surrogate(objective, evidence, objective(evidence)))
-        found = tape.gradient(gain, weights, unconnected_gradients="zero")
-        return tf.concat([tf.reshape(value, [-1]) for value in found], axis=0)
-
-    return np.stack([gradient(tf.constant([seed, 7])) for seed in seeds]).astype(np.float64)
 
 
 def test_a_prior_has_the_smallest_scale_that_it_was_given():

@@ -1,6 +1,6 @@
 """Trains M2 and the classifier alone, an epoch at a time; a training that was stopped goes on where its epoch ended.
 
-    error = share of images with argmax_y q(y | x) another than their label
+error = share of images with argmax_y q(y | x) another than their label
 """
 
 import json
@@ -69,7 +69,11 @@ def trained(
         began = time.monotonic()
         logs = step(vae, data, epoch)
         x, y = images.valid
-        point = {"epoch": epoch + 1, "seconds": time.monotonic() - began, "valid_error": error(probabilities(vae, x), y)}
+        point = {
+            "epoch": epoch + 1,
+            "seconds": time.monotonic() - began,
+            "valid_error": error(probabilities(vae, x), y),
+        }
         curve.append({**point, **logs})
         vae.save(model)
         curve_file.write_text(json.dumps(curve))
