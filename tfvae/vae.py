@@ -27,6 +27,7 @@ from tfvae.core.observed import Observed, alone, conditions_of, with_known, with
 from tfvae.core.types import Array, ArrayLike, Codes, Given
 from tfvae.inference.accumulators import MarginalEstimate
 from tfvae.inference.bound import elbo_rows
+from tfvae.inference.classes import class_of, encoded_classes, weighted_classes
 from tfvae.inference.importance import estimate_rows
 from tfvae.inference.imputation import Imputation, imputed_rows
 from tfvae.inference.requests import answer, answers, decoded, drawn, encoded, log_joint, normalised, reconstructed, run
@@ -200,6 +201,43 @@ class VAE(Composed):
         """
         data = with_known(x, condition=condition, mask=mask, labels=labels)
         return weighted_rows(self, data, sample_count(num_samples), seeds.as_seed(seed))
+
+    def classify(
+        self,
+        x: ArrayLike,
+        num_samples: int | None = None,
+        seed: int | tf.Tensor | None = None,
+        *,
+        of: str | None = None,
+        condition: Given = None,
+        mask: Given = None,
+    ) -> tf.Tensor:
+        """Returns the probabilities of the K values of a latent that is a class, `[B, K]`.
+
+            q(y | x)         by default: what the encoder says
+            p(y | x)         with `num_samples`: by importance weights, Bayes' rule under the model
+
+        Args:
+            x: raw examples, `[B, ...]`, an `Observed` dict, or a stream of batches of either.
+            num_samples: draws S for each example; `None` asks the encoder.
+            seed: an integer or int32 scalar for repeatable noise; `None` draws afresh.
+            of: the name of the latent, where several are classes.
+            condition: what the model was declared to be told, `[B, ...]`, or name to it.
+            mask: broadcasts to x; true where x is observed. Elsewhere x may be NaN.
+
+        Raises:
+            InvalidInput: if no latent is one of K classes, or several and none is named; and as for `encode`.
+
+        Reference:
+            Kingma et al. 2014, "Semi-supervised Learning with Deep Generative Models".
+
+        Example:
+            >>> classes = np.argmax(vae.classify(x), axis=1)
+        """
+        data, name = with_known(x, condition=condition, mask=mask), class_of(self, of)
+        if num_samples is None:
+            return encoded_classes(self, data, name)
+        return weighted_classes(self, data, name, sample_count(num_samples), seeds.as_seed(seed))
 
     def impute(
         self,

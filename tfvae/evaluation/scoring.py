@@ -56,6 +56,8 @@ class Scores(NamedTuple):
         kl: KL(q || p) of each latent in closed form, `[B]`, or `None`.
         kl_per_dimension: the same for each dimension of a model of one latent, `[B, D]`, or `None` where it does not
             factorise.
+        log_likelihood: mean of log p(x | z), `[B]`, where values of a latent are enumerated: the bound of one draw sums
+            them out, and so is not the ELBO; else `None`.
     """
 
     marginal: MarginalEstimate
@@ -64,6 +66,7 @@ class Scores(NamedTuple):
     bounds: list[tf.Tensor]
     kl: list[tf.Tensor | None]
     kl_per_dimension: tf.Tensor | None
+    log_likelihood: tf.Tensor | None
 
 
 def evaluate(
@@ -224,13 +227,15 @@ def _score(
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, ...]:
         draws = target.of_chunk(q, size, stream)
-        return draws.log_weight, *(draws.log_q[name] - draws.log_p[name] for name in vae.latents.names)
+        ratios = (draws.expected(draws.log_q[name] - draws.log_p[name]) for name in vae.latents.names)
+        return draws.log_weight, *ratios, *((draws.expected(draws.log_likelihood),) if vae.latents.enumerated else ())
 
-    rates = [Mean(index) for index, _ in enumerate(vae.latents.names)]
-    kept = [Marginal(), Largest(largest), *map(GroupBound, groups), *rates]
+    number = len(vae.latents.names)
+    means = [Mean(index) for index in range(number + bool(vae.latents.enumerated))]
+    kept = [Marginal(), Largest(largest), *map(GroupBound, groups), *means]
     results = accumulate(draw, kept, tf.shape(known["x"])[0], num_samples, chunk, seed)
-    bounds, ratios = results[2 : 2 + len(groups)], results[2 + len(groups) :]
-    return Scores(*results[:2], ratios, bounds, *_closed_forms(vae, target, q))
+    bounds, found = results[2 : 2 + len(groups)], results[2 + len(groups) :]
+    return Scores(*results[:2], found[:number], bounds, *_closed_forms(vae, target, q), *(found[number:] or [None]))
 
 
 def _closed_forms(vae: VAE, target: Target, q: Chain) -> tuple[list[tf.Tensor | None], tf.Tensor | None]:
@@ -248,9 +253,9 @@ def _closed_forms(vae: VAE, target: Target, q: Chain) -> tuple[list[tf.Tensor | 
 def _per_example(vae: VAE, scores: Scores, num_samples: int) -> dict[str, np.ndarray]:
     """Returns name to `[B]`, `[B, D]` or, of the ladder's bounds, `[B, rungs]`, in float64."""
     scores = tf.nest.map_structure(lambda v: None if v is None else np.asarray(v, np.float64), scores)
-    elbo = scores.bounds[0]
     each = [sampled if kl is None else kl for kl, sampled in zip(scores.kl, scores.log_ratio, strict=True)]
     rate = sum(each[1:], each[0]) if scores.kl_per_dimension is None else scores.kl_per_dimension.sum(axis=1)
+    elbo = scores.bounds[0] if scores.log_likelihood is None else scores.log_likelihood - rate
     rungs = scores.bounds if num_samples == 1 else [*scores.bounds, scores.marginal.log_prob]
     values = {
         "elbo": elbo,

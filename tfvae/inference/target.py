@@ -13,7 +13,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae.core.chain import Chain
-from tfvae.core.evidence import total
+from tfvae.core.evidence import expected_in_draws, total
 from tfvae.core.joint import said
 from tfvae.core.latent import Latent
 from tfvae.core.model import Model
@@ -43,13 +43,17 @@ class Draws(NamedTuple):
 
     @property
     def log_weight_of_values(self) -> Tensor:
-        """Log p(x, z) - log q(z | x), `[S, B]`, where values are enumerated as what each adds to the weight of a draw."""
+        """Log p(x, z) - log q(z | x), `[S, B]`; of values that are enumerated, what each adds to that of its draw."""
         log_prior, log_q = total(self.log_p.values()), total(self.log_q.values())
         log_weight = tf.add_n([self.log_likelihood, log_prior]) - log_q  # graphs reorder +, which moves a last bit
         if self.log_mass is None:
             return log_weight
         log_mass = self.log_mass + tf.math.log(tf.cast(self.num_draws, tf.float32))
         return tf.where(log_mass > -float("inf"), log_weight, 0.0) + log_mass
+
+    def expected(self, values: Tensor) -> Tensor:
+        """Returns values, `[S, B]`, of each draw, `[n, B]`: the mean over the values that are enumerated in it."""
+        return expected_in_draws(values, self.log_mass, self.num_draws)
 
     @property
     def log_weight(self) -> Tensor:
