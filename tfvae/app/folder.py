@@ -68,7 +68,8 @@ class Run:
     def untrained(self) -> VAE:
         """The model before its first step."""
         steps = self.options.epochs * self.data.train.num_batches(self.options.batch_size)
-        return self.options.build(self.data.event_shape, self.data.preprocessing, steps, self.data.condition)
+        data = self.data
+        return self.options.build(data.event_shape, data.preprocessing, steps, data.condition, data.classes)
 
     @functools.cached_property
     def config(self) -> Config:

@@ -106,8 +106,19 @@ class Options:
         "words and whole numbers are labels", type=str, metavar="NAME",
     )  # fmt: skip
     missing: bool = _option(False, "take NaN in SOURCE as cells that are missing, which the encoder is told of")
+    labels: str | None = _option(
+        None, "'y', the labels of SOURCE: whole numbers, -1 where they are not known, which a latent class is told",
+        type=str, metavar="NAME",
+    )  # fmt: skip
+    classes: int | None = _option(
+        None, "number of classes of --labels", shown="one more than the largest label", type=int, metavar="K"
+    )
+    num_labels: int | None = _option(
+        None, "how many labels of the training data to keep, as many of each class", shown="all", type=int, metavar="N"
+    )
     recipe: str = _option(
-        None, "a paper's parts, from the list of `tfvae recipes`", shown="vae, with --condition conditional",
+        None, "a paper's parts, from the list of `tfvae recipes`",
+        shown="vae, with --condition conditional, with --labels m2",
         type=str, metavar="NAME",
     )  # fmt: skip
     likelihood: str | None = _option(
@@ -164,14 +175,17 @@ class Options:
             if not fits(value, kinds.get(name, object)):
                 raise InvalidInput(f"{name} to be {kinds[name]}", f"{name}={value!r:.60}", "Give one of that kind.")
         told = values["condition"] is not None
-        values["recipe"] = values["recipe"] or ("conditional" if told else "vae")
+        labelled = values["labels"] is not None
+        values["recipe"] = values["recipe"] or ("conditional" if told else "m2" if labelled else "vae")
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"
                 raise InvalidInput(expected, f"{name}={values[name]!r}", "Choose one of them.")
-        for name in ("epochs", "batch_size", "eval_samples", *(("patience",) if "patience" in given else ())):
+        counted = [name for name in ("patience", "num_labels", "classes") if name in given]
+        for name in ("epochs", "batch_size", "eval_samples", *counted):
             positive_integer(name, values[name])
         _check_told(told, values)
+        _check_labelled(labelled, values)
         implied = _parts(values["recipe"], given)
         implied |= _protocol(values["recipe"], implied["likelihood"])
         implied["hidden"] = NETWORKS[values["network"]][0]
@@ -217,11 +231,17 @@ class Options:
         """
         protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
         return datasets.load(
-            self.source, data_dir=self.data_dir, condition=self.condition, missing=self.missing, **protocol
-        )
+            self.source, data_dir=self.data_dir, condition=self.condition, missing=self.missing, labels=self.labels,
+            classes=self.classes, num_labels=self.num_labels, **protocol
+        )  # fmt: skip
 
     def build(
-        self, event_shape: tuple[int, ...], preprocessing: list, num_steps: int, condition: Declared = None
+        self,
+        event_shape: tuple[int, ...],
+        preprocessing: list,
+        num_steps: int,
+        condition: Declared = None,
+        classes: int | None = None,
     ) -> VAE:
         """Returns the compiled model that the options describe, with initial weights that depend on the seed alone.
 
@@ -230,6 +250,7 @@ class Options:
             preprocessing: Keras layers run on raw x inside the model.
             num_steps: training steps of the whole run.
             condition: what the data are known by, `data.condition`.
+            classes: number of classes of the labels, `data.classes`.
 
         Raises:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
@@ -245,6 +266,7 @@ class Options:
             "latent_dim": self.latent_dim,
             "condition": condition,
             "missing": self.missing,
+            **({} if classes is None else {"num_classes": classes}),
             "encoder": encoder,
             "decoder": decoder,
             "learning_rate": SCHEDULES[self.schedule](self.learning_rate, num_steps),
@@ -267,6 +289,23 @@ def _check_told(told: bool, values: Config) -> None:
             "Leave --network out, or compose it in Python: a tfvae.Feature of x, and a posterior that is given both."
         )
         raise InvalidInput(f"an encoder of x and {beside}, --network mlp", "--network conv, of x alone", remedy)
+
+
+def _check_labelled(labelled: bool, values: Config) -> None:
+    """Refuses labels for a recipe without a class, a class without labels, and what says more of labels without any."""
+    takes = "num_classes" in arguments(RECIPES[values["recipe"]])
+    if labelled and not takes:
+        own = ", ".join(name for name, recipe in RECIPES.items() if "num_classes" in arguments(recipe))
+        raise InvalidInput(f"--labels beside one of --recipe {own}", f"--recipe {values['recipe']}", "Leave one out.")
+    if takes and not labelled:
+        remedy = "Add for example --labels y, or choose another recipe."
+        raise InvalidInput(f"--labels NAME beside --recipe {values['recipe']}", "none", remedy)
+    for name in ("classes", "num_labels"):
+        if values[name] is not None and not labelled:
+            raise InvalidInput(f"--labels NAME beside {_word(name)}", "none", "Add for example --labels y.")
+    if labelled and values["network"] == "conv":
+        remedy = "Leave --network out, or compose it in Python."
+        raise InvalidInput("a decoder of a class and a code, --network mlp", "--network conv, of one alone", remedy)
 
 
 def _parts(recipe: str, given: Config) -> Config:

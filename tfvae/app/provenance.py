@@ -26,7 +26,7 @@ FORMAT = "tfvae run 1"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 PARTS = ("options", "data", "versions")
 KINDS = {"created": str, "command": str | None, "versions": dict[str, str], "git_revision": str | None}
-BESIDE_X = ("condition", "missing")  # options that runs of version 0.1 do not have
+BESIDE_X = ("condition", "missing", "labels", "classes", "num_labels")  # options that runs of version 0.1 do not have
 ADDED = ("examples", "labels")  # entries of a data protocol that runs of version 0.1 do not have
 
 

@@ -2,7 +2,7 @@
 
     load    returns the splits of a source: digits, TensorFlow Datasets, a file, or arrays
     Data    the splits train, valid and test, and `preprocessing`, the layers for VAE(preprocessing=...)
-    Split   one of them: name, x [N, ...], y [N] or None, condition; `batches` makes a stream of it
+    Split   one of them: name, x [N, ...], y [N] or None, condition, mask, labels; `batches` makes a stream of it
 
 Every random number is a pure function of `seed`: one stream cuts the splits, one each binarises train, valid and test.
 """
@@ -15,7 +15,9 @@ import numpy as np
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
-from tfvae.datasets.sources import EMBEDDED, SPLITS, Arrays, Rows, Source, is_path, read_arrays, read_file
+from tfvae.datasets.labels import few
+from tfvae.datasets.labels import labels as numbered
+from tfvae.datasets.sources import EMBEDDED, LABELS, SPLITS, Arrays, Rows, Source, is_path, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.tfds_source import read_tfds
 from tfvae.datasets.told import told
@@ -29,6 +31,7 @@ def __dir__() -> list[str]:
 
 # One stream of random numbers for each use.
 STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
+FEW = 4
 LARGEST_HELD_OUT = 10_000
 Given = str | os.PathLike | Arrays
 Fractions = dict[str, float | None]
@@ -45,6 +48,9 @@ def load(
     scale: float | None = None,
     condition: str | None = None,
     missing: bool = False,
+    labels: str | None = None,
+    classes: int | None = None,
+    num_labels: int | None = None,
 ) -> Data:
     """Returns the data of a source as disjoint train, valid and test splits, held in memory.
 
@@ -76,13 +82,17 @@ def load(
             array of a file, a mapping or a TFDS set, with the ends _train, _valid, _test where x has them. Words and
             whole numbers, one each, become `Labels(K)`, other numbers `Real(shape)`.
         missing: take NaN in x as cells that are missing: each split then has a mask.
+        labels: "y" for labels that a latent y is told: whole numbers, -1 where they are not known.
+        classes: number of classes K of these; by default one more than the largest of train.
+        num_labels: how many of train's labels to keep, as many of each class; by default all.
 
     Returns:
         The data; x keeps its dtype, binarised x is uint8 0 or 1.
 
     Raises:
         InvalidInput: for an unknown source, protocol or fraction, an unreadable file, data that are empty or not finite
-            or of unequal lengths, or values to binarise that lie outside [0, scale]; if there is no such condition.
+            or of unequal lengths, or values to binarise that lie outside [0, scale]; if there is no such condition, or
+            no such labels.
 
     Example:
         >>> data = load("digits", binarization="dynamic")
@@ -99,6 +109,10 @@ def load(
     if not (condition is None or (isinstance(condition, str) and condition != "x")):
         remedy = 'Pass for example "y".'
         raise InvalidInput("condition to be the name of another array than x", f"{condition!r}", remedy)
+    if labels not in (None, *LABELS):
+        raise InvalidInput(
+            "labels to be y, the labels of the source", f"{labels!r}", "Call them y, or y_train and so on."
+        )
     fractions = {"test": test_fraction, "valid": valid_fraction}
     for name, fraction in fractions.items():
         if fraction is not None and not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
@@ -135,10 +149,23 @@ def load(
     if condition is not None:
         known, values = told(condition, {name: rows["condition"] for name, rows in splits.items()})
         protocol["condition"] = {**known.protocol, "crc32": {name: _checksum(part) for name, part in values.items()}}
+    told_classes: dict[str, np.ndarray] = {}
+    if labels is not None:
+        lacking = [name for name, rows in splits.items() if "y" not in rows]
+        if lacking:
+            raise InvalidInput(f"labels y of each example in {raw.where(lacking[0])}", "none", "Write them beside x.")
+        classes, told_classes = numbered({name: rows["y"] for name, rows in splits.items()}, classes)
+        if num_labels is not None:
+            told_classes["train"] = few(told_classes["train"], num_labels, _generator(int(seed), FEW))
+        number = {name: int(np.sum(part >= 0)) for name, part in told_classes.items()}
+        protocol["classes"] = {"number": classes, "labels": number}
     parts = {
-        name: Split(name, arrays[name], splits[name].get("y"), values.get(name), masks.get(name)) for name in SPLITS
-    }
-    return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol, told=known)
+        name: Split(
+            name, arrays[name], splits[name].get("y"), values.get(name), masks.get(name), told_classes.get(name)
+        ) for name in SPLITS
+    }  # fmt: skip
+    more = {"told": known, "classes": classes if told_classes else None}
+    return Data(**parts, preprocessing=preprocessing, name=raw.name, protocol=protocol, **more)
 
 
 def _with_holes(x: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -20,6 +20,8 @@ from tfvae.core.observed import with_known
 from tfvae.core.types import Config, Given
 from tfvae.datasets.told import Told
 
+CLASS = "y"  # the latent that recipes of few labels have
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
@@ -31,6 +33,7 @@ class Split:
         y: labels, `[N]`, or `None`.
         condition: what the examples are known by, `[N, ...]`, or `None`.
         mask: true where x is observed, `[N, ...]`, or `None` if all of it is.
+        labels: which class each example is, `[N]`, -1 where that is not known, for the latent y; `None` without one.
 
     Example:
         >>> split = Split("train", np.eye(5, dtype="uint8"))
@@ -43,6 +46,7 @@ class Split:
     y: np.ndarray | None = None
     condition: np.ndarray | None = None
     mask: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of examples, N."""
@@ -50,8 +54,9 @@ class Split:
 
     @property
     def observed(self) -> Given:
-        """x, or with condition or mask what is known of the examples, `{"x": x, "condition": condition}`; for `fit`."""
-        return with_known(self.x, condition=self.condition, mask=self.mask)
+        """x, or with condition, mask or labels what is known, `{"x": x, "condition": condition}`; for `fit`."""
+        labels = None if self.labels is None else {CLASS: self.labels}
+        return with_known(self.x, condition=self.condition, mask=self.mask, labels=labels)
 
     def rows(self, rows: slice | np.ndarray) -> Given:
         """Returns what is known of some of the examples, as `observed`."""
@@ -131,6 +136,7 @@ class Data:
         protocol: how the data came about, for JSON: source, sizes, splits, binarization, scale, seed, kind of the
             examples, crc32 of each x and y.
         told: what the examples are known by, or `None`.
+        classes: number of classes K of the labels that a latent is told, or `None`.
     """
 
     train: Split
@@ -140,6 +146,7 @@ class Data:
     name: str
     protocol: Config
     told: Told | None = None
+    classes: int | None = None
 
     @property
     def condition(self) -> dict[str, Condition]:

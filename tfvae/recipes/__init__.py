@@ -26,6 +26,7 @@ The data
     counts, sparse_counts             counts; with many zeros
     tabular                           a table with mixed columns
     conditional                       with labels or other known values: log p(x | c)
+    m2, m1_m2                         with labels for a few examples: a class beside a style
     miwae_imputation, not_miwae       cells that are missing: at random, for their own values
 What recipes are made of
     Common, AnyLikelihood, AnyObjective, AnyBoth      what each recipe takes beside what its paper adds
@@ -41,6 +42,7 @@ from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
 from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
 from tfvae.recipes.compose import RECIPES, AnyBoth, AnyLikelihood, AnyObjective, Common, Recipe, arguments, composed
 from tfvae.recipes.data import conditional, continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
+from tfvae.recipes.labels import m1_m2, m2
 from tfvae.recipes.latents import (
     categorical_latents,
     coupling_prior,
@@ -93,6 +95,8 @@ __all__ = [
     "info_vae",
     "iwae",
     "ladder",
+    "m1_m2",
+    "m2",
     "miwae",
     "miwae_imputation",
     "mixture_prior",
