@@ -262,3 +262,19 @@ def test_what_is_drawn_last_takes_linear_bounds_with_double_reparameterisation()
 def test_several_vectors_are_not_enumerated():
     with pytest.raises(tfvae.InvalidInput, match="Joint"):
         posteriors.Categorical(2, 3, enumerated=True)
+
+
+def test_hidden_cells_are_imputed_over_all_labels():
+    """Beside the sum by hand over labels of 20,000 draws; the error is that of draws, whose values go together."""
+    vae = m2()
+    mask = np.random.default_rng(1).random(X.shape) < 0.5
+    found = vae.impute(X, 20_000, seed=0, mask=mask)
+    again = np.stack([vae.impute(X, 40, seed=seed, mask=mask).mean for seed in range(1, 200)])
+    spread = again.std(axis=0)[~mask]
+    stated = np.mean([vae.impute(X, 40, seed=seed, mask=mask).standard_error for seed in range(1, 20)], axis=0)[~mask]
+    ratio = np.sqrt(np.mean(stated**2) / np.mean(spread**2))
+    assert 0.85 < ratio < 1.15  # 200 runs of 21 cells
+    scores = (again.mean(axis=0)[~mask] - found.mean.numpy()[~mask]) / (spread / np.sqrt(len(again)))
+    assert np.sqrt(np.mean(scores**2)) < 1.6
+    np.testing.assert_array_equal(found.mean[mask], X[mask])
+    assert found.effective_sample_size.shape == (len(X),) and np.all(found.effective_sample_size <= 20_000)

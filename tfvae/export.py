@@ -8,6 +8,8 @@
 A posterior without a mean (a flow, relaxed one-hot vectors) is encoded as `center`, the z that reconstructions use.
 Of several latents each stands by its name, `z1` where others have z, and `z1_mean`, `z1_stddev` or `z1_center` at the
 centers of those above; infer(x, num_samples, seed) then gives the posterior mean of each, and effective_sample_size.
+Of a latent y whose values are enumerated elbo and log_prob take the label, `[B]` int32, -1 where it is not known,
+behind all that is known of x; and classify(x) gives the probabilities that the encoder says, `[B, K]`, as `y`.
 
 x is raw data, float32 `[B, ...]`; `num_samples` and `seed` are int32 scalars. Where a part is given the mask, `mask`
 (bool) comes after x, and each condition by its name after that, or after z; `sample` then gives `[n, B, ...]`.
@@ -26,6 +28,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.checks.known import are_told, observed_only
+from tfvae.checks.labels import good_labels
 from tfvae.checks.saved import check_finite
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, sample_count
@@ -105,15 +108,17 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
     codes = [tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in vae.latents.shapes.items()]
     mask = [tf.TensorSpec((None, *vae.event_shape), tf.bool, name="mask")] if "mask" in vae.used_names else []
     told = [part.spec(name) for name, part in vae.conditions.items()]
+    labels = [tf.TensorSpec((None,), tf.int32, name=name) for name in vae.latents.enumerated]
     numbers = [tf.TensorSpec((), tf.int32, name=name) for name in ("num_samples", "seed")]
     seen = [x, *mask, *told]
 
     def known(*inputs: tf.Tensor, support: ValueSet = REAL) -> Known:
-        by_name = dict(zip((spec.name for spec in seen), inputs, strict=True))
+        by_name = dict(zip((spec.name for spec in seen), inputs, strict=False))
         x, mask = tf.ensure_shape(by_name["x"], (None, *vae.event_shape)), by_name.get("mask")
         message = "x must be finite, received NaN or infinity"
         with tf.control_dependencies([tf.debugging.assert_all_finite(observed_only(x, mask), message)]):
-            found = vae.known(pack(x, mask=mask, condition=conditions(*inputs[len(seen) - len(told) :])))
+            given = conditions(*inputs[len(seen) - len(told) : len(seen)])
+            found = vae.known(pack(x, mask=mask, condition=given, labels=classes(*inputs[len(seen) :])))
         message, target = f"x must lie in {support.description} after preprocessing", found["target"]
         inside = tf.reduce_all(support.contains(target) | (False if mask is None else ~mask))
         with tf.control_dependencies([tf.debugging.Assert(inside, [message, target])]):
@@ -123,6 +128,15 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         found = dict(zip(vae.conditions, values, strict=True))
         message = ", ".join(f"{name} must lie in {p.support.description}" for name, p in vae.conditions.items())
         with tf.control_dependencies([tf.debugging.Assert(are_told(vae, found), [message])] if found else []):
+            return {name: tf.identity(value) for name, value in found.items()}
+
+    def classes(*values: tf.Tensor) -> dict[str, tf.Tensor] | None:
+        if not values:
+            return None
+        found = dict(zip(vae.latents.enumerated, values, strict=True))
+        message = ", ".join(f"{name} must be a label, or -1 where it is not known" for name in found)
+        good = tf.reduce_all([tf.reduce_all(fine) for fine in good_labels(vae, found)])
+        with tf.control_dependencies([tf.debugging.Assert(good, [message])]):
             return {name: tf.identity(value) for name, value in found.items()}
 
     def counted(num_samples: tf.Tensor, least: int) -> tf.Tensor:
@@ -174,6 +188,11 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         estimate = by_rows_in_graph(vae, block_estimate, of_data, number, key, ESTIMATE)
         return {"log_prob": estimate.log_prob, "standard_error": estimate.standard_error}
 
+    def classify(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = encoded(vae, known(*inputs))
+        parts = vae.latents.posterior
+        return {name: parts[name].distribution(**found[name]).mean()[:, 0] for name in vae.latents.enumerated}
+
     def impute(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         *observed, num_samples, seed = inputs
         of_data = known(*observed, support=vae.support)
@@ -205,8 +224,9 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
         "encode": (encode, *seen),
         "decode": (decode, *codes, *told),
         "sample": (sample, *told, *numbers),
-        "elbo": (elbo, *seen, *numbers),
-        "log_prob": (log_prob, *seen, *numbers),
+        "elbo": (elbo, *seen, *labels, *numbers),
+        "log_prob": (log_prob, *seen, *labels, *numbers),
+        **({"classify": (classify, *seen)} if labels else {}),
         **({"impute": (impute, *seen, *numbers)} if mask else {}),
         **({} if vae.latents.bare else {"infer": (infer, *seen, *numbers)}),
     }

@@ -26,7 +26,17 @@ from tfvae.core.types import Given, Tensor, Tree
 from tfvae.inference.importance import NUMBER, ROWS_PER_BLOCK, SAMPLES_PER_CHUNK, by_rows
 from tfvae.inference.requests import run
 from tfvae.inference.rows import slices
-from tfvae.inference.weighted import Weighted, block_weighted, chosen, swapped, weighted_specs, weighted_sum, with_size
+from tfvae.inference.weighted import (
+    Weighted,
+    block_weighted,
+    chosen,
+    effective_size,
+    swapped,
+    weighted,
+    weighted_specs,
+    weighted_sum,
+    with_size,
+)
 
 NUMBERS_AT_ONCE = 10**7  # of draws that an interval is taken from
 
@@ -185,13 +195,14 @@ def block_imputed(
         )  # the points that were weighed
         return vae.likelihood.averaged(p), vae.likelihood.deviation(p)
 
-    average, variance, error, within = moments(explained, z, weight, chunk)
+    atoms = vae.latents.atoms
+    average, variance, error, within = moments(explained, z, weight, chunk * atoms, atoms)
     mean, variance, error = vae.likelihood.predicted(average, variance, error)
     number, observed = tf.cast(num_samples, tf.float32), known["mask"]
     return Imputed(
         mean=tf.where(observed, known["target"], mean),
         standard_error=tf.where(observed, 0.0, tf.sqrt(error * (number / (number - 1)))),
-        effective_sample_size=1 / tf.reduce_sum(weight**2, axis=0),
+        effective_sample_size=effective_size(log_weight, atoms),
         stddev=tf.where(observed, 0.0, tf.sqrt(within + variance)),
         drawn=tf.nest.map_structure(swapped, (z, log_weight)),
         mask=observed,
@@ -200,27 +211,42 @@ def block_imputed(
 
 
 def moments(
-    explained: Callable[[Tree, Tensor], tuple], z: Tree, weight: Tensor, chunk: int | Tensor
+    explained: Callable[[Tree, Tensor], tuple], z: Tree, weight: Tensor, chunk: int | Tensor, atoms: int = 1
 ) -> tuple[Any, Any, Any, Tensor]:
     """Returns sum w f, sum w (f - mean)^2, sum w^2 (f - mean)^2, each `[R, ...]` as f is nested, and sum w s^2.
 
-    One walk in chunks over the samples, about f at the heaviest of them, so that no digits cancel.
+    One walk in chunks over the samples, about f at the heaviest of them, so that no digits cancel. Where `atoms` values
+    in a row are one draw, the third sum is over draws, of the square of what each has: its values are not independent.
 
     Args:
         explained: from z, `[C, R, *latent]`, and the number of the chunk to f and s, `[C, R, ...]`.
         z: `[S, R, *latent]`.
         weight: normalised, `[S, R]`.
-        chunk: samples at a time.
+        chunk: samples at a time, whole draws.
+        atoms: how many samples are one draw.
     """
     each, heaviest = tf.nest.map_structure, tf.argmax(weight, axis=0)[:, tf.newaxis]
     start = each(lambda values: swapped(tf.gather(swapped(values), heaviest, batch_dims=1)), z)
     about, noise = explained(start, tf.constant(0))
 
+    def in_draws(values: Tensor) -> Tensor:
+        grouped = tf.reshape(values, tf.concat([[-1, atoms], tf.shape(values)[1:]], axis=0))
+        return tf.reduce_sum(grouped, axis=1)
+
+    def of_draws(i: int, j: int) -> Callable[[Tensor, Tensor], Tensor]:
+        if i == 1 or atoms == 1:
+            return lambda w, d: weighted_sum(w**i, d**j)
+        if j == 1:
+            return lambda w, d: weighted_sum(in_draws(w), in_draws(weighted(w, d)))
+        return lambda w, d: tf.reduce_sum(in_draws(weighted(w, d)) ** 2, axis=0)
+
+    powers = [of_draws(i, j) for i, j in POWERS]
+
     def step(start: Tensor, sums: tuple) -> tuple:
         w = weight[start : start + chunk]
         values, noise = explained(each(lambda draws: draws[start : start + chunk], z), start // chunk)
         away = each(tf.subtract, values, about)
-        of_powers = [each(lambda d, i=i, j=j: weighted_sum(w**i, d**j), away) for i, j in POWERS]
+        of_powers = [each(lambda d, power=power: power(w, d), away) for power in powers]
         more = (*of_powers, weighted_sum(w, noise**2))
         return start + chunk, each(tf.add, sums, more)
 
@@ -228,7 +254,7 @@ def moments(
     number = tf.shape(weight)[0]
     _, sums = tf.while_loop(lambda start, _: start < number, step, (tf.constant(0), nothing))
     once, square, twice, square_twice, within = sums
-    total = tf.reduce_sum(weight**2, axis=0)
+    total = tf.reduce_sum(in_draws(weight) ** 2, axis=0)
 
     def error(d: Tensor, ww_d: Tensor, ww_dd: Tensor) -> Tensor:
         ww = tf.reshape(total, [-1] + [1] * (d.shape.rank - 1))

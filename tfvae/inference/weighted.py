@@ -142,7 +142,12 @@ def block_weighted(
 
 def weighted_sum(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Returns sum_s w_s v_s, `[B, ...]`, of `[S, B]` and `[S, B, ...]`; what has no weight may be infinite."""
-    return tf.reduce_sum(tf.math.multiply_no_nan(values, _beside(weight, values)), axis=0)
+    return tf.reduce_sum(weighted(weight, values), axis=0)
+
+
+def weighted(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns w_s v_s, `[S, B, ...]`, which is zero where there is no weight."""
+    return tf.math.multiply_no_nan(values, _beside(weight, values))
 
 
 def weighted_quantile(log_weight: tf.Tensor, values: tf.Tensor, q: float) -> tf.Tensor:
