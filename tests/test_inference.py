@@ -212,7 +212,14 @@ def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
 
     def ranges(self, q, size, seed):
         log_weight = q.top["z"]["loc"][:, 0] * tf.range(float(size))[:, tf.newaxis]
-        return Draws(z=None, log_likelihood=log_weight, log_p={"z": 0 * log_weight}, log_q={"z": 0.0}, log_mass=None, num_draws=None)
+        return Draws(
+            z=None,
+            log_likelihood=log_weight,
+            log_p={"z": 0 * log_weight},
+            log_q={"z": 0.0},
+            log_mass=None,
+            num_draws=None,
+        )
 
     monkeypatch.setattr(Target, "draw", ranges)
     vae, raw = linear_vae(), {"scale": tf.zeros([3, 2])}

@@ -175,7 +175,10 @@ def test_the_size_of_the_data_is_that_of_the_rows():
 
 Pair = collections.namedtuple("Pair", ["x", "weight"])
 REFUSED = {
-    "an unknown key": ({"x": X, "image": X}, "a dict with x and perhaps mask, condition, labels, target, weight.*'image'"),
+    "an unknown key": (
+        {"x": X, "image": X},
+        "a dict with x and perhaps mask, condition, labels, target, weight.*'image'",
+    ),
     "no x": ({"target": X}, "a dict with keys"),
     "None inside": ({"x": X, "weight": None}, "a dict without None.*weight=None.*Leave out the key"),
     "a NamedTuple": (Pair(X, WEIGHT), "a Pair.*Put all that is known into the dict"),
