@@ -159,6 +159,14 @@ def test_example_of_layers_in_the_readme(in_tmp, code):
     assert names["mean"].shape == (3, 8, 8, 1) and np.isfinite(names["log_prob"]).all()
 
 
+@shows("README.md", "A few labels")
+def test_example_of_few_labels_in_the_readme(in_tmp, code):
+    names = {}
+    exec(shortened(code, num_samples=5, epochs=6), names)
+    assert names["error"] < 0.3 and names["by_bayes"].shape == (20, 10)  # chance is 0.9
+    assert names["same_style"].shape == (10, 8, 8, 1)
+
+
 @shows("README.md", "A good model tonight")
 def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""

@@ -180,7 +180,7 @@ ROWS_REFUSED = {  # name: (what a user does, what is said)
         lambda: m2().elbo(X, labels={"z": np.array([[0.0, np.nan]] * len(X))}), "NaN in all of a row.*row 0"),
     "where no latent can be told": (
         lambda: tiny_vae(posterior=posteriors.VonMisesFisher(3), prior=priors.HypersphericalUniform(3)).elbo(
-            np.zeros([2, 8]), labels=np.zeros(2)), "no latent of this model can be told"),
+            np.zeros([2, 5]), labels=np.zeros(2)), "no latent of this model can be told"),
     "an array where none is a class": (lambda: tiny_vae().elbo(np.zeros([2, 5]), labels=np.zeros(2)), "one array"),
     "a stream with bad labels": (
         lambda: everything().fit(

@@ -41,7 +41,10 @@ LABELS = tfvae.conditions.Labels(3)
 LAYERED = {  # recipes of several latents: what sees x, and what the likelihood is given
     "two-layer": (lambda vae: vae.posterior.parts["z1"], ("z1",)),
     "ladder": (lambda vae: vae.features["h1"], ("z1", "d1")),
+    "m2": (lambda vae: vae.features["h"], ("y", "z")),
+    "m1-m2": (lambda vae: vae.posterior.parts["z1"], ("z1",)),
 }
+CLASSED = {"m2", "m1-m2"}  # recipes that want labels for some examples
 
 
 def made(name, **options):
@@ -55,6 +58,8 @@ def made(name, **options):
 def given(vae, rows):
     """Returns examples that a model can have, with labels if it is told them."""
     x = DATA[vae.support.description][:rows]
+    if vae.latents.enumerated:
+        return {"x": x, "labels": {"y": np.arange(rows) % 4 - 1}}
     return {"x": x, "condition": np.arange(rows) % 3} if vae.conditions else x
 
 
@@ -117,7 +122,7 @@ def test_each_is_told_a_condition_or_says_that_it_cannot_be(name, eager):
 
 def public_functions():
     for module in pkgutil.iter_modules(recipes.__path__):
-        if module.name not in ("compose", "rungs"):
+        if module.name not in ("compose", "rungs", "classed"):
             members = importlib.import_module(f"tfvae.recipes.{module.name}")
             yield from (
                 (n, f) for n, f in inspect.getmembers(members, inspect.isfunction) if f.__module__ == members.__name__
@@ -242,7 +247,8 @@ def test_the_signature_says_what_a_recipe_takes(name):
 
 @pytest.mark.parametrize("name", [name for name, f in RECIPES.items() if "likelihood" in recipes.arguments(f)])
 def test_a_recipe_that_leaves_the_likelihood_open_takes_another(name):
-    options = Options.of("digits", recipe=name, likelihood="student-t", latent_dim=3, condition="y")
+    told = {"labels": "y"} if name in CLASSED else {"condition": "y"}
+    options = Options.of("digits", recipe=name, likelihood="student-t", latent_dim=3, **told)
     assert (options.binarization, options.scale) == ("none", None)
     vae = options.build((6,), [], 10, LABELS if name in TOLD else None)
     assert isinstance(vae.likelihood, tfvae.likelihoods.StudentT)

@@ -6,18 +6,14 @@
 `vae.fit(x, labels={"y": y})` with -1 where a label is not known; `vae.classify(x)` says q(y | x).
 """
 
-from collections.abc import Sequence
 from typing import Unpack
 
 import keras
 
-from tfvae import networks, objectives, posteriors, priors
-from tfvae.core.feature import Feature
-from tfvae.core.joint import Joint
+from tfvae import networks, objectives
+from tfvae.recipes.classed import UNITS, Stacked, Styles
 from tfvae.recipes.compose import AnyLikelihood, Shape, composed, recipe
 from tfvae.vae import VAE
-
-UNITS = 200  # of the networks that no argument gives
 
 
 @recipe
@@ -40,18 +36,9 @@ def m2(
     Reference:
         Kingma, Rezende, Mohamed and Welling 2014, "Semi-supervised Learning with Deep Generative Models"
     """
-    judge = networks.mlp([UNITS, UNITS]) if classifier is None else classifier
-
-    def posterior(latent_dim: int, network: keras.layers.Layer, given: Sequence[str] = ("x",)) -> Joint:
-        del network  # the feature has it
-        y = posteriors.Categorical(1, num_classes, judge, enumerated=True, given=given)
-        return Joint(y=y, z=posteriors.DiagonalNormal(latent_dim, networks.mlp([UNITS]), given=("h", "y")))
-
-    def prior(latent_dim: int) -> Joint:
-        return Joint(y=priors.UniformCategorical(1, num_classes), z=priors.StandardNormal(latent_dim))
-
+    styles = Styles(num_classes, networks.mlp([UNITS, UNITS]) if classifier is None else classifier)
+    parts = {"posterior": styles.posterior, "prior": styles.prior, "features": styles.features, "below": ("y", "z")}
     objective = objectives.Classification(objectives.ELBO(), of="y", weight=weight)
-    parts = {"posterior": posterior, "prior": prior, "features": seen, "below": ("y", "z")}
     return composed(event_shape, objective=objective, **parts, **common)
 
 
@@ -70,22 +57,7 @@ def m1_m2(event_shape: Shape, num_classes: int = 10, weight: float = 1.0, **comm
     Reference:
         Kingma, Rezende, Mohamed and Welling 2014, "Semi-supervised Learning with Deep Generative Models", section 2.3
     """
-
-    def posterior(latent_dim: int, network: keras.layers.Layer, given: Sequence[str] = ("x",)) -> Joint:
-        z1 = posteriors.DiagonalNormal(latent_dim, network, given=given)
-        y = posteriors.Categorical(1, num_classes, networks.mlp([UNITS]), enumerated=True, given="z1")
-        return Joint(z1=z1, y=y, z2=posteriors.DiagonalNormal(latent_dim, networks.mlp([UNITS]), given=("z1", "y")))
-
-    def prior(latent_dim: int) -> Joint:
-        y, z2 = priors.UniformCategorical(1, num_classes), priors.StandardNormal(latent_dim)
-        return Joint(
-            y=y, z2=z2, z1=priors.DiagonalNormal(latent_dim, networks.mlp([UNITS]), given=("y", "z2"), min_scale=0.1)
-        )
-
+    stacked = Stacked(num_classes)
     objective = objectives.Classification(objectives.ELBO(), of="y", weight=weight)
-    return composed(event_shape, posterior=posterior, prior=prior, below=("z1",), objective=objective, **common)
-
-
-def seen(network: keras.layers.Layer, given: Sequence[str]) -> dict[str, Feature]:
-    """Returns what the encoder makes of x: the style of each class is read from it."""
-    return {"h": Feature(network, given=given)}
+    pair = {"posterior": stacked.posterior, "prior": stacked.prior, "below": ("z1",)}
+    return composed(event_shape, objective=objective, **pair, **common)
