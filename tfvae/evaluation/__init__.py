@@ -5,6 +5,8 @@ The likelihood
     Report                      the numbers of `evaluate`; prints as a table, travels as JSON
     Estimate, Bound, GapMeans   entries of a report: a mean with its error, a rung of the ladder, the gaps
     LatentReport                one of several latents in a report: its rate, units, and information on x
+    classification              how well a latent that is a class is told, and how sure; returns a `ClassReport`
+    Bin                         a bin of its reliability curve
     baselines                   log p(x) of models without z, independent columns and more; returns `Baselines`
     Baseline                    one of them in a report, beside the model
     annealed_log_prob           log p(x) by annealed importance sampling; returns an `AnnealedEstimate`
@@ -31,6 +33,7 @@ Samples and outliers
     boosted_trees, logistic_regression, nearest_neighbors    classifiers for the two-sample test
 """
 
+from tfvae.evaluation.classes import Bin, ClassReport, classification
 from tfvae.evaluation.code_scores import DCI, dci, explicitness, mig, modularity, sap
 from tfvae.evaluation.downstream import Anomaly, Area, LinearProbe, anomaly, linear_probe, roc_auc
 from tfvae.evaluation.entries import Baseline, Bound, Estimate, GapMeans, LatentReport
@@ -70,7 +73,9 @@ __all__ = [
     "Area",
     "Baseline",
     "Baselines",
+    "Bin",
     "Bound",
+    "ClassReport",
     "DCI",
     "Discrepancy",
     "Disentanglement",
@@ -93,6 +98,7 @@ __all__ = [
     "beta_vae_score",
     "bidirectional",
     "boosted_trees",
+    "classification",
     "classifier_two_sample_test",
     "dci",
     "disentanglement",

@@ -22,8 +22,10 @@ from tfvae import files
 from tfvae.core.errors import InvalidInput
 from tfvae.core.kinds import misfit
 from tfvae.core.types import Config
+from tfvae.evaluation.classes import ClassReport
 from tfvae.evaluation.entries import USED, Baseline, Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
+from tfvae.evaluation.words import as_html, as_text, count, number, percent, with_error
 
 TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance
 NEAR = 1.0  # nats below log N where I(x; z) of N examples says only "at least"
@@ -54,7 +56,7 @@ REMEDIES = {  # by whether the data are discrete
     True: "train longer, start in the units of the data (vae.adapt(x) before fit) or let scales differ by column",
 }
 SURELY = 2.0  # standard errors of the difference from which a model is said to be below a baseline
-BESIDE_X = ("condition", "missingness", "latents")  # entries that are left out where they say nothing
+BESIDE_X = ("condition", "missingness", "latents", "classes")  # entries that are left out where they say nothing
 _NOT_FINITE = ("nan", "inf", "-inf")
 
 
@@ -75,7 +77,8 @@ class Report:
         log_prob: log p(x) by importance sampling; in expectation a lower bound, see `ladder`.
         variational_gap: log p(x) - ELBO.
         sampling_error: the part of log p(x)'s standard error that more samples would remove; NaN for a single sample.
-        ladder: the bounds of 1 (the ELBO) to S samples (log p(x)), from the same weights.
+        ladder: the bounds of 1 (the ELBO; where values are enumerated a sum over them, above it) to S samples
+            (log p(x)), from the same weights.
         effective_sample_size: mean over examples, from 1 to S.
         smallest_effective_sample_size: of all examples.
         largest_pareto_shape: of all examples; NaN where S is too small, -inf where no weights differ.
@@ -93,6 +96,7 @@ class Report:
         condition: names of what the model is told: log_prob is then log p(x | condition), and so is every bound.
         missingness: whether the model says why cells are missing: log_prob is then that of values and mask.
         latents: of several latents what each carries, those at the top of the prior first; empty for one.
+        classes: of latents that are classes how well they are told, where the data bring labels; else empty.
         per_example: name to one value (or row) for each example, or `None` if they were not kept.
     """
 
@@ -121,6 +125,7 @@ class Report:
     condition: tuple[str, ...] = ()
     missingness: bool = False
     latents: tuple[LatentReport, ...] = ()
+    classes: tuple[ClassReport, ...] = ()
     per_example: dict[str, np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -175,50 +180,43 @@ class Report:
 
     def __str__(self) -> str:
         """Returns the table and the warnings."""
-        rows = list(self._rows())
-        width = max(len(label) for label, *_ in rows)
-        lines = [f"{label:{width}s}  {value:>18s}  {note}".rstrip() for label, value, note in rows]
-        return "\n".join([self._title(), *lines, *(f"WARNING: {text}" for text in self.warnings)])
+        warnings = (f"WARNING: {text}" for text in self.warnings)
+        return "\n".join([as_text(self._title(), self._rows()), *warnings])
 
     def _repr_html_(self) -> str:
         """Returns the same as HTML, which notebooks show."""
-        rows = "".join(
-            f"<tr><td>{html.escape(label.replace('  ', chr(160) * 4))}</td><td style='text-align:right'>"
-            f"{html.escape(value)}</td><td style='text-align:left'>{html.escape(note)}</td></tr>"
-            for label, value, note in self._rows()
-        )
         warnings = "".join(f"<p><b>Warning:</b> {html.escape(text)}</p>" for text in self.warnings)
-        return f"<table><caption>{html.escape(self._title())}</caption>{rows}</table>{warnings}"
+        return as_html(self._title(), self._rows()) + warnings
 
     def _title(self) -> str:
-        examples, samples = _count(self.examples, "example"), _count(self.num_samples, "sample")
+        examples, samples = count(self.examples, "example"), count(self.num_samples, "sample")
         return f"{examples}, {samples} each, seed {self.seed}; nats +- standard error of the mean"
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
-        yield self.level, _with_error(self.log_prob), self._bits(self.log_prob) + meaning
+        yield self.level, with_error(self.log_prob), self._bits(self.log_prob) + meaning
         for name, level, difference in self.baselines:
-            yield f"  {name}", _with_error(level), f"{self.level} less that: {_with_error(difference)}"
-        yield "ELBO", _with_error(self.elbo), self._bits(self.elbo)
-        yield "  distortion", _with_error(self.distortion), ""
-        yield "  rate", _with_error(self.rate), ""
+            yield f"  {name}", with_error(level), f"{self.level} less that: {with_error(difference)}"
+        yield "ELBO", with_error(self.elbo), self._bits(self.elbo)
+        yield "  distortion", with_error(self.distortion), ""
+        yield "  rate", with_error(self.rate), ""
         for latent in self.latents:
-            yield f"    of {latent.name}", _with_error(latent.rate), "" if latent.used else "hardly used"
-        yield "variational gap", _with_error(self.variational_gap), ""
-        yield "  sampling error", _number(self.sampling_error, 4), f"of {self.level}: what more samples would remove"
+            yield f"    of {latent.name}", with_error(latent.rate), "" if latent.used else "hardly used"
+        yield "variational gap", with_error(self.variational_gap), ""
+        yield "  sampling error", number(self.sampling_error, 4), f"of {self.level}: what more samples would remove"
         for samples, groups, bound in self.ladder:
-            yield f"  bound of {samples}", _with_error(bound), f"{_count(groups, 'group')} an example"
+            yield f"  bound of {samples}", with_error(bound), f"{count(groups, 'group')} an example"
         if self.gaps is not None:
-            gaps, untrusted = self.gaps, f"log p(x) of {_percent(self.gaps.untrusted)} of them cannot be trusted"
-            yield f"gaps of {_count(gaps.examples, 'example')}", "", untrusted
-            yield "  variational gap", _with_error(gaps.variational_gap), "the sum of both"
-            yield "  approximation gap", _with_error(gaps.approximation_gap), "what the family of q loses"
-            yield "  amortisation gap", _with_error(gaps.amortisation_gap), "what the encoder loses within the family"
-        smallest = f"mean over examples; smallest {_number(self.smallest_effective_sample_size, 1)}"
-        yield "effective sample size", _number(self.effective_sample_size, 1), smallest
-        above = f"largest; above {_number(self.pareto_threshold, 2)} in {_percent(self.untrusted)} of the examples"
+            gaps, untrusted = self.gaps, f"log p(x) of {percent(self.gaps.untrusted)} of them cannot be trusted"
+            yield f"gaps of {count(gaps.examples, 'example')}", "", untrusted
+            yield "  variational gap", with_error(gaps.variational_gap), "the sum of both"
+            yield "  approximation gap", with_error(gaps.approximation_gap), "what the family of q loses"
+            yield "  amortisation gap", with_error(gaps.amortisation_gap), "what the encoder loses within the family"
+        smallest = f"mean over examples; smallest {number(self.smallest_effective_sample_size, 1)}"
+        yield "effective sample size", number(self.effective_sample_size, 1), smallest
+        above = f"largest; above {number(self.pareto_threshold, 2)} in {percent(self.untrusted)} of the examples"
         shape = self.largest_pareto_shape
-        yield "Pareto k", "equal weights" if shape == -math.inf else _number(shape, 2), above
+        yield "Pareto k", "equal weights" if shape == -math.inf else number(shape, 2), above
         if self.aggregated is not None:
             yield from _carried("z", self.aggregated, self.condition)
         for latent in self.latents:
@@ -227,15 +225,17 @@ class Report:
         above = f"of {known}: Var E[z] above {ACTIVE} of the prior's variance"
         yield "active units", "unknown" if active is None else str(active), above
         for latent in self.latents:
-            number = "unknown" if active is None else str(active_units(latent.unit_activity))
-            yield f"  of {latent.name}", number, f"of {len(latent.unit_activity)}"
+            units = "unknown" if active is None else str(active_units(latent.unit_activity))
+            yield f"  of {latent.name}", units, f"of {len(latent.unit_activity)}"
         if self.kl_per_dimension is not None:
             largest = sorted(self.kl_per_dimension, reverse=True)
             shown = " ".join(f"{kl:.2f}" for kl in largest[:10]) + (" ..." if known > 10 else "")
             yield "KL per dimension", f"{sum(kl > 0.01 for kl in largest)} above 0.01", f"largest first: {shown}"
+        for one in self.classes:
+            yield from one.rows()
 
     def _bits(self, estimate: Estimate) -> str:
-        return f"{_number(self.bits_per_dimension(estimate.mean), 4)} bits/dim"
+        return f"{number(self.bits_per_dimension(estimate.mean), 4)} bits/dim"
 
     # As JSON.
 
@@ -268,6 +268,7 @@ class Report:
                     "condition": tuple(values.get("condition", ())),
                     "missingness": values.get("missingness", False),
                     "latents": tuple(_latent(one) for one in values.get("latents", ())),
+                    "classes": tuple(map(ClassReport.from_dict, values.get("classes", ()))),
                     "per_example": None if per_example is None else {k: np.array(v) for k, v in per_example.items()},
                 }
             )
@@ -311,15 +312,15 @@ def _carried(
     if aggregated is None:
         yield f"I(x; {z})", "left out", f"q({z} | x) is a mixture over {', '.join(above)}, of unknown density"
         return
-    source = f"from {_count(aggregated.num_examples, 'example')}"
+    source = f"from {count(aggregated.num_examples, 'example')}"
     information = Estimate(aggregated.mutual_information, aggregated.mutual_information_error)
     marginal = Estimate(aggregated.marginal_kl, aggregated.marginal_kl_error)
-    yield f"I(x; {z})", _with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
+    yield f"I(x; {z})", with_error(information), f"{source}, so at most {aggregated.ceiling:.2f}"
     if told:
         beside = f"E log q({z}) - log p({z} | {', '.join(told)}), which may be below zero"
-        yield f"rate less I(x; {z})", _with_error(marginal), beside
+        yield f"rate less I(x; {z})", with_error(marginal), beside
     else:
-        yield f"KL(q({z}) || p({z}))", _with_error(marginal), source
+        yield f"KL(q({z}) || p({z}))", with_error(marginal), source
 
 
 def _aggregated(values: Config | None) -> AggregatedPosterior | None:
@@ -354,20 +355,3 @@ def _read(value: Any) -> Any:
     if isinstance(value, list):
         return [_read(item) for item in value]
     return float(value) if value in _NOT_FINITE else value
-
-
-def _number(value: float, digits: int) -> str:
-    return "unknown" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _with_error(estimate: Estimate) -> str:
-    error = estimate.standard_error
-    return f"{_number(estimate.mean, 3)} +- {'?' if math.isnan(error) else _number(error, 3)}"
-
-
-def _percent(share: float) -> str:
-    return "an unknown share" if math.isnan(share) else f"{share:.1%}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -22,12 +22,13 @@ from tfvae.core import seeds
 from tfvae.core.chain import Chain
 from tfvae.core.errors import InvalidInput, positive_integer, sample_count
 from tfvae.core.graphs import compiled_for
-from tfvae.core.observed import Known, Observed, num_rows
+from tfvae.core.observed import Known, Observed, labels_of, num_rows
 from tfvae.core.reading import is_read_in_parts
 from tfvae.core.types import ArrayLike
 from tfvae.distributions.kl import closed_form_kl
 from tfvae.distributions.kl import kl_per_dimension as dimension_kl
 from tfvae.evaluation import codes, latents
+from tfvae.evaluation.classes import Classified
 from tfvae.evaluation.entries import Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.gaps import inference_gaps
 from tfvae.evaluation.report import Report
@@ -85,8 +86,9 @@ def evaluate(
 
     Args:
         vae: the model.
-        data: raw examples `[N, ...]`, an `Observed` of arrays (x, condition, mask), or batches of them, for example a
-            `tf.data.Dataset` of x or of (x, y); y is used if it is the condition.
+        data: raw examples `[N, ...]`, an `Observed` of arrays (x, condition, mask, labels), or batches of them, for
+            example a `tf.data.Dataset` of x or of (x, y); y is used if it is the condition. No score of x sees a label:
+            with them the report says how well the latents that are classes are told (`ClassReport`).
         num_samples: importance samples S for each example.
         seed: of all noise; `None` draws one, which the report states.
         ladder: numbers of samples k of which the bound is shown, above S only S itself; 1 and S are always on it.
@@ -130,6 +132,7 @@ def evaluate(
     names, parts = vae.latents.names, []
     mean = compiled_for(vae, latents.posterior_mean, reduce_retracing=True, names=names)
     without_z, below = {} if baselines_from is None else fitted(vae, baselines_from, seed), []
+    classified = Classified(vae)
     # Rows as in `vae.estimate_log_prob`, and so the same noise.
     for block in blocks(vae, data, ROWS_PER_BLOCK, streams=True, refuse_empty=True, verbose=verbose):
         stream = seeds.fold(seeds.as_seed(seed), block.index)
@@ -139,6 +142,7 @@ def evaluate(
         if without_z and "mask" in block.known:
             raise InvalidInput("complete data beside baselines", "a mask", "Leave baselines_from out.")
         below.append(scored(without_z, block.known["x"]))
+        classified.add(block.known, labels_of(block.observed))
         for rows in (sample, refined):
             rows.add(block.observed, block.rows)
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -168,6 +172,7 @@ def evaluate(
         condition=tuple(vae.conditions),
         missingness=vae.missingness is not None,
         latents=() if alone else tuple(by_latent),
+        classes=classified.reports(),
         per_example=values if per_example else None,
     )
 

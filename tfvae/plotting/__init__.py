@@ -9,6 +9,8 @@
     manifold                means of p(x | z) on a grid of quantiles in a plane of z
     aggregated_posterior    q(z) = E q(z | x) against p(z), dimension by dimension
     kl_per_dimension        what each dimension of z costs, or each of several latents, from an evaluation report
+    reliability             how often the most probable class is right, against how probable it is, from a report
+    confusion               which class is the most probable for the examples of each label, from a report
     bound_ladder            the lower bounds of k samples on log p(x), from an evaluation report
 
 Of a model that is told a condition, examples are an `Observed` dict, {"x": x, "condition": condition}; `samples` and
@@ -22,6 +24,7 @@ is the dimension that Python calls `z[..., d]`. Of labels, which have no mean, p
 touches pyplot or a display. matplotlib is imported at the first call: `pip install tfvae[plots]`.
 """
 
+from tfvae.plotting.classes import confusion, reliability
 from tfvae.plotting.codes import aggregated_posterior, latent_plane
 from tfvae.plotting.curves import bound_ladder, kl_per_dimension, learning_curves
 from tfvae.plotting.events import reconstructions, samples
@@ -30,6 +33,7 @@ from tfvae.plotting.walks import interpolation, latent_traversals, manifold
 __all__ = [
     "aggregated_posterior",
     "bound_ladder",
+    "confusion",
     "interpolation",
     "kl_per_dimension",
     "latent_plane",
@@ -37,6 +41,7 @@ __all__ = [
     "learning_curves",
     "manifold",
     "reconstructions",
+    "reliability",
     "samples",
 ]
 

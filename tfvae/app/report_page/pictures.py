@@ -10,8 +10,10 @@ import numpy as np
 
 from tfvae import plotting
 from tfvae.app.report_page import given
+from tfvae.core import sets
 from tfvae.core.observed import Observed, num_rows
 from tfvae.core.types import Given
+from tfvae.evaluation.classes import ClassReport
 from tfvae.evaluation.report import Report
 from tfvae.plotting import latents
 from tfvae.vae import VAE
@@ -89,11 +91,13 @@ def pictures(
     pairs = min(PAIRS, number // 2)
     if pairs:
         yield Picture(
-            "Interpolation",
+            f"Interpolation{_of(_moving(vae))}",
             f"Decoded means on the way between the codes of {pairs} pairs of examples.",
             "A smooth change through plausible examples says that the code has no holes between these two.",
             lambda: plotting.interpolation(
-                vae, *(latents.some(x, rows) for rows in (slice(pairs), slice(pairs, 2 * pairs)))
+                vae,
+                *(latents.some(x, rows) for rows in (slice(pairs), slice(pairs, 2 * pairs))),
+                latent=_moving(vae),
             ),
         )
     for latent in vae.latents.several or (None,):
@@ -109,6 +113,8 @@ def pictures(
     )
     for latent in vae.latents.several or (None,):
         yield _against_prior(vae, some, latent)
+    for one in report.classes:
+        yield from _of_class(one)
     yield Picture(
         "Ladder of bounds",
         f"The lower bounds of k samples on {level} against k.",
@@ -145,6 +151,23 @@ def _of_code(
     )
 
 
+def _of_class(found: ClassReport) -> Iterator[Picture]:
+    """Yields the pictures of a latent that is a class, on the examples whose label is known."""
+    yield Picture(
+        f"Reliability of {found.name}",
+        f"The share of examples whose most probable {found.name} is right, against how probable it is.",
+        "Below the diagonal the model is surer than it is right; where a bin has few examples, its error bar is long.",
+        lambda: plotting.reliability(found),
+    )
+    yield Picture(
+        f"Confusion of {found.name}",
+        f"A table of labels against the most probable {found.name}, {found.examples} examples.",
+        "Beside the diagonal stand the labels that are taken for each other; an empty column is a class that is never"
+        " told, as where classes went to the wrong place.",
+        lambda: plotting.confusion(found),
+    )
+
+
 def _against_prior(vae: VAE, some: Observed, latent: str | None) -> Picture:
     of = _of(latent)
     return Picture(
@@ -157,6 +180,13 @@ def _against_prior(vae: VAE, some: Observed, latent: str | None) -> Picture:
 
 def _of(latent: str | None) -> str:
     return "" if latent is None else f" of {latent}"
+
+
+def _moving(vae: VAE) -> str | None:
+    """Returns the latent that moves in interpolations: all, or where classes cannot the last one that x hangs on."""
+    spaces = {name: vae.latents.posterior[name].space for name in vae.latents.several}
+    free = [name for name, space in spaces.items() if space != sets.ONE_HOT and name in vae.likelihood.given]
+    return free[-1] if sets.ONE_HOT in spaces.values() and free else None
 
 
 def _each(vae: VAE) -> str:
