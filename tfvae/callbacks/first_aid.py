@@ -21,8 +21,9 @@ import tensorflow as tf
 from tfvae.callbacks.diagnosis import Diagnosis, diagnose, is_finite, place, unchanged
 from tfvae.checks import units
 from tfvae.checks.known import good_rows
+from tfvae.checks.labels import good_labels
 from tfvae.core.errors import InvalidInput
-from tfvae.core.observed import Observed, conditions_of
+from tfvae.core.observed import Observed, conditions_of, labels_of
 from tfvae.core.types import Config, Logs, Tensor
 from tfvae.training.step import Carried
 
@@ -209,7 +210,8 @@ class FirstAid(keras.callbacks.Callback):
         rows = [] if batch is None else _refused_rows(self.model, batch)
         self._restore()
         try:
-            self.model.violations.raise_if_any(violations, self.model.support, self.model.conditions)
+            told = (*self.model.conditions, *self.model.latents.enumerated)
+            self.model.violations.raise_if_any(violations, self.model.support, told)
         except InvalidInput as error:
             expected, received, remedy = error.parts
             found = f"{received} {where}" + (f": {_examples(batch, rows)}" if len(rows) else "")
@@ -275,7 +277,7 @@ def _refused_rows(vae: "VAE", observed: Observed) -> np.ndarray:
     inside = tf.math.is_finite(known["x"]) & vae.support.contains(known["target"])
     good = np.asarray(inside if "mask" not in known else inside | ~known["mask"])
     good = good.reshape(len(good), -1).all(axis=1)
-    for fine in good_rows(vae, conditions_of(observed)):
+    for fine in (*good_rows(vae, conditions_of(observed)), *good_labels(vae, labels_of(observed))):
         good &= np.asarray(fine)
     return np.flatnonzero(~(good & np.isfinite(known["weight"]) & (np.asarray(known["weight"]) >= 0)))
 

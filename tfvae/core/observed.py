@@ -107,6 +107,11 @@ def without_weight(observed: Given) -> Given:
     return {key: v for key, v in observed.items() if key != "weight"} if isinstance(observed, dict) else observed
 
 
+def without_labels(observed: Observed) -> Observed:
+    """Returns what is known of examples but of their latents, so that no score sees a label."""
+    return cast(Observed, {key: part for key, part in observed.items() if key != "labels"})
+
+
 def num_rows(observed: Observed) -> int:
     """Returns the number of examples B of arrays."""
     x = observed.get("x") if isinstance(observed, Mapping) else None

@@ -12,7 +12,7 @@ import numpy as np
 from tfvae.checks.data import given
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
-from tfvae.core.observed import num_rows
+from tfvae.core.observed import num_rows, without_labels
 from tfvae.core.types import Array, Given
 from tfvae.evaluation.entries import Estimate
 from tfvae.plotting.latents import some
@@ -46,7 +46,8 @@ def hidden_cells(
 ) -> HiddenCells:
     """Hides cells that were observed, imputes them, and says how far off that is.
 
-    The cells are hidden at random, which a model with a missingness would not believe: it is refused.
+    The cells are hidden at random, which a model with a missingness would not believe: it is refused. Labels of latents
+    are left out, so that the error is that of x alone.
 
     Args:
         vae: a model whose likelihood takes a mask and has a mean.
@@ -71,7 +72,7 @@ def hidden_cells(
     if vae.missingness is not None:
         received = f"{type(vae.missingness).__name__}, by which hidden cells have other values than shown ones"
         raise InvalidInput("a model whose cells are missing at random", received, "Hide cells as the mechanism does.")
-    observed, rng = given(vae, x), np.random.default_rng(seeds.integer(seed))
+    observed, rng = without_labels(given(vae, x)), np.random.default_rng(seeds.integer(seed))
     rows = np.sort(rng.permutation(num_rows(observed))[: positive_integer("examples", examples)])
     observed = some(observed, rows)
     x, mask = _cells(vae, observed)

@@ -26,6 +26,7 @@ import tensorflow_probability as tfp
 from tfvae.core import seeds
 from tfvae.core.chain import Chain
 from tfvae.core.errors import InvalidInput, sample_count
+from tfvae.core.evidence import expected, expected_in_draws
 from tfvae.core.graphs import compiled_for
 from tfvae.core.joint import said
 from tfvae.core.observed import Known, Observed
@@ -208,6 +209,9 @@ def mutual_information(
     log q(z) by a term whose mean is zero, so to first order the summands are independent. What is left is a bias:
     I(x; z) is too small and the marginal KL too large by the same amount, little where I lies well below log N.
 
+    Of a latent whose values are enumerated both are sums over these values, without noise: nothing is drawn, unless its
+    prior hangs on other latents.
+
     Args:
         vae: the model.
         x: raw examples, `[N, ...]`.
@@ -232,6 +236,8 @@ def mutual_information(
     """
     num_samples, seed = sample_count(num_samples), seeds.as_seed(seed)
     name = _top(vae, latent)
+    if vae.latents.posterior[name].enumerated:
+        return _of_values(vae, x, num_samples, seed, name)
     draw, density = (compiled_for(vae, made, reduce_retracing=True, name=name) for made in (_draw, _log_density))
     samples = tf.constant(num_samples)
     found = [draw(block.known, samples, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
@@ -248,6 +254,17 @@ def mutual_information(
     information = (log_q.numpy() - log_marginal).reshape(num_examples, num_samples).mean(axis=1)
     divergence = (log_marginal - log_p.numpy()).reshape(num_examples, num_samples).mean(axis=1)
     return AggregatedPosterior(*mean_and_error(information), *mean_and_error(divergence), num_examples)
+
+
+def _of_values(vae: VAE, x: ArrayLike, num_samples: int, seed: tf.Tensor, name: str) -> AggregatedPosterior:
+    """Returns the same of a latent whose K values are enumerated, of which each is known: only its prior may need z."""
+    found = compiled_for(vae, _log_masses, reduce_retracing=True, name=name)
+    samples = tf.constant(num_samples)
+    parts = [found(block.known, samples, seeds.fold(seed, block.index)) for block in _blocks(vae, x)]
+    log_q, rate = (np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True))
+    log_marginal = np.logaddexp.reduce(log_q, axis=0) - math.log(len(log_q))
+    information = np.sum(np.exp(log_q) * (log_q - log_marginal), axis=1)
+    return AggregatedPosterior(*mean_and_error(information), *mean_and_error(rate - information), len(log_q))
 
 
 def informed(vae: VAE) -> tuple[str, ...]:
@@ -339,8 +356,21 @@ def _draw(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, name:
     drawn, prior = chain.draw(num_samples, seed), vae.latents.prior[name]
     z, parameters = drawn.of[name].z, chain.top[name]
     log_q = drawn.of[name].q.log_prob(z)  # at z as rounded, which is where q(z) is taken
-    draws = (z, log_q, prior.distribution(**drawn.context[said(name)]).log_prob(z))
+    log_p = prior.distribution(**drawn.context[said(name)]).log_prob(z)
+    if drawn.log_mass is not None:  # values of others are enumerated in each draw, of which one z does
+        log_p = expected_in_draws(log_p, drawn.log_mass, num_samples)
+        z, log_q = z[:: vae.latents.atoms], log_q[:: vae.latents.atoms]
+    draws = (z, log_q, log_p)
     return parameters, *(tf.reshape(_examples_first(v), tf.concat([[-1], tf.shape(v)[2:]], 0)) for v in draws)
+
+
+def _log_masses(vae: VAE, known: Known, num_samples: tf.Tensor, seed: tf.Tensor, name: str) -> tuple:
+    """Returns log q of the K values of a latent that is enumerated, `[B, K]`, and its rate, `[B]`."""
+    chain, part, prior = Chain(vae.latents, vae.context(known)), vae.latents.posterior[name], vae.latents.prior[name]
+    drawn = chain.draw(num_samples, seed)
+    log_q = part.distribution(**chain.top[name]).log_prob(part.atoms()[:, tf.newaxis])
+    log_p = prior.distribution(**drawn.context[said(name)]).log_prob(drawn.of[name].z)
+    return tf.transpose(log_q), expected(drawn.of[name].log_q - log_p, drawn.log_mass)
 
 
 def _examples_first(values: tf.Tensor) -> tf.Tensor:

@@ -208,12 +208,13 @@ def refine(
 
 def check_posterior(vae: Model) -> None:
     """Raises `InvalidInput` unless the posterior's samples carry gradients."""
-    for part in vae.latents.posterior.values():
+    for name, part in vae.latents.posterior.items():
         if not part.reparameterized:
+            reason = "whose values are summed over" if part.enumerated else "whose samples do not"
             raise InvalidInput(
                 "a posterior whose samples carry gradients to its parameters, which refinement follows",
-                f"{type(part).__name__}, whose samples do not",
-                "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x).",
+                f"{type(part).__name__} of {name}, {reason}",
+                "Use a reparameterised posterior, or vae.estimate_log_prob for log p(x) and evaluate without gaps.",
             )
 
 

@@ -19,7 +19,7 @@ from tfvae.checks.streams import in_batches
 from tfvae.checks.values import check_all_values
 from tfvae.core.errors import InvalidInput
 from tfvae.core.model import Model
-from tfvae.core.observed import Known, Observed, num_rows, of_keras, pack
+from tfvae.core.observed import Known, Observed, num_rows, of_keras, pack, without_labels
 from tfvae.core.reading import RowBatches
 from tfvae.core.sets import ValueSet
 from tfvae.core.types import Given
@@ -50,7 +50,7 @@ class Block(NamedTuple):
         index: which block, from 0.
         first_row: place of its first example in the data.
         observed: what is known of those that count, raw, `[rows, ...]` each.
-        known: the same in normal form, `[R, ...]`.
+        known: the same in normal form, `[R, ...]`, without labels: what is asked of blocks is a score of x.
         rows: how many of them count, from 1 to R; the others repeat the last one.
     """
 
@@ -103,7 +103,7 @@ def blocks(
         if same_size:
             places = _places(rows, most)
             filled = tf.nest.map_structure(lambda part, places=places: tf.gather(part, places), observed)
-        yield Block(index, first_row, observed, vae.known(filled), rows)
+        yield Block(index, first_row, observed, vae.known(without_labels(filled)), rows)
 
 
 def pieces(

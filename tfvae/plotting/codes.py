@@ -53,7 +53,7 @@ def latent_plane(vae: VAE, x: Given, labels: ArrayLike | None = None, latent: st
     x, name = latents.examples(vae, x), one(vae, latent)
     title = name if vae.latents.several else "z"
     labels = None if labels is None else _checked_labels(labels, num_rows(x))
-    z = vae.latents.named(latents.codes(vae, x))[name].reshape(num_rows(x), -1)  # one-hot vectors in one row
+    z = latents.places(vae, x, name).reshape(num_rows(x), -1)  # one-hot vectors in one row
     kind = "means" if vae.latents.posterior[name].has_mean else "centers"
     kind = f"posterior {kind}{f' of {name}' if vae.latents.several else ''}, D = {z.shape[1]}"
     names = [f"{title}[{d}]" for d in range(z.shape[1])]

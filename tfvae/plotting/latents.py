@@ -21,7 +21,7 @@ from tfvae.core.observed import Observed, num_rows
 from tfvae.core.sets import REAL
 from tfvae.core.types import Array, Given
 from tfvae.evaluation import latents
-from tfvae.evaluation.codes import one
+from tfvae.evaluation.codes import at_centers, one
 from tfvae.evaluation.codes import prior_draws as draws_of_prior
 from tfvae.inference.rows import blocks, slices
 from tfvae.plotting import canvas
@@ -66,11 +66,19 @@ def codes(vae: VAE, x: Given) -> Codes:
     return vae.latents.outside({name: _finite([c[name] for c in centers]) for name in vae.latents.names})
 
 
+def places(vae: VAE, x: Given, name: str) -> np.ndarray:
+    """Returns where q(z_f | x) of a latent is, `[B, *latent]`: the code, or the probabilities of enumerated values."""
+    part = vae.latents.posterior[name]
+    if not part.enumerated:
+        return vae.latents.named(codes(vae, x))[name]
+    return _finite([part.distribution(**at_centers(chain)[name]).mean() for _, chain in _chains(vae, x)])
+
+
 def draws(vae: VAE, x: Given, seed: int | None) -> Codes:
     """Returns one draw from q(z | x) for each example, `[B, *latent]`: together, draws from q(z)."""
     seed = seeds.as_seed(seed)
-    drawn = [chain.draw(1, seeds.fold(seed, first)).of for first, chain in _chains(vae, x)]
-    return vae.latents.outside({name: _finite([of[name].z[0] for of in drawn]) for name in vae.latents.names})
+    drawn = [chain.sample(1, seeds.fold(seed, first)) for first, chain in _chains(vae, x)]
+    return vae.latents.outside({name: _finite([z[name][0] for z in drawn]) for name in vae.latents.names})
 
 
 def prior_draws(vae: VAE, number: int, seed: int | None, told: Told | None = None) -> Codes:
