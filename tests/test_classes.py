@@ -78,6 +78,7 @@ def test_calibrated_probabilities_have_an_error_near_zero():
     assert abs(ClassReport.of("y", sure, [0, 0, 0, 1]).calibration_error - 0.25) < 1e-6
     edges = ClassReport.of("y", np.log([[1.0, 1e-30], [0.6, 0.4], [0.6, 0.4]]), [0, 0, 1])
     assert [one.count for one in edges.bins] == [2, 1]
+    assert len(ClassReport.of("y", np.log([[1.0, 1e-30], [0.95, 0.05]]), [0, 0]).bins) == 1  # 1 is in the last one
 
 
 def test_probabilities_that_vanish_in_float32_still_have_a_finite_log():
