@@ -11,7 +11,7 @@ Networks that draw see z as it was drawn; densities see it where the estimator p
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -19,7 +19,7 @@ import tensorflow_probability as tfp
 from tfvae.core import seeds
 from tfvae.core.context import Context
 from tfvae.core.evidence import Gate, Label, total
-from tfvae.core.types import Parameters, Seed, Tensor, Tree
+from tfvae.core.types import Parameters, Seed, Tensor
 
 if TYPE_CHECKING:
     from tfvae.core.joint import Latents
@@ -123,19 +123,19 @@ class Chain:
                 continue
             number, stream = num_samples if name in self.top else None, self.stream(seed, index)
             sampled, label = part.sample_and_log_prob(own, number, stream), self.labels.get(name)
-            drawn = Drawn(own, part.distribution(**own), *sampled, label)
+            drawn = Drawn(own, part.distribution(**own), *sampled, label=label)
             drawn = (drawn.as_constant() if stop else drawn).known()
             draws = draws._replace(of={**draws.of, name: drawn}, context=draws.context.with_(**{name: drawn.z}))
         return draws
 
     def enumerated(self, draws: Draws, name: str, parameters: Parameters, num_samples: int | Tensor) -> Draws:
         """Returns the draws with one more latent: each of them K times in a row, with the K values and their masses."""
-        part, label, context, found = self.latents.posterior[name], self.labels.get(name), self.context, {}
-        number = part.num_atoms
+        part, label = self.latents.posterior[name], self.labels.get(name)
+        number, context, found = part.num_atoms, self.context, dict[str, Drawn]()
         for other, drawn in draws.of.items():
             own = drawn.parameters if other in self.top else self.parameters(other, context)
             q = drawn.q if other in self.top else self.latents.posterior[other].distribution(**own)
-            found[other] = Drawn(own, q, *in_a_row((drawn.z, drawn.log_q, drawn.trail), number), drawn.label)
+            found[other] = Drawn(own, q, *in_a_row((drawn.z, drawn.log_q, drawn.trail), number), label=drawn.label)
             context = context.with_(**{other: found[other].z})
         parameters = parameters if name in self.top else in_a_row(parameters, number)
         q = part.distribution(**parameters)
@@ -207,7 +207,7 @@ class Chain:
         return context
 
 
-def in_a_row(values: Tree, times: int) -> Tree:
+def in_a_row(values: Any, times: int) -> Any:
     """Returns nested tensors, `[S, ...]`, with each row `times` times in a row, `[S * times, ...]`."""
 
     def repeated(value: Tensor) -> Tensor:

@@ -225,8 +225,8 @@ class TestStep(Step):
         """Adds a batch to the logs."""
         seed = self.stream(seeds.EVALUATION, self.logs.weight("loss"))
         known = self.known(observed, seed, training=False)
-        sizes = {"num_data": self.num_data, "num_known": dict(self.num_known)}
-        evidence = self.model.evidence(known, self.objective.num_samples, seed, **sizes)
+        number, known_labels = self.objective.num_samples, dict(self.num_known)
+        evidence = self.model.evidence(known, number, seed, num_data=self.num_data, num_known=known_labels)
         self.log(evidence, self.objective(evidence), self.objective.terms(evidence))
         return NOTHING
 
