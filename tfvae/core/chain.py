@@ -123,7 +123,7 @@ class Chain:
                 continue
             number, stream = num_samples if name in self.top else None, self.stream(seed, index)
             sampled, label = part.sample_and_log_prob(own, number, stream), self.labels.get(name)
-            drawn = Drawn(own, part.distribution(**own), *sampled, label=label)
+            drawn = Drawn(own, part.distribution(**own), *sampled)._replace(label=label)
             drawn = (drawn.as_constant() if stop else drawn).known()
             draws = draws._replace(of={**draws.of, name: drawn}, context=draws.context.with_(**{name: drawn.z}))
         return draws
@@ -135,7 +135,8 @@ class Chain:
         for other, drawn in draws.of.items():
             own = drawn.parameters if other in self.top else self.parameters(other, context)
             q = drawn.q if other in self.top else self.latents.posterior[other].distribution(**own)
-            found[other] = Drawn(own, q, *in_a_row((drawn.z, drawn.log_q, drawn.trail), number), label=drawn.label)
+            z, log_q, trail = in_a_row((drawn.z, drawn.log_q, drawn.trail), number)
+            found[other] = Drawn(own, q, z, log_q, trail, drawn.label)
             context = context.with_(**{other: found[other].z})
         parameters = parameters if name in self.top else in_a_row(parameters, number)
         q = part.distribution(**parameters)

@@ -167,7 +167,7 @@ def imputed_rows(vae: Model, x: Given, num_samples: int, seed: Tensor) -> Imputa
     )
     found = by_rows(vae, block_imputed, x, num_samples, seed, specs)
     cells = (found.mean, found.standard_error, found.effective_sample_size, found.stddev)
-    return Imputation(*cells, with_size(*found.drawn, atoms=vae.latents.atoms), vae, found.mask, found.told)
+    return Imputation(*cells, with_size(found.drawn[0], found.drawn[1], vae.latents.atoms), vae, found.mask, found.told)
 
 
 def block_imputed(

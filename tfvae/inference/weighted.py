@@ -80,8 +80,8 @@ class Weighted(NamedTuple):
 
 def weighted_rows(vae: Model, x: Given, num_samples: int, seed: tf.Tensor) -> Weighted:
     """Returns weighted draws for raw x, `[B, ...]`, an `Observed` of arrays, or a stream; see `importance.by_rows`."""
-    found = by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples))
-    return with_size(*found, atoms=vae.latents.atoms)
+    z, log_weight = by_rows(vae, _rows_first, x, num_samples, seed, weighted_specs(vae, num_samples))
+    return with_size(z, log_weight, vae.latents.atoms)
 
 
 def weighted_specs(vae: Model, num_samples: int) -> tuple[Any, tf.TensorSpec]:
