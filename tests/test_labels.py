@@ -75,6 +75,11 @@ def test_evaluation_and_validation_know_labels():
     np.testing.assert_allclose(vae.evaluate(DATA, batch_size=BATCH, verbose=0, **more), logs, rtol=1e-6)
     history = vae.fit(KNOWN, validation_split=0.3, verbose=0).history
     assert np.isfinite(history["val_classification"]).all() and "rate_y" in history
+    known = Y >= 0
+    q = vae.classify(DATA, condition=KIND, mask=MASK).numpy()[known]
+    logs = vae.evaluate(KNOWN, batch_size=ROWS, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["accuracy"], np.mean(np.argmax(q, axis=1) == Y[known]), rtol=1e-6)
+    np.testing.assert_allclose(logs["classification"], -2 * np.log(q[np.arange(len(q)), Y[known]]).mean(), rtol=1e-5)
     without = {key: part for key, part in KNOWN.items() if key != "labels"}
     assert vae.evaluate(without, verbose=0, return_dict=True)["classification"] == 0.0
 
@@ -93,7 +98,11 @@ def test_the_mean_of_the_classifiers_loss_does_not_depend_on_the_batches():
         for rows in np.split(order[:6], 3):
             known = vae.known({"x": X[rows], "labels": {"y": LABELS[rows]}})
             sizes = {"num_data": 6, "num_known": {"y": int(np.sum(LABELS[order[:6]] >= 0))}}
-            terms.append(objective.terms(vae.evidence(known, 2, tf.constant([1, 2]), **sizes))["classification"])
+            terms.append(
+                objective.terms(vae.evidence(known, 2, tf.constant([1, 2]), step=tf.constant(0), **sizes))[
+                    "classification"
+                ]
+            )
         q, inside = vae.classify(X).numpy(), order[:6][LABELS[order[:6]] >= 0]
         np.testing.assert_allclose(np.mean(terms), -3 * np.log(q[inside, LABELS[inside]]).mean(), rtol=1e-5)
 

@@ -102,6 +102,13 @@ class Objective(abc.ABC):
         del evidence
         return {}
 
+    measure_names: tuple[str, ...] = ()
+
+    def measures(self, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
+        """Returns what the logs have on top, name to a value for each example and what that counts, `[B]` each."""
+        del evidence
+        return {}
+
     def build(self, shapes: Mapping[str, Shape]) -> None:
         """Creates the objective's own state, if it has any, for latents of these shapes by name; idempotent."""
         del shapes

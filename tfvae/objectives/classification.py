@@ -26,7 +26,8 @@ class Classification(Term):
 
     Bounds such as IWAE do not train the posterior of an enumerated latent at all, and no bound does so by the examples
     whose label is known, in which log q(y | x) does not stand. The loss is nats an example: a weight of 1 is the plain
-    cross-entropy of a classifier, and the paper's alpha = 0.1 N is a weight of 0.1.
+    cross-entropy of a classifier, and the paper's alpha = 0.1 N is a weight of 0.1. The logs have `accuracy`, of the
+    examples whose label is known; in evaluation the cross-entropy is the mean over these.
 
     Args:
         objective: the bound to wrap, another term included.
@@ -46,7 +47,6 @@ class Classification(Term):
         frozenset({'y'})
     """
 
-    name = "classification"
     of_samples = False
 
     def __init__(
@@ -56,16 +56,35 @@ class Classification(Term):
         if share is not None and not 0 < share <= 1:
             raise InvalidInput("share in (0, 1]", f"share={share!r}", "It is that of examples with a label.")
         self.share = share
+        several = "classification" in objective.term_names  # of another latent
+        self.name, self.measure = (f"{word}_{of}" if several else word for word in ("classification", "accuracy"))
 
     def penalty(self, evidence: Evidence) -> Tensor:
-        """Returns the mean of -log q(y | x) over known labels, as an unbiased estimate from a batch."""
-        factor = self.latent(evidence.factors)
-        if factor.label is None and evidence.step is None:
+        """Returns the mean of -log q(y | x) over known labels, in training as an unbiased estimate from a batch."""
+        label = self.latent(evidence.factors).label
+        share = None if evidence.step is None else self._share(evidence)
+        if label is None:
             return tf.constant(0.0)
-        share = self._share(evidence)
-        if factor.label is None:
-            return tf.constant(0.0)
-        return evidence.mean(tf.where(factor.label.known, -log_q_of_label(factor), 0.0)) / share
+        if share is None:
+            share = evidence.mean(tf.cast(label.known, tf.float32))
+        cross_entropy = tf.where(label.known, -log_q_of_label(evidence.factors[self.of]), 0.0)
+        return tf.math.divide_no_nan(evidence.mean(cross_entropy), share)
+
+    def measures(self, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
+        """Returns whether the most probable class is the label, of a latent that is a class."""
+        factor, found = evidence.factors[self.of], super().measures(evidence)
+        if factor.label is None or factor.z.shape.rank < 4:
+            nothing = tf.zeros(tf.shape(evidence.log_likelihood)[1:])
+            return {**found, self.measure: (nothing, nothing)}
+        mean = factor.q.mean()
+        mean = mean if mean.shape.rank == 3 else tf.reduce_mean(mean, axis=0)  # below a sampled latent
+        right = tf.equal(tf.argmax(mean, axis=-1), tf.argmax(factor.label.value, axis=-1))[:, 0]
+        return {**found, self.measure: (tf.cast(right, tf.float32), tf.cast(factor.label.known, tf.float32))}
+
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """The accuracy, and those of the wrapped objective."""
+        return (*super().measure_names, self.measure)
 
     def _share(self, evidence: Evidence) -> float:
         if self.share is not None:

@@ -102,6 +102,15 @@ class Term(Objective):
             raise InvalidInput(expected, "one whose samples have masses", remedy)
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
 
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """Those of the wrapped objective."""
+        return self.objective.measure_names
+
+    def measures(self, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
+        """Returns those of the wrapped objective."""
+        return self.objective.measures(evidence)
+
     def build(self, shapes: Mapping[str, Shape]) -> None:
         """Creates the state of the wrapped objective."""
         self.objective.build(shapes)

@@ -131,6 +131,9 @@ class Step(abc.ABC):
         sums = {name: examples * value for name, value in of_batch.items()}
         sums |= {name: tf.reduce_sum(evidence.weight * value) for name, value in of_examples.items()}
         weights = dict.fromkeys(of_batch, examples) | dict.fromkeys(of_examples, tf.reduce_sum(evidence.weight))
+        for name, (values, counts) in self.objective.measures(evidence).items():
+            sums[name] = tf.reduce_sum(evidence.weight * counts * values)
+            weights[name] = tf.reduce_sum(evidence.weight * counts)
         self.logs.update_state(sums, weights)
 
     def beside_the_bound(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor | float:

@@ -127,7 +127,7 @@ class Trainer(keras.Model, Model):
         self.objective, self.estimator, self._execution = objective, estimator, execution
         self.objective_layers = list(objective.layers)
         rates = map(rate_of, self.latents.several)
-        self._log_names((*LOGS, *rates, *objective.term_names, *objective.schedules))
+        self._log_names((*LOGS, *rates, *objective.term_names, *objective.measure_names, *objective.schedules))
         self.optimizer.build(self.part_variables)
         self._forget_programs()
 
