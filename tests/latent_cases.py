@@ -26,6 +26,8 @@ POSTERIORS = {  # name to (class, arguments after latent_dim, latent_dims that a
     "Flow-InverseAutoregressive": (posteriors.Flow, {"transform": lambda: stack(flows.InverseAutoregressive)}, (1, 2)),
     "Flow-RealNVP": (posteriors.Flow, {"transform": lambda: stack(flows.Coupling)}, (2,)),
     "Flow-Spline": (posteriors.Flow, {"transform": lambda: stack(flows.Coupling, flows.Spline)}, (2,)),
+    "LogNormal": (posteriors.LogNormal, {"loc": 0.3, "scale": 0.7}, (1, 2)),
+    "LogitNormal": (posteriors.LogitNormal, {"low": -1.0, "high": 2.0}, (1, 2)),
     "VonMisesFisher": (posteriors.VonMisesFisher, {}, (2, 3)),
     "PowerSpherical": (posteriors.PowerSpherical, {}, (2, 3)),
     "RelaxedCategorical": (posteriors.RelaxedCategorical, {"num_categories": 3}, (1,)),
@@ -40,6 +42,8 @@ PRIORS = {
     "Flow-MaskedAutoregressive": (priors.Flow, {"transform": lambda: stack(flows.MaskedAutoregressive)}, (1, 2)),
     "Flow-RealNVP": (priors.Flow, {"transform": lambda: stack(flows.Coupling)}, (2,)),
     "Flow-Spline": (priors.Flow, {"transform": lambda: stack(flows.MaskedAutoregressive, flows.Spline)}, (1, 2)),
+    "LogNormal": (priors.LogNormal, {"loc": -0.2}, (1, 2)),
+    "LogitNormal": (priors.LogitNormal, {"low": -1.0, "high": 2.0, "scale": 1.5}, (1, 2)),
     "HypersphericalUniform": (priors.HypersphericalUniform, {}, (2, 3)),
     "UniformCategorical": (priors.UniformCategorical, {"num_categories": 3}, (1, 2)),
     "Categorical": (priors.Categorical, {"num_categories": 3}, (1, 2)),
@@ -49,10 +53,23 @@ PARTS = {**{f"posterior {k}": v for k, v in POSTERIORS.items()}, **{f"prior {k}"
 CASES = [(name, dim) for name, (_, _, dims) in PARTS.items() for dim in dims]
 PRIOR_OF = {  # of each space, priors whose KL divergence is asked for
     sets.REAL: lambda dim: [randomised(priors.DiagonalNormal(dim)), priors.StandardNormal(dim)],
+    sets.POSITIVE: lambda dim: [randomised(priors.LogNormal(dim, loc=-0.2))],
+    sets.interval(-1, 2): lambda dim: [randomised(priors.LogitNormal(dim, -1, 2))],
     sets.SPHERE: lambda dim: [priors.HypersphericalUniform(dim)],
     sets.ONE_HOT: lambda dim: [priors.UniformCategorical(dim, 3), randomised(priors.Categorical(dim, 3))],
     sets.SIMPLEX: lambda dim: [],
 }
+
+
+MAPS = {  # of each set that the real line is carried onto, the map and its slope
+    sets.REAL: (lambda u: u, np.ones_like),
+    sets.POSITIVE: (np.exp, np.exp),
+    sets.interval(-1, 2): (lambda u: 3 * _sigmoid(u) - 1, lambda u: 3 * _sigmoid(u) * _sigmoid(-u)),
+}
+
+
+def _sigmoid(u):
+    return scipy.special.expit(u)
 
 
 def noise(*shape: int, seed: int = 1, scale: float = 1.0) -> tf.Tensor:
@@ -85,9 +102,11 @@ def distribution(part) -> tfd.Distribution:
 
 def grid(space: sets.ValueSet, shape: tuple[int, ...]) -> tuple[tf.Tensor, np.ndarray]:
     """Returns points `[N, 1, *latent]` and their measure `[N]`: a quadrature rule for the whole space."""
-    if space == sets.REAL:
+    if space in MAPS:
+        value, slope = MAPS[space]
         axis = np.linspace(-11, 11, {1: 4001, 2: 481}[shape[0]])
-        z, measure = np.stack(np.meshgrid(*[axis] * shape[0]), -1).reshape(-1, *shape), (axis[1] - axis[0]) ** shape[0]
+        u = np.stack(np.meshgrid(*[axis] * shape[0]), -1).reshape(-1, *shape)
+        z, measure = value(u), np.prod(slope(u), axis=-1) * (axis[1] - axis[0]) ** shape[0]
     elif space == sets.SPHERE:
         angle = np.arange(2000) * (2 * np.pi / 2000)
         circle, measure = np.stack([np.cos(angle), np.sin(angle)], -1), 2 * np.pi / 2000
@@ -142,6 +161,9 @@ PAIRS = [
     ("FullNormal", "VampPrior"),
     ("Flow-InverseAutoregressive", "Flow-MaskedAutoregressive"),
     ("Flow-Spline", "Flow-Spline"),
+    ("LogNormal", "LogNormal"),
+    ("LogitNormal", "LogitNormal"),
+    ("LogitNormal", "VampPrior"),
     ("VonMisesFisher", "HypersphericalUniform"),
     ("PowerSpherical", "VampPrior"),
     ("RelaxedCategorical", "RelaxedCategorical"),

@@ -99,13 +99,13 @@ def missing(family: ModuleType) -> set[str]:
 
 
 def space(posterior_name: str):
-    return POSTERIORS[posterior_name][0].space
+    return posterior(posterior_name).space
 
 
 def partner(posterior_name: str) -> str:
-    """Returns a prior without weights on the posterior's space."""
-    names = ("StandardNormal", "HypersphericalUniform", "UniformCategorical", "RelaxedCategorical")
-    return next(name for name in names if PRIORS[name][0].space == space(posterior_name))
+    """Returns a prior on the posterior's space, without weights where there is one."""
+    names = "StandardNormal HypersphericalUniform UniformCategorical RelaxedCategorical LogNormal LogitNormal".split()
+    return next(name for name in names if prior(name).space == space(posterior_name))
 
 
 def make_vae(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from latent_cases import POSTERIORS, PRIORS
 from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, check, make_vae, space
+from parts import prior as prior_part
 
 import tfvae
 from tfvae.core import sets
@@ -17,7 +18,8 @@ from tfvae.core import sets
 NAMES = ("posterior", "prior", "likelihood", "objective", "estimator")
 VALUES = dict(zip(NAMES, map(list, (POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES, ESTIMATORS)), strict=True))
 RELAXED = {"RelaxedCategorical"}  # its KL has no closed form
-FACTORISE = {"DiagonalNormal", "StandardNormal", "Categorical", "UniformCategorical"} | RELAXED  # over dimensions
+NORMAL = {"DiagonalNormal", "StandardNormal", "LogNormal", "LogitNormal"}
+FACTORISE = {"Categorical", "UniformCategorical"} | NORMAL | RELAXED  # over dimensions
 OF_LOG_WEIGHTS = {"ELBO", "IWAE", "MIWAE", "PIWAE", "CIWAE", "Renyi"}
 
 
@@ -26,7 +28,7 @@ def reasons(posterior, prior, likelihood, objective, estimator) -> list[str]:
     del likelihood
     of, pathwise = space(posterior), estimator == "Pathwise"
     rules = {
-        "two spaces": prior != "VampPrior" and PRIORS[prior][0].space != of,
+        "two spaces": prior != "VampPrior" and prior_part(prior).space != of,
         "samples carry no gradient": posterior == "Categorical" and estimator != "ScoreFunction",
         "more than log-weights": not pathwise and objective not in OF_LOG_WEIGHTS,
         "score of q has no mean zero": estimator == "StickingTheLanding"

@@ -65,6 +65,8 @@ def test_closed_form_kl_is_the_integral(name):
         "DiagonalNormal",
         "LowRankNormal",
         "FullNormal",
+        "LogNormal",
+        "LogitNormal",
         "VonMisesFisher",
         "PowerSpherical",
         "Categorical",
@@ -73,7 +75,7 @@ def test_closed_form_kl_is_the_integral(name):
         p = distribution(prior)
         closed, per_dimension = closed_form_kl(q, p), kl_per_dimension(q, p)
         assert (closed is not None) == (name in with_closed_form)
-        assert (per_dimension is not None) == (name in ("DiagonalNormal", "Categorical"))
+        assert (per_dimension is not None) == (name in ("DiagonalNormal", "LogNormal", "LogitNormal", "Categorical"))
         if closed is not None:
             mass, ratio = masses(q, z, measure), tf.reshape(q.log_prob(z), [-1]) - tf.reshape(p.log_prob(z), [-1])
             assert closed.shape == (1,)

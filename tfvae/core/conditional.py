@@ -34,9 +34,9 @@ def positive(raw: tf.Tensor, floor: float = SCALE_FLOOR) -> tf.Tensor:
     return floor + tf.math.softplus(raw + math.log(math.e - 1))
 
 
-def positive_inverse(value: float | np.ndarray) -> float | np.ndarray:
+def positive_inverse(value: float | np.ndarray, floor: float = SCALE_FLOOR) -> float | np.ndarray:
     """Returns the real number that `positive` maps to `value`, a number or array above the floor."""
-    above = value - SCALE_FLOOR
+    above = value - floor
     return above + np.log(-np.expm1(-above)) - math.log(math.e - 1)
 
 

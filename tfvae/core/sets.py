@@ -2,6 +2,7 @@
 
 REAL           finite real numbers, density with respect to Lebesgue measure        UNIT_INTERVAL   [0, 1]
 BINARY         {0, 1}                 COUNTS   {0, 1, 2, ...}                       integers(K)     {0, ..., K - 1}
+POSITIVE       positive numbers                  interval(low, high)   the numbers strictly between two ends
 SPHERE         unit vectors of R^D, density with respect to the surface measure     columns(groups) a set for each group
 SIMPLEX        inside of the simplex of K - 1 dimensions                            ONE_HOT         its K corners
 
@@ -9,9 +10,11 @@ contains(x) -> bool;  NaN and infinity are in none of them. Distributions can be
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput, positive_integer
@@ -20,6 +23,7 @@ __all__ = [
     "BINARY",
     "COUNTS",
     "ONE_HOT",
+    "POSITIVE",
     "REAL",
     "SIMPLEX",
     "SPHERE",
@@ -27,6 +31,7 @@ __all__ = [
     "ValueSet",
     "columns",
     "integers",
+    "interval",
 ]
 
 
@@ -41,6 +46,8 @@ ON_THE_EDGE = 1e-3  # how far float32 vectors may be from length or sum one
 class ValueSet:
     """A set of numbers, the same for every element, a set of vectors, or (`columns`) one for each group of columns.
 
+    Two sets are equal if they are described alike.
+
     Attributes:
         description: the set as a person writes it, for example `"{0, 1}"`.
         contains: membership, tensor to boolean tensor: of each element, or of each vector of the last axis; false for
@@ -49,20 +56,29 @@ class ValueSet:
             each column.
         bounded: whether the set is; the values of data in an unbounded one are in units that no part can know.
         discrete: whether distributions on it are mass functions, which no density can be compared with.
+        ends: the smallest and the largest number that an element can be, of an open set as float32 has them.
     """
 
     description: str
-    contains: Callable[[tf.Tensor], tf.Tensor]
+    contains: Callable[[tf.Tensor], tf.Tensor] = dataclasses.field(compare=False)
     inner: float | tuple[float, ...] = 0.0
     bounded: bool = True
     discrete: bool = False
+    ends: tuple[float, float] = (-math.inf, math.inf)
 
 
 REAL = ValueSet("the finite real numbers", tf.math.is_finite, bounded=False)
 BINARY = ValueSet("{0, 1}", lambda x: tf.equal(x, 0.0) | tf.equal(x, 1.0), discrete=True)
 UNIT_INTERVAL = ValueSet("[0, 1]", lambda x: (x >= 0.0) & (x <= 1.0))
 COUNTS = ValueSet("{0, 1, 2, ...}", lambda x: _is_whole(x) & (x >= 0.0), bounded=False, discrete=True)
-SPHERE = ValueSet("unit vectors", lambda x: _is_one(tf.norm(x, axis=-1)))
+POSITIVE = ValueSet(
+    "positive numbers",
+    lambda x: tf.math.is_finite(x) & (x > 0.0),
+    inner=1.0,
+    bounded=False,
+    ends=(float(np.finfo(np.float32).tiny), math.inf),
+)
+SPHERE = ValueSet("unit vectors", lambda x: _is_one(tf.norm(x, axis=-1)), ends=(-1.0, 1.0))
 SIMPLEX = ValueSet("relaxed one-hot vectors", lambda x: _sums_to_one(x))
 ONE_HOT = ValueSet(
     "one-hot vectors", lambda x: _sums_to_one(x) & tf.reduce_all(BINARY.contains(x), axis=-1), discrete=True
@@ -73,6 +89,27 @@ def integers(size: int) -> ValueSet:
     """Returns the set of `size` values, the whole numbers 0 to size - 1."""
     description = f"the whole numbers 0 to {size - 1}"
     return ValueSet(description, lambda x: _is_whole(x) & (x >= 0.0) & (x <= size - 1.0), discrete=True)
+
+
+def interval(low: float, high: float) -> ValueSet:
+    """Returns the set of numbers between two ends, without these.
+
+    Args:
+        low: the lower end.
+        high: the upper end.
+
+    Example:
+        >>> interval(0, 2) == interval(0.0, 2.0), interval(0, 2) == interval(0, 3)
+        (True, False)
+    """
+    low, high = float(low), float(high)
+    first, last = (np.nextafter(*np.float32(pair)) for pair in ((low, high), (high, low)))
+    return ValueSet(
+        f"the numbers between {low!r} and {high!r}",
+        lambda x: (x > low) & (x < high),
+        inner=(low + high) / 2,
+        ends=(float(first), float(last)),
+    )
 
 
 def columns(groups: Sequence[tuple[str, int, ValueSet]]) -> ValueSet:

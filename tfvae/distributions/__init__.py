@@ -1,6 +1,7 @@
 """TFP's distributions where the general route is slow or incomplete: the same class, density and sampler fused.
 
 normal         MultivariateNormalDiag, MultivariateNormalTriL, MultivariateNormalLowRank
+mapped         LogNormal, LogitNormal
 binary         Bernoulli, ContinuousBernoulli
 counts         Poisson, NegativeBinomial, ZeroInflated
 logistic       DiscretizedLogistic

@@ -252,8 +252,7 @@ def _held(vae: VAE, codes: latents.Codes | None, name: str, walks: np.ndarray) -
 def _range(z: np.ndarray, spread: float, space: sets.ValueSet) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each dimension's walk begins and ends, both `[D]`, from draws from q(z), `[B, D]`."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
-    low, high = mean - spread * deviation, mean + spread * deviation
-    return (np.clip(low, -1, 1), np.clip(high, -1, 1)) if space == sets.SPHERE else (low, high)
+    return np.clip(mean - spread * deviation, *space.ends), np.clip(mean + spread * deviation, *space.ends)
 
 
 def _replaced(z: np.ndarray, dimension: int, values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ StandardNormal          real vectors: N(0, I)
 DiagonalNormal          real vectors: a normal distribution with learned location and scale
 MixtureOfNormals        real vectors: K of them with learned weights
 Flow                    real vectors: a simple prior moved by invertible maps
+LogNormal               positive numbers: as DiagonalNormal, of their logarithms
+LogitNormal             numbers between two ends
 HypersphericalUniform   unit vectors: all equally likely
 UniformCategorical      one-hot vectors: all equally likely
 Categorical             one-hot vectors: with learned weights
@@ -17,6 +19,7 @@ from tfvae.priors.base import Prior
 from tfvae.priors.categorical import Categorical, RelaxedCategorical, UniformCategorical
 from tfvae.priors.flow import Flow
 from tfvae.priors.normal import DiagonalNormal, MixtureOfNormals, StandardNormal
+from tfvae.priors.positive import LogitNormal, LogNormal
 from tfvae.priors.spherical import HypersphericalUniform
 from tfvae.priors.vamp import Interval, VampPrior
 
@@ -26,6 +29,8 @@ __all__ = [
     "Flow",
     "HypersphericalUniform",
     "Interval",
+    "LogNormal",
+    "LogitNormal",
     "MixtureOfNormals",
     "Prior",
     "RelaxedCategorical",
