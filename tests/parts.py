@@ -4,6 +4,7 @@ A case list of its own family holds posteriors, priors (latent_cases) and likeli
 objectives, estimators and schedules, and says how one VAE is made of five names.
 """
 
+import functools
 import inspect
 from types import ModuleType
 
@@ -98,14 +99,15 @@ def missing(family: ModuleType) -> set[str]:
     return absent - ON_A_LADDER
 
 
-def space(posterior_name: str):
-    return posterior(posterior_name).space
+@functools.cache
+def space(name: str, family=posterior):
+    return family(name).space
 
 
 def partner(posterior_name: str) -> str:
     """Returns a prior on the posterior's space, without weights where there is one."""
     names = "StandardNormal HypersphericalUniform UniformCategorical RelaxedCategorical LogNormal LogitNormal".split()
-    return next(name for name in names if prior(name).space == space(posterior_name))
+    return next(name for name in names if space(name, prior) == space(posterior_name))
 
 
 def make_vae(

@@ -28,7 +28,7 @@ def reasons(posterior, prior, likelihood, objective, estimator) -> list[str]:
     del likelihood
     of, pathwise = space(posterior), estimator == "Pathwise"
     rules = {
-        "two spaces": prior != "VampPrior" and prior_part(prior).space != of,
+        "two spaces": prior != "VampPrior" and space(prior, prior_part) != of,
         "samples carry no gradient": posterior == "Categorical" and estimator != "ScoreFunction",
         "more than log-weights": not pathwise and objective not in OF_LOG_WEIGHTS,
         "score of q has no mean zero": estimator == "StickingTheLanding"

@@ -159,7 +159,7 @@ def estimator_of(posterior: str) -> str:
     return "Pathwise" if parts.POSTERIORS[posterior][0].reparameterized else "ScoreFunction"
 
 
-REAL_PRIORS = [name for name in parts.PRIORS if name == "VampPrior" or parts.prior(name).space == sets.REAL]
+REAL_PRIORS = [name for name in parts.PRIORS if name == "VampPrior" or parts.space(name, parts.prior) == sets.REAL]
 MODELS = [
     *((name, None, "Normal", "IWAE", estimator_of(name)) for name in parts.POSTERIORS),
     *(("DiagonalNormal", name, "Normal", "IWAE", "Pathwise") for name in REAL_PRIORS),
@@ -206,7 +206,7 @@ def test_mixed_precision_keeps_densities_float32(family, name):
     if family == "posterior":
         names = (name,)
     elif family == "prior":
-        fits = [n for n in parts.POSTERIORS if parts.space(n) == parts.prior(name).space or name == "VampPrior"]
+        fits = [n for n in parts.POSTERIORS if parts.space(n) == parts.space(name, parts.prior) or name == "VampPrior"]
         names = (fits[0], name)
     else:
         names = ("DiagonalNormal", None, name)

@@ -19,7 +19,7 @@ ARMS = {
     "both, near": {"near": NEAR},
     "undamped": {"network": False, "damped": False},
 }
-HIDDEN, STEP = 64, 1e-3
+HIDDEN, STEP = 64, 3e-3
 
 
 def model(arm: str, seed: int, learning_rate: object = STEP, **changed: object) -> tfvae.VAE:
