@@ -10,7 +10,7 @@ are put back afterwards. Examples are the rows of these tensors that are not fin
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -41,6 +41,8 @@ class Diagnosis:
         parameters: of the distributions, that are not finite, for example "posterior.loc", of one of several latents
             "posterior.z1.loc".
         vanished: scales of the distributions that are zero or at the floor, name to smallest value.
+        points: of a likelihood whose network makes its parameters itself, such as a simulator, the values that it was
+            given where p(x | z) or its gradient is not finite, and elsewhere: name of the latent to both, flat.
     """
 
     what: str = ""
@@ -49,6 +51,7 @@ class Diagnosis:
     rows: np.ndarray | None = None
     parameters: tuple[str, ...] = ()
     vanished: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    points: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
 
 
 def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
@@ -75,6 +78,7 @@ def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
             place(vae, bad[0][0]) if bad else "",
             _rows([*values.values(), bound], size),
             *_parameters(vae, given),
+            _points(vae, evidence, [evidence.log_likelihood]),
         )
     variables = vae.part_variables
     if is_finite(*tape.gradient(loss, variables)):
@@ -83,12 +87,15 @@ def diagnose(vae: "VAE", observed: Observed) -> Diagnosis:
     bad = [(layer, g) for (layer, _), g in zip(outputs, gradients, strict=True) if not is_finite(g)]
     spoiled = [v for v, g in zip(variables, tape.gradient(loss, variables), strict=True) if not is_finite(g)]
     guilty = [name for name, value in sums.items() if not is_finite(*tape.gradient(value, variables))]
+    points = _points(vae, evidence, tape.gradient(sums["log-likelihood"], [f.z for f in evidence.factors.values()]))
+    first = vae.likelihood.network if points else bad[-1][0] if bad else spoiled[0]
     return Diagnosis(
         "gradient",
         tuple(guilty) or ("bound",),
-        place(vae, bad[-1][0] if bad else spoiled[0]),
+        place(vae, first),
         _rows([tf.square(g) for _, g in bad], size),
         *_parameters(vae, given),
+        points,
     )
 
 
@@ -207,6 +214,22 @@ def _parameters(vae: "VAE", given: Mapping[str, Parameters]) -> tuple[tuple[str,
     }
     bad = tuple(name for name, value in numbers.items() if not _finite(value))
     return bad, {name: value for name, value in lowest.items() if value <= AT_FLOOR}
+
+
+def _points(vae: "VAE", evidence: Evidence, told: Sequence[tf.Tensor | None]) -> dict[str, tuple]:
+    """Returns the values of the latents where numbers `[S, B, ...]` are not finite, and elsewhere; see `Diagnosis`.
+
+    Nothing of a network with a head, whose weights it then is, and nothing where a latent is not finite itself.
+    """
+    lead = evidence.log_likelihood.shape
+    bad = np.zeros(lead, bool)
+    for tensor in told:
+        if tensor is not None:
+            bad |= ~np.isfinite(np.reshape(np.asarray(tf.square(tensor), np.float64), [*lead, -1])).all(axis=-1)
+    z = {name: np.asarray(factor.z) for name, factor in evidence.factors.items() if name in vae.likelihood.given}
+    if vae.likelihood.has_head or not bad.any() or not all(np.isfinite(value).all() for value in z.values()):
+        return {}
+    return {name: (value[bad].ravel(), value[~bad].ravel()) for name, value in z.items()}
 
 
 def _named(parameters: Mapping[str, Parameters]) -> dict[str, tf.Tensor]:

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 GROWN = 10.0  # a weight this many times beyond its last good size (at least 1) has exploded
 FAR = 100.0  # values this many times beyond those of all other examples are named
 MOST_ROWS = 10
+BROKEN = {  # what to do about a simulator
+    "loss": "Keep the latents where it answers with finite numbers, as LogitNormal(D, low, high) does as posterior and "
+    "prior, or give it smaller steps, or clip its state.",
+    "gradient": "Roots, powers and norms at zero, and divisions by almost nothing, have no finite gradient: add a "
+    "small number inside, keep the latents away from there (LogitNormal, LogNormal), or give it smaller steps.",
+}
 
 
 class Diverged(RuntimeError):
@@ -234,6 +240,7 @@ class FirstAid(keras.callbacks.Callback):
             found = f"the {diagnosis.what} is not finite, of {', '.join(diagnosis.terms)}"
             found += f"; first at {diagnosis.layer}" if diagnosis.layer else ""
             found += f"; not finite are {', '.join(diagnosis.parameters)}" if diagnosis.parameters else ""
+            found += f"; {_points(diagnosis)}" if diagnosis.points else ""
             rows = diagnosis.rows
             found += "; no example stands out" if rows is None else f"; {_examples(self._batch, rows)}"
         self._restore()
@@ -261,6 +268,8 @@ class FirstAid(keras.callbacks.Callback):
             return exploded
         if outlying:
             return "Their values lie far outside those of the other examples: check, clip or rescale them."
+        if diagnosis and diagnosis.points:
+            return BROKEN[diagnosis.what]
         if diagnosis and diagnosis.vanished:
             name, lowest = min(diagnosis.vanished.items(), key=lambda item: item[1])
             remedy = "give it a floor, as tfvae.scales does, or add noise to data without spread"
@@ -291,6 +300,14 @@ def _examples(batch: Observed, rows: np.ndarray) -> str:
     named = ", ".join(map(str, rows[:MOST_ROWS])) + (", ..." if len(rows) > MOST_ROWS else "")
     one = "row" if len(rows) == 1 else "rows"
     return f"{one} {named} (from 0) of {len(x)}, input {_range(x[rows])}, the others {_range(others)}"
+
+
+def _points(diagnosis: Diagnosis) -> str:
+    """Returns in words which values of the latents a likelihood's own network could not take."""
+    places = {name: _range(bad) for name, (bad, _) in diagnosis.points.items()}
+    others = {name: f", elsewhere {_range(good)}" if len(good) else "" for name, (_, good) in diagnosis.points.items()}
+    number = f"p(x | z){' has no finite gradient' if diagnosis.what == 'gradient' else ' is not finite'} where "
+    return number + ", ".join(f"{name} is {place}{others[name]}" for name, place in places.items())
 
 
 def _range(x: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Units of data: columns that lie far from where the likelihood starts, or never vary, are named before training.
 
 far      sqrt((m_i - loc_i)^2 + s_i^2) > 100 scale_i        m, s: mean and spread of column i of x
-narrow   0 < s_i < scale_i / 1000                           loc, scale: of p(x | z) before the first step, at z = 0
+narrow   0 < s_i < scale_i / 1000                           loc, scale: of p(x | z) at first, at z = 0 or inside
 """
 
 import math
@@ -29,8 +29,9 @@ def note_units(vae: "Model", observed: Observed) -> None:
     if len(vae.event_shape) != 1 or vae.support.bounded:
         return
     told = {name: tf.zeros([1, *part.shape]) for name, part in vae.conditions.items()}
-    zeros = {name: tf.zeros([1, *shape]) for name, shape in vae.latents.shapes.items()}
-    context = vae.context({"condition": told}).with_(**zeros)
+    inner = {name: part.space.inner for name, part in vae.latents.prior.items()}
+    z = {name: tf.fill([1, *shape], inner[name]) for name, shape in vae.latents.shapes.items()}
+    context = vae.context({"condition": told}).with_(**z)
     p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
     try:
         found = vae.likelihood.point(p), vae.likelihood.deviation(p)
