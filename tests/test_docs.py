@@ -167,6 +167,16 @@ def test_example_of_few_labels_in_the_readme(in_tmp, code):
     assert names["same_style"].shape == (10, 8, 8, 1)
 
 
+@shows("README.md", "A physical law in the decoder")
+def test_example_of_a_law(code):
+    """One epoch: what is said of shapes and sets holds; that constants are found is the benchmark's to show."""
+    names = {"swings": np.cos(np.linspace(0, 5, 50) * np.linspace(0.8, 1.2, 20)[:, np.newaxis]).astype("float32")}
+    exec(shortened(code, epochs=1, num_samples=20), names)
+    low, high, trusted = names["low"].numpy(), names["high"].numpy(), names["trusted"].numpy()
+    assert low.shape == high.shape == (10, 1) and np.all((0.5 < low) & (low <= high) & (high < 4.0))
+    assert trusted.shape == (10,) and np.isfinite(names["evidence"]).all() and len(names["evidence"]) == 20
+
+
 @shows("README.md", "A good model tonight")
 def test_settings_of_the_readme_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""
