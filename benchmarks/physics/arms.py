@@ -19,11 +19,14 @@ ARMS = {
     "both, near": {"near": NEAR},
     "undamped": {"network": False, "damped": False},
 }
-HIDDEN, STEP = 64, 3e-3
+Z, HIDDEN, STEP = 16, 64, 3e-3
 
 
-def model(arm: str, seed: int, learning_rate: object = STEP, **changed: object) -> tfvae.VAE:
-    """Returns the model of an arm, compiled."""
+def model(arm: str, seed: int, updates: int = 8000, **changed: object) -> tfvae.VAE:
+    """Returns the model of an arm, compiled for so many updates: beta warms up over the first half of them.
+
+    With the full rate from the start z is given up before the network has found what it could tell.
+    """
     keras.utils.set_random_seed(seed)
     kinds = {
         "omega": ("LogitNormal", {"low": 0.5, "high": 4.0}),
@@ -31,7 +34,7 @@ def model(arm: str, seed: int, learning_rate: object = STEP, **changed: object) 
         "start": ("DiagonalNormal", {}),
         "z": ("DiagonalNormal", {}),
     }
-    sizes = {"z": 6 if arm == "network" else 4}  # the network alone must tell the law's two constants, too
+    sizes = {"z": Z}
     q, p = {}, {}
     for at, (name, (kind, words)) in enumerate(kinds.items()):
         size, network = sizes.get(name, 1), tfvae.networks.mlp([HIDDEN])
@@ -47,5 +50,6 @@ def model(arm: str, seed: int, learning_rate: object = STEP, **changed: object) 
         scaling=tfvae.scaling.Identity(),
         seed=seed,
     )
-    vae.compile(keras.optimizers.Adam(learning_rate))
+    objective = tfvae.objectives.ELBO(beta=tfvae.schedules.LinearWarmup(max(1, updates // 2)))
+    vae.compile(keras.optimizers.Adam(tfvae.schedules.warmup_cosine(STEP, updates)), objective)
     return vae

@@ -16,6 +16,7 @@ import tensorflow as tf
 from benchmarks.physics.data import DT
 
 FREQUENCIES = 0.25 * np.arange(29)  # 0 to 7 Hz
+FORCE = 30.0  # unit of the network's output, rad/s^2
 
 
 @keras.saving.register_keras_serializable(package="benchmarks.physics")
@@ -62,7 +63,7 @@ class Pendulum(keras.layers.Layer):
         if self.has_network:
             phase = np.pi * DT * np.arange(2 * steps - 1)[:, np.newaxis] * FREQUENCIES  # 2 pi f t
             waves = tf.constant(np.concatenate([np.cos(phase), np.sin(phase)], axis=1), tf.float32)
-            forces = tf.einsum("tj,nj->tn", waves, on * self.forcing(z))[..., tf.newaxis]
+            forces = tf.einsum("tj,nj->tn", waves, FORCE * on * self.forcing(z))[..., tf.newaxis]
 
         def slope(theta: tf.Tensor, speed: tf.Tensor, force: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if self.law:

@@ -21,7 +21,6 @@ from benchmarks.reproduce.run import versions
 from tfvae import VAE
 from tfvae.callbacks import Checkpoint, FirstAid
 from tfvae.plotting.latents import codes
-from tfvae.schedules import warmup_cosine
 
 BATCH, PASSES = 200, 50  # one epoch of `fit` is so many passes
 ENOUGH, LEVEL, ROWS = 50, 0.9, 100
@@ -33,7 +32,7 @@ def trained(arm: str, seed: int, updates: int, x: np.ndarray, folder: Path, say:
     steps = -(-len(tiled) // BATCH)
     epochs, checkpoint = max(1, updates // steps), Checkpoint(folder, keep=1)
     made = checkpoint.restore()
-    vae = made or arms.model(arm, seed, warmup_cosine(arms.STEP, epochs * steps), **changed)
+    vae = made or arms.model(arm, seed, epochs * steps, **changed)
     before = time.perf_counter()
     vae.fit(tiled, epochs=epochs, batch_size=BATCH, verbose=0, callbacks=[FirstAid(), checkpoint])
     say(f"{time.perf_counter() - before:.0f} s, elbo {vae.history.history['elbo'][-1]:.2f} of training")

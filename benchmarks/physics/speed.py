@@ -41,7 +41,7 @@ def gradients(x: np.ndarray) -> Result:
     rng, rows = np.random.default_rng(0), len(x)
     low, high = {"omega": 1.0, "gamma": 0.1, "start": -1.0}, {"omega": 3.0, "gamma": 0.7, "start": 1.0}
     z = {name: tf.constant(rng.uniform(low[name], high[name], [rows, 1]), tf.float32) for name in low}
-    z["z"] = tf.zeros([rows, 4])
+    z["z"] = tf.zeros([rows, arms.Z])
 
     def log_prob(z: Any) -> tf.Tensor:
         return vae.decode(z).log_prob(x)

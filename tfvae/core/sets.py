@@ -103,7 +103,7 @@ def interval(low: float, high: float) -> ValueSet:
         (True, False)
     """
     low, high = float(low), float(high)
-    first, last = (np.nextafter(*np.float32(pair)) for pair in ((low, high), (high, low)))
+    first, last = (np.nextafter(np.float32(end), np.float32(to)) for end, to in ((low, high), (high, low)))
     return ValueSet(
         f"the numbers between {low!r} and {high!r}",
         lambda x: (x > low) & (x < high),
