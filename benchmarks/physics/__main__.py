@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--weights", type=float, nargs="+", default=[1.0, 10.0, 100.0])
     parser.add_argument("--on", default="test", choices=("valid", "test"))
-    parser.add_argument("--updates", type=int, default=6000)
+    parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--out", type=Path, default=OUT)
