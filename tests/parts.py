@@ -53,6 +53,7 @@ OBJECTIVES = {
     "MomentMatching": lambda: objectives.MomentMatching(objectives.ELBO(), 2.0),
     "DensityRatio": lambda: objectives.DensityRatio(objectives.ELBO(), 2.0, units=[4]),
     "GECO": lambda: objectives.GECO(target=3.0),
+    "Classification": lambda: objectives.Classification(objectives.ELBO(), of="z", share=0.5),
 }
 ESTIMATORS = {
     "Pathwise": estimators.Pathwise,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from latent_cases import POSTERIORS, PRIORS
 from parts import ESTIMATORS, LIKELIHOODS, OBJECTIVES, check, make_vae, space
+from parts import posterior as part_of
 from parts import prior as prior_part
 
 import tfvae
@@ -20,7 +21,8 @@ VALUES = dict(zip(NAMES, map(list, (POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES,
 RELAXED = {"RelaxedCategorical"}  # its KL has no closed form
 NORMAL = {"DiagonalNormal", "StandardNormal", "LogNormal", "LogitNormal"}
 FACTORISE = {"Categorical", "UniformCategorical"} | NORMAL | RELAXED  # over dimensions
-OF_LOG_WEIGHTS = {"ELBO", "IWAE", "MIWAE", "PIWAE", "CIWAE", "Renyi"}
+OF_LOG_WEIGHTS = {"ELBO", "IWAE", "MIWAE", "PIWAE", "CIWAE", "Renyi", "Classification"}
+TOLD = {name for name in POSTERIORS if part_of(name).label_shape is not None}
 
 
 def reasons(posterior, prior, likelihood, objective, estimator) -> list[str]:
@@ -32,7 +34,8 @@ def reasons(posterior, prior, likelihood, objective, estimator) -> list[str]:
         "samples carry no gradient": posterior == "Categorical" and estimator != "ScoreFunction",
         "more than log-weights": not pathwise and objective not in OF_LOG_WEIGHTS,
         "score of q has no mean zero": estimator == "StickingTheLanding"
-        and objective not in ("ELBO", "ELBO-free-bits"),
+        and objective not in ("ELBO", "ELBO-free-bits", "Classification"),
+        "cannot be told": objective == "Classification" and posterior not in TOLD,
         "two bounds": estimator == "ScoreFunction" and objective == "PIWAE",
         "does not factorise": objective == "TotalCorrelation" and not {posterior, prior} <= FACTORISE,
         "no KL by dimension": objective == "ELBO-free-bits" and not {posterior, prior} <= FACTORISE - RELAXED,

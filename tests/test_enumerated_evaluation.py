@@ -165,7 +165,7 @@ STREAMS = {
 def test_streams_bring_labels(vae, name):
     stream = (lambda: iter(STREAMS[name]())) if name == "list of dicts" else STREAMS[name]
     whole, found = (evaluation.evaluate(vae, x, 5, verbose=False) for x in (LABELLED, stream()))
-    assert found.to_json() == whole.to_json() and found.classes[0].examples == np.sum(Y >= 0)
+    assert found.log_prob == pytest.approx(whole.log_prob, rel=1e-5) and found.classes[0].examples == np.sum(Y >= 0)
     assert evaluation.classification(vae, stream()).confusion == whole.classes[0].confusion
 
 

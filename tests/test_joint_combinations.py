@@ -13,7 +13,7 @@ from tfvae.core import sets
 
 OF_LOG_WEIGHTS = {"ELBO", "IWAE", "MIWAE", "PIWAE", "CIWAE", "Renyi"}
 FACTORISE = {"DiagonalNormal", "PrecisionWeighted", "Categorical"}
-OF_ONE_LATENT = {"TotalCorrelation", "MaximumMeanDiscrepancy", "MomentMatching", "DensityRatio"}
+OF_ONE_LATENT = {"TotalCorrelation", "MaximumMeanDiscrepancy", "MomentMatching", "DensityRatio", "Classification"}
 EVENT = 4
 PRIOR = {  # of z1 given z2, where such a prior is known
     sets.REAL: lambda dim: priors.DiagonalNormal(dim, given="z2"),

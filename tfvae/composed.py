@@ -27,6 +27,7 @@ from tfvae.checks.parts import check_kind, check_latents, check_sides
 from tfvae.core import frozen, keras_private, seeds
 from tfvae.core.chain import Chain
 from tfvae.core.context import Context, Made
+from tfvae.core.errors import InvalidInput
 from tfvae.core.evidence import Evidence, Factor
 from tfvae.core.feature import Feature
 from tfvae.core.joint import MOMENTS, Joint, Latents, roots, said
@@ -294,6 +295,10 @@ class Composed(Trainer):
         told = {name: tf.zeros([2, *part.shape]) for name, part in self.conditions.items()}
         known: Known = {"x": x, "target": x, "condition": told, "weight": tf.ones([2])}
         labelled = {name: part for name, part in parts.items() if name in objective.learned_from_labels}
+        for name, part in labelled.items():
+            if part.label_shape is None:
+                remedy = "Use one real vector, or one vector of K categories."
+                raise InvalidInput(f"{name} that can be told by labels", f"{part.space.description}", remedy)
         if labelled:
             known["labels"] = {n: part.label(tf.zeros([2, *(part.label_shape or ())])) for n, part in labelled.items()}
         number, seed = objective.num_samples, seeds.as_seed(0)
