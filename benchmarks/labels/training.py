@@ -91,14 +91,13 @@ def step(vae: VAE, data: FewLabels, epoch: int) -> dict[str, float]:
     return {name: values[-1] for name, values in history.history.items()}
 
 
-def alone(images: Images, number: int, draw: int, epochs: int = 200) -> tuple[np.ndarray, np.ndarray]:
+def alone(images: Images, number: int, draw: int, epochs: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the probabilities of the classifier trained on the labels alone, of validation and test images."""
     data = few(images, number, draw)
     keras.utils.set_random_seed(draw)
     net = keras.Sequential([classifier(images.size), keras.layers.Dense(CLASSES, activation="softmax")])
     net.compile(keras.optimizers.Adam(4.2e-4), "sparse_categorical_crossentropy")
     x, y = images.train
-    steps = max(epochs, 2000 * min(BATCH, number) // number)
-    net.fit(x[data.rows], y[data.rows], batch_size=min(BATCH, number), epochs=steps, verbose=0)
+    net.fit(x[data.rows], y[data.rows], batch_size=min(BATCH, number), epochs=epochs, verbose=0)
     valid, test = (net.predict(part[0], batch_size=2000, verbose=0) for part in (images.valid, images.test))
     return valid, test

@@ -1,0 +1,84 @@
+"""The command line of the benchmarks of few labels.
+
+    python -m benchmarks.labels digits [--draws 0 1 2 3 4]                      a minute; ships with scikit-learn
+    python -m benchmarks.labels m2 --labels 100 --draws 0 [--epochs 50] [--multiplier 46]      hours on two cores
+    python -m benchmarks.labels m1m2 --labels 100 --draws 0 [--epochs 20] [--multiplier 500]
+    python -m benchmarks.labels all --smoke                                     each of them, tiny, on the digits
+
+A training of M2 that was stopped goes on where its last epoch ended. `--on test` scores test images, once settings are
+chosen; without it the errors are those of validation images.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.reproduce.__main__ import use_threads
+
+OUT, RUNS = Path("benchmarks/results/labels"), Path("runs/labels")
+JOBS = ("digits", "m2", "m1m2")
+
+
+def read(arguments: list[str] | None) -> argparse.Namespace:
+    """Returns what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=[*JOBS, "all"], metavar="NAME", help=f"all, {', '.join(JOBS)}")
+    parser.add_argument("--labels", type=int, default=100)
+    parser.add_argument("--draws", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--multiplier", type=float, default=46.0, help="of the loss of each labelled image")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="of a training of M2, which then waits")
+    parser.add_argument("--on", choices=("valid", "test"), default="valid")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of mnist.npz")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    parser.add_argument("--smoke", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs jobs, and writes one file for each draw."""
+    said = read(arguments)
+    use_threads(said.threads)
+    from benchmarks.labels import data, digits, stacked, training
+
+    images = data.digits() if said.smoke else data.mnist(said.data) if said.name != "digits" else data.digits()
+    x, y = getattr(images, said.on)
+
+    def save(key: str, **found: object) -> None:
+        said.out.mkdir(parents=True, exist_ok=True)
+        (said.out / f"{key}.json").write_text(json.dumps({"job": key, "on": said.on, **found}, indent=1) + "\n")
+
+    if said.name in ("digits", "all"):
+        few = {"epochs": 1, "epochs_alone": 2} if said.smoke else {}
+        found = [digits.errors(draw, **few) for draw in said.draws]
+        gain = digits.gains(found) if len(found) > 1 else None
+        print(f"errors on digits: {found}; gain {gain}")
+        save("digits", errors=found, gain=gain)
+    if said.name in ("m2", "all"):
+        for draw in said.draws:
+            key, epochs = f"m2-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 50
+            options = {"multiplier": said.multiplier, "minutes": said.minutes}
+            vae, curve = training.trained(images, said.labels, draw, epochs, said.runs / key, **options)
+            alone = training.alone(images, said.labels, draw, 2 if said.smoke else 2000)
+            beside = training.error(alone[said.on == "test"], y)
+            error = training.error(training.probabilities(vae, x), y)
+            save(key, error=error, alone=beside, multiplier=said.multiplier, curve=curve)
+    if said.name in ("m1m2", "all"):
+        m1 = stacked.first(images, 1 if said.smoke else 30, said.runs)
+        for draw in said.draws:
+            points, vae = stacked.stacked(
+                images, m1, said.labels, draw, 1 if said.smoke else said.epochs or 20, said.multiplier
+            )
+            mean = np.asarray(stacked.codes(m1, x)[0])
+            error = training.error(training.probabilities(vae, mean), y)
+            save(f"m1m2-{said.labels}-{draw}", error=error, multiplier=said.multiplier, curve=points)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
