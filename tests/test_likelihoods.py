@@ -208,9 +208,9 @@ NAMED = {name: value for name, value in vars(sets).items() if isinstance(value, 
 @pytest.mark.parametrize("outside", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("values", [*NAMED.values(), sets.integers(3)], ids=[*NAMED, "integers"])
 def test_nan_and_infinity_are_in_no_set(values, outside):
-    """Of an element, or of a vector that has one such entry; with a zero in its place most are inside."""
+    """Of an element, or of a vector that has one such entry; with a zero or a one in its place they are inside."""
     assert not np.all(values.contains(tf.constant([[1.0, outside]])))
-    assert np.all(values.contains(tf.constant([[1.0, 0.0]])))
+    assert np.all(values.contains(tf.constant([[1.0, 1.0 if values == sets.POSITIVE else 0.0]])))
 
 
 def test_student_t_has_a_mean_whatever_its_weight():

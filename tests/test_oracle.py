@@ -196,7 +196,7 @@ def test_log_prob_uses_exactly_the_samples_asked_for(num_samples):
     estimate = vae.estimate_log_prob(x, num_samples, seed=5)
     q = vae.encode(x)
     weights = []
-    chunk = tfvae.inference.importance.chunk_size(num_samples)
+    chunk = tfvae.inference.importance.chunk_size(vae, num_samples)
     for index in range(math.ceil(num_samples / chunk)):
         stream = tfvae.seeds.fold(seed, 0, index, tfvae.seeds.POSTERIOR)
         z = q.sample(chunk, seed=stream)

@@ -64,6 +64,7 @@ NUMBERS = "1 for the ELBO, the recipe's or objective's for others"
 REMEDIES = {
     "columns": "Choose --recipe tabular, which gives each column a scale of its own, or name the columns in Python.",
     "geco": "Choose --recipe geco, which has a target for binary data, or set one in Python.",
+    "classification": "Add --labels y, whose recipe m2 has it, or compose it in Python.",
 }
 
 
@@ -334,7 +335,7 @@ def _refuse_others(owner: str, names: Iterable[str], taken: Config, given: Confi
 def _arguments(option: str, word: str) -> Config:
     """Returns the arguments of a part, name to value where no option says another; refuses one that lacks a value."""
     kind = PARTS[option][word]
-    if issubclass(kind, Term):
+    if issubclass(kind, Term) and word not in REMEDIES:
         return _arguments(option, "elbo")
     found = {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
     found = {**found, "event_shape": None, "kwargs": None, **STATED.get(word, {})}
