@@ -6,6 +6,8 @@
 The hidden layer of q(z | x, y) is act(W x + V y): W x is a feature of x, which is computed once for all ten y.
 """
 
+from collections.abc import Callable
+
 import keras
 
 from tfvae import VAE, Feature, Joint, estimators, likelihoods, objectives, posteriors, priors
@@ -37,7 +39,7 @@ def m2(
     rate: float = 4.2e-4,
     enumerated: bool = True,
     seed: int = 0,
-    jit_compile: bool | str = True,
+    likelihood: Callable[..., likelihoods.Likelihood] = likelihoods.Bernoulli,
 ) -> VAE:
     """Returns M2, compiled.
 
@@ -48,7 +50,7 @@ def m2(
         rate: Adam's learning rate.
         enumerated: sum over the ten labels; else one is sampled, the lesson.
         seed: of weights and noise.
-        jit_compile: as in `compile`.
+        likelihood: of images, or of codes of images.
     """
     keras.utils.set_random_seed(seed)
     y = posteriors.Categorical(1, CLASSES, classifier(size), enumerated=enumerated)
@@ -56,12 +58,12 @@ def m2(
     decoder = hidden({"y": CLASSES, "z": LATENT})
     vae = VAE(
         posterior=Joint(y=y, z=z),
-        likelihood=likelihoods.Bernoulli((size,), decoder, given=("y", "z")),
+        likelihood=likelihood((size,), decoder, given=("y", "z")),
         prior=Joint(y=priors.UniformCategorical(1, CLASSES), z=priors.StandardNormal(LATENT)),
         features={"h": Feature(keras.layers.Dense(HIDDEN), given="x")},
         seed=seed,
     )
     objective = objectives.Classification(objectives.ELBO(), of="y", weight=weight, share=share)
     estimator = estimators.Pathwise() if enumerated else estimators.ScoreFunction()
-    vae.compile(keras.optimizers.Adam(rate), objective, estimator, jit_compile=jit_compile)
+    vae.compile(keras.optimizers.Adam(rate), objective, estimator, jit_compile=True)
     return vae

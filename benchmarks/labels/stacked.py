@@ -6,6 +6,7 @@
 A class is read off at the mean of q(z1 | x).
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 
 from benchmarks.conditional.common import sayer
 from benchmarks.labels.data import FewLabels, Images, few
-from benchmarks.labels.models import CLASSES, HIDDEN, LATENT, classifier, hidden
+from benchmarks.labels.models import LATENT, m2
 from benchmarks.labels.training import BATCH, MULTIPLIER, error, probabilities
-from tfvae import VAE, Feature, Joint, likelihoods, networks, objectives, posteriors, priors, recipes, scales
+from tfvae import VAE, likelihoods, networks, recipes, scales
 
 UNITS = [600, 600]
 
@@ -38,30 +39,13 @@ def first(images: Images, epochs: int, folder: Path) -> VAE:
     return vae
 
 
-def second(weight: float, share: float, seed: int) -> VAE:
-    """Returns M2 of codes, compiled."""
-    keras.utils.set_random_seed(seed)
-    y = posteriors.Categorical(1, CLASSES, classifier(LATENT), enumerated=True)
-    z = posteriors.DiagonalNormal(LATENT, hidden({"h": HIDDEN, "y": CLASSES}, added="h"), given=("h", "y"))
-    decoder = hidden({"y": CLASSES, "z": LATENT})
-    vae = VAE(
-        posterior=Joint(y=y, z=z),
-        likelihood=likelihoods.Normal(LATENT, decoder, given=("y", "z"), scale=scales.PerDimension()),
-        prior=Joint(y=priors.UniformCategorical(1, CLASSES), z=priors.StandardNormal(LATENT)),
-        features={"h": Feature(keras.layers.Dense(HIDDEN), given="x")},
-        seed=seed,
-    )
-    objective = objectives.Classification(objectives.ELBO(), of="y", weight=weight, share=share)
-    vae.compile(keras.optimizers.Adam(1e-3), objective, jit_compile=True)
-    return vae
-
-
 def stacked(
     images: Images, m1: VAE, number: int, draw: int, epochs: int, multiplier: float = MULTIPLIER
 ) -> tuple[list[dict[str, Any]], VAE]:
     """Trains M2 on codes; returns what was measured on validation images now and then, and the model."""
     say, data = sayer(f"m1m2-{number}-{draw}"), few(images, number, draw)
-    vae, points = second(multiplier * data.share, data.share, draw), []
+    codes_of = {"likelihood": partial(likelihoods.Normal, scale=scales.PerDimension()), "rate": 1e-3}
+    vae, points = m2(LATENT, multiplier * data.share, data.share, seed=draw, **codes_of), []
     q, (x, y) = codes(m1, data.x), images.valid
     mean = codes(m1, x)[0]
     for epoch in range(epochs):
