@@ -26,6 +26,7 @@ from tfvae import (
     scaling,
     schedules,
     testing,
+    warps,
 )
 from tfvae.core import seeds, sets
 from tfvae.core.errors import InvalidInput
@@ -69,6 +70,7 @@ __all__ = [
     "seeds",
     "sets",
     "testing",
+    "warps",
 ]
 
 

@@ -5,6 +5,7 @@
     LogCounts     log(1 + x)                     counts
     Levels        2 x / (levels - 1) - 1         levels 0 ... levels - 1 of something continuous
     OneHot        K numbers for each label       labels 0 ... K - 1 without order
+    Warped        g(x)                           columns whose likelihood has a warp
     Grouped       each group of columns its own
 
 `VAE` owns one, by default the one that its likelihood proposes; `scaling=Identity()` is what version 0.1 did. m and s
@@ -19,11 +20,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae import warps
 from tfvae.core import replicas, serial
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import BatchShape, Config, Shape, Tensor
 
-__all__ = ["Grouped", "Identity", "Levels", "LogCounts", "OneHot", "Scaling", "Standardized"]
+__all__ = ["Grouped", "Identity", "Levels", "LogCounts", "OneHot", "Scaling", "Standardized", "Warped"]
 
 
 def __dir__() -> list[str]:
@@ -221,6 +223,27 @@ class Standardized(Scaling):
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "event_shape": list(self.event_shape)}
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="WarpedScaling")
+class Warped(Scaling):
+    """g(x) of a warp.
+
+    Args:
+        warp: g, a `tfvae.warps.Warp`.
+    """
+
+    def __init__(self, warp: warps.Warp, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.warp = warp
+
+    def call(self, x: Tensor) -> Tensor:
+        """Returns g(x)."""
+        return self.warp.forward(x)
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "warp": keras.saving.serialize_keras_object(self.warp)}
 
 
 @keras.saving.register_keras_serializable(package="tfvae", name="GroupedScaling")

@@ -11,6 +11,7 @@ NegativeBinomial               the same with variance m + m^2 / r               
 ZeroInflatedNegativeBinomial   log((1 - pi) NB(x) + pi [x = 0])                 x in {0, 1, 2, ...}
 DiscretizedLogistic            log(F(x + 1/2) - F(x - 1/2)), F logistic         x in {0, ..., 255}
 DiscretizedLogisticMixture     log sum_k pi_k(z) (F_k(x + 1/2) - F_k(x - 1/2))  x in {0, ..., 255}
+Warped                         log p_U(g(x) | z) + log g'(x)                    x of known units, g increasing
 Columns                        sum_i log p_i(x_i | z)                           a table with mixed columns
 
 Each is summed over the event, in nats, constants included. The scale, and the dispersion of counts, is a part of its
@@ -30,6 +31,7 @@ from tfvae.likelihoods.continuous import ContinuousBernoulli, Laplace, Normal, S
 from tfvae.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from tfvae.likelihoods.discrete import Bernoulli, Categorical
 from tfvae.likelihoods.logistic import DiscretizedLogistic, DiscretizedLogisticMixture
+from tfvae.likelihoods.warped import Warped
 
 __all__ = [
     "Bernoulli",
@@ -46,6 +48,7 @@ __all__ = [
     "Poisson",
     "ScaledLikelihood",
     "StudentT",
+    "Warped",
     "ZeroInflatedNegativeBinomial",
     "suggest",
 ]

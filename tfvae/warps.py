@@ -1,0 +1,237 @@
+"""Warps: increasing maps u = g(x) of data of known units, in whose image a likelihood explains them.
+
+    Logarithm    u = log x                                                             positive numbers
+    Piecewise    u on the line between the knots (x_k, u_k), (x_k+1, u_k+1)            real numbers
+    Chained      u = g_2(g_1(x))
+
+Beyond its ends a `Piecewise` goes on as its first and last piece. `normal_scores` takes the knots from data, so that u
+is about N(0, 1). The density stays one of x:   log p(x) = log p(u) + log g'(x).
+"""
+
+import abc
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from tfvae.core import serial, sets
+from tfvae.core.errors import InvalidInput
+from tfvae.core.types import ArrayLike, Config, Tensor
+
+__all__ = ["Chained", "Logarithm", "Piecewise", "Warp", "normal_scores"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+MOST_KNOTS = 100
+FEWEST_BEYOND = 10  # rows beyond the outer knots but for the very ends
+
+
+class Warp(abc.ABC):
+    """An increasing map of each column of data, `[..., D]`; subclasses define it, its inverse, and its slope.
+
+    Attributes:
+        support: the set that x must lie in.
+    """
+
+    support: sets.ValueSet = sets.REAL
+
+    @abc.abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns u = g(x), `[..., D]`."""
+
+    @abc.abstractmethod
+    def inverse(self, u: Tensor) -> Tensor:
+        """Returns x, `[..., D]`."""
+
+    @abc.abstractmethod
+    def log_slope(self, x: Tensor) -> Tensor:
+        """Returns log g'(x), `[..., D]`."""
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Warp":
+        """Returns the warp that `get_config` described."""
+        return serial.made(cls, config)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="LogarithmWarp")
+class Logarithm(Warp):
+    """u = log x, of positive numbers.
+
+    Example:
+        >>> float(Logarithm().forward(1.0))
+        0.0
+    """
+
+    support = sets.POSITIVE
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns log x."""
+        return tf.math.log(x)
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """Returns exp u, within what float32 has."""
+        return tf.exp(tf.clip_by_value(u, -80.0, 80.0))
+
+    def log_slope(self, x: Tensor) -> Tensor:
+        """Returns -log x."""
+        return -tf.math.log(x)
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="PiecewiseWarp")
+class Piecewise(Warp):
+    """Straight pieces between knots, for each column its own.
+
+    Args:
+        knots: x_k, increasing, `[D, K]`.
+        values: u_k, increasing, `[D, K]`.
+
+    Raises:
+        InvalidInput: if they are not finite and increasing, of one shape `[D, K]` with K of at least 2.
+
+    Example:
+        >>> warp = Piecewise([[0.0, 1.0, 3.0]], [[0.0, 2.0, 3.0]])
+        >>> warp.forward(tf.constant([[0.5], [5.0]])).numpy()[:, 0].tolist()
+        [1.0, 4.0]
+    """
+
+    def __init__(self, knots: ArrayLike, values: ArrayLike) -> None:
+        self.knots, self.values = np.asarray(knots, np.float32), np.asarray(values, np.float32)
+        shape = self.knots.shape
+        for array in (self.knots, self.values):
+            if array.shape != shape or len(shape) != 2 or shape[1] < 2 or not _increasing(array):
+                expected = "knots and values [D, K], K of at least 2, finite and increasing in each row"
+                raise InvalidInput(expected, f"shapes {shape} and {self.values.shape}", "See normal_scores.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns u."""
+        return _interpolated(x, self.knots, self.values)
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """Returns x."""
+        return _interpolated(u, self.values, self.knots)
+
+    def log_slope(self, x: Tensor) -> Tensor:
+        """Returns the logarithm of the slope of x's piece."""
+        slopes = np.diff(self.values) / np.diff(self.knots)
+        return _chosen(x, self.knots, np.log(slopes))
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        return {"knots": self.knots.tolist(), "values": self.values.tolist()}
+
+
+@keras.saving.register_keras_serializable(package="tfvae", name="ChainedWarp")
+class Chained(Warp):
+    """One warp after another: u = g_2(g_1(x)).
+
+    Args:
+        first: g_1.
+        second: g_2.
+
+    Example:
+        >>> float(Chained(Logarithm(), Piecewise([[0.0, 1.0]], [[0.0, 2.0]])).forward(tf.ones([1]))[0])
+        0.0
+    """
+
+    def __init__(self, first: Warp, second: Warp) -> None:
+        self.first, self.second = first, second
+        self.support = first.support
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns g_2(g_1(x))."""
+        return self.second.forward(self.first.forward(x))
+
+    def inverse(self, u: Tensor) -> Tensor:
+        """Returns x."""
+        return self.first.inverse(self.second.inverse(u))
+
+    def log_slope(self, x: Tensor) -> Tensor:
+        """Returns log g_1'(x) + log g_2'(g_1(x))."""
+        return self.first.log_slope(x) + self.second.log_slope(self.first.forward(x))
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("first", "second")}
+
+
+def normal_scores(x: np.ndarray) -> Piecewise:
+    """Returns the warp under which each column of x is about N(0, 1): knots (quantile at p, quantile of N(0, 1) at p).
+
+    The knots stand at equal distances of u, about 3 N^(1/3) of them, at most 100, 10 rows or more beyond the outer
+    ones, and one at either end of the data. A column of one value is moved to zero.
+
+    Args:
+        x: data, `[N, D]`; NaN where a cell is missing.
+
+    Raises:
+        InvalidInput: if x is not `[N, D]` with a row.
+
+    Source:
+        Hollander and Wolfe 1999, "Nonparametric Statistical Methods": van der Waerden's normal scores.
+    """
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2 or not x.size:
+        raise InvalidInput("x of shape [N, D] with a row", f"shape {x.shape}", "Pass the columns of a table.")
+    pairs = [_scores(column[np.isfinite(column)]) for column in x.T]
+    width = max(len(knots) for knots, _ in pairs)
+    return Piecewise(*(np.stack([_extended(pair[i], width) for pair in pairs]) for i in (0, 1)))
+
+
+def _scores(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns increasing knots and values of one column."""
+    if not len(x) or np.ptp(x) <= np.spacing(np.float32(np.abs(x).max())):
+        center = float(x[0]) if len(x) else 0.0
+        return np.array([center - 1, center + 1]), np.array([-1.0, 1.0])
+    reach = -stats.norm.ppf(min(FEWEST_BEYOND / len(x), 0.25))
+    inner = np.linspace(-reach, reach, int(np.clip(3 * len(x) ** (1 / 3), 3, MOST_KNOTS - 2)))
+    end = -stats.norm.ppf(0.5 / len(x)) + 1e-3
+    values = np.concatenate([[-end], inner, [end]]) if end > reach else inner
+    return _kept(np.quantile(x, stats.norm.cdf(values)), values)
+
+
+def _kept(knots: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the knots that are above those before them by more than float32 rounds away; of equal ones the middle."""
+    step = max(1e-6 * np.ptp(knots), 8 * float(np.spacing(np.float32(np.abs(knots).max()))))
+    groups = np.concatenate([[0], np.cumsum(np.diff(knots) > step)])
+    found = [(knots[groups == group].mean(), values[groups == group].mean()) for group in range(groups[-1] + 1)]
+    if len(found) == 1:
+        return np.array([knots[0], knots[-1]]), np.array([values[0], values[-1]])
+    return tuple(map(np.array, zip(*found, strict=True)))
+
+
+def _extended(points: np.ndarray, width: int) -> np.ndarray:
+    """Returns points and more of them on the line of the last two, so that all columns have as many."""
+    return np.concatenate([points, points[-1] + (points[-1] - points[-2]) * np.arange(1, width - len(points) + 1)])
+
+
+def _increasing(points: np.ndarray) -> bool:
+    return bool(np.isfinite(points).all() and (np.diff(points) > 0).all())
+
+
+def _interpolated(x: Tensor, knots: np.ndarray, values: np.ndarray) -> Tensor:
+    """Returns the piecewise linear function through the points at x, `[..., D]`, and beyond them the outer lines."""
+    start, slope = knots[:, :-1], np.diff(values) / np.diff(knots)
+    lines = values[:, :-1] + slope * (tf.expand_dims(x, -1) - start)
+    return tf.reduce_sum(tf.where(_piece(x, knots), lines, 0.0), axis=-1)
+
+
+def _chosen(x: Tensor, knots: np.ndarray, values: np.ndarray) -> Tensor:
+    """Returns the value `[D, K - 1]` of the piece that x, `[..., D]`, lies in."""
+    return tf.reduce_sum(tf.where(_piece(x, knots), values, 0.0), axis=-1)
+
+
+def _piece(x: Tensor, knots: np.ndarray) -> Tensor:
+    """Says of each piece whether x lies in it, `[..., D, K - 1]`."""
+    low = np.concatenate([np.full_like(knots[:, :1], -math.inf), knots[:, 1:-1]], axis=1)
+    high = np.concatenate([knots[:, 1:-1], np.full_like(knots[:, :1], math.inf)], axis=1)
+    x = tf.expand_dims(x, -1)
+    return (x >= low) & (x < high)
