@@ -1,0 +1,69 @@
+"""Which kind a column of a table is, by rules that it states.
+
+missing cells alone, one value, or no value twice among words      left out
+whole numbers that count the rows up                                left out
+two values                                                          yes/no
+dates or times of one layout                                        date
+whole numbers 1 ... K, K of at most 20, none of them missing        ordered
+whole numbers from 0, of a mean below 10, a spread below 30         count
+other numbers                                                       positive if above zero and skewed, else real
+words                                                               category; left out where there are too many
+"""
+
+import numpy as np
+import pandas as pd
+
+from tfvae.datasets.tables.categories import Category, Ordered, YesNo
+from tfvae.datasets.tables.column import Column, LeftOut
+from tfvae.datasets.tables.numbers import Count, Date, Positive, Real, date_layout
+
+KINDS: dict[str, type[Column]] = {
+    kind.kind: kind for kind in (Real, Positive, Date, Count, YesNo, Category, Ordered, LeftOut)
+}
+MOST_LEVELS, LARGEST_MEAN, SKEWED = 20, 10.0, 1.0
+MOST_WORDS, SHARE_OF_WORDS = 500, 0.3  # of categories; and how many of the rows they may be
+FEWEST_ROWS = 20  # of which different words say that they are names
+
+
+def guess(cells: pd.Series) -> tuple[type[Column], str]:
+    """Returns the kind of a column and the reason.
+
+    Args:
+        cells: `[N]` text without blanks around, `None` where missing.
+    """
+    found = cells.dropna()
+    different = found.nunique()
+    if different < 2:
+        return LeftOut, "the same in every row" if different else "missing in every row"
+    if different == 2:
+        return YesNo, ""
+    numbers = pd.to_numeric(found, errors="coerce").to_numpy(np.float64)
+    if np.isfinite(numbers).all():
+        return _of_numbers(numbers, found)
+    if date_layout(found) is not None:
+        return Date, ""
+    shown = f"{different} different words in {len(found)} cells"
+    if different == len(found) and different >= FEWEST_ROWS:
+        return LeftOut, f"another word in every row: an identifier or free text ({shown})"
+    if different > MOST_WORDS or (different > SHARE_OF_WORDS * len(found) and different >= FEWEST_ROWS):
+        return LeftOut, f"{shown}: free text, or too many to learn from"
+    return Category, ""
+
+
+def _of_numbers(numbers: np.ndarray, cells: pd.Series) -> tuple[type[Column], str]:
+    whole = bool((numbers == np.round(numbers)).all())
+    low, high, different = numbers.min(), numbers.max(), cells.nunique()
+    if whole and len(numbers) >= FEWEST_ROWS and different == len(numbers) == high - low + 1:
+        return LeftOut, "whole numbers that count the rows"
+    if whole and low == 1 and different == high and high <= MOST_LEVELS:
+        return Ordered, f"whole numbers 1 to {high:g}"
+    if whole and low == 0 and numbers.mean() < LARGEST_MEAN and numbers.std() < 3 * LARGEST_MEAN:
+        return Count, "whole numbers from 0"
+    if low > 0 and _skewness(numbers) > SKEWED and abs(_skewness(np.log(numbers))) < _skewness(numbers):
+        return Positive, "above 0 and skewed"
+    return Real, ""
+
+
+def _skewness(numbers: np.ndarray) -> float:
+    away = numbers - numbers.mean()
+    return float(np.mean(away**3) / max(np.mean(away**2) ** 1.5, 1e-300))

@@ -1,0 +1,276 @@
+"""Columns of numbers, dates and counts.
+
+    Real       numbers, at the resolution that they were written with; values that many cells share are atoms
+    Positive   the same, above zero and skewed
+    Date       days or times, as seconds
+    Count      0, 1, 2, ...
+
+With A atoms there are two slots, which of them it is, and the number where it is none, so that the mass of an atom and
+the density of the others are told apart:   log p(cell | z) = log P(which | z) + [none] log p(number | z)
+"""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from tfvae.core.errors import InvalidInput
+from tfvae.datasets.tables.column import Column, Family, Slot, refuse
+
+LAYOUTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d")
+LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%b-%Y")
+LAYOUTS += ("%H:%M", "%H:%M:%S")
+OFTEN, FEWEST, MOST_ATOMS = 0.1, 20, 3  # an atom has this share of the cells, and this many
+
+
+@dataclasses.dataclass(frozen=True)
+class Real(Column):
+    """Numbers.
+
+    Attributes:
+        decimals: the fewest and the most that a cell is written with.
+        step: the resolution: numbers are `origin` + n `step`.
+        origin: one of them.
+        low: the smallest that was seen.
+        high: the largest.
+        atoms: single values that many cells have.
+    """
+
+    kind = "real"
+    family: ClassVar[Family] = Family.REAL
+    decimals: tuple[int, int] = (0, 6)
+    step: float = 1e-6
+    origin: float = 0.0
+    low: float = 0.0
+    high: float = 1.0
+    atoms: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Real":
+        """Returns the column with the resolution and the range of the cells."""
+        numbers = cls(name, **given).numbers(cells)
+        found = numbers[np.isfinite(numbers)]
+        if not len(found):
+            raise InvalidInput(f"numbers in column {name}", "missing cells alone", "Leave the column out.")
+        decimals = tuple(given.get("decimals", _decimals(cells)))
+        step, origin = _grid(found, decimals[1])
+        seen = {"decimals": decimals, "step": step, "origin": origin, "low": found.min(), "high": found.max()}
+        seen |= {"atoms": _atoms(found, step)} | given
+        return cls(name, **{key: _plain(value) for key, value in seen.items()})
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The number; before it, where there are atoms, which of them it is, 0 for none."""
+        number = [Slot(self.family)]
+        return [Slot(Family.CATEGORY, len(self.atoms) + 1), *number] if self.atoms else number
+
+    def numbers(self, cells: pd.Series) -> np.ndarray:
+        """Returns the numbers that the cells are."""
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        refuse(self.name, cells, cells.notna().to_numpy() & ~np.isfinite(numbers), "finite numbers")
+        return numbers
+
+    def encode(self, numbers: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Returns the number less the origin, and before it which atom it is."""
+        away = numbers - self.origin
+        away = away if rng is None else away + self.step * (rng.random(len(numbers)) - 0.5)
+        if not self.atoms:
+            return away[:, np.newaxis]
+        which = sum((i + 1.0) * (np.abs(numbers - atom) < self.step / 2) for i, atom in enumerate(self.atoms))
+        which = np.where(np.isnan(numbers), np.nan, which)
+        return np.stack([which, np.where(which == 0, away, np.nan)], axis=1)
+
+    def decode(self, slots: np.ndarray) -> np.ndarray:
+        """Returns the number, at the column's resolution; none is below zero, or not above, where none was."""
+        away = np.round(slots[:, -1] / self.step) * self.step
+        numbers = np.maximum(away + self.origin, -np.inf if self.low < 0 else self._least)
+        if not self.atoms:
+            return numbers
+        which = slots[:, 0]
+        return np.where(which > 0, np.array([np.nan, *self.atoms])[np.nan_to_num(which).astype(int)], numbers)
+
+    @property
+    def _least(self) -> float:
+        return 0.0
+
+    def words(self, numbers: np.ndarray) -> pd.Series:
+        """Returns the numbers with as many decimals as the table writes."""
+        fewest, most = self.decimals
+        return pd.Series(["" if np.isnan(n) else _written(n, fewest, most) for n in numbers], dtype=object)
+
+    def __str__(self) -> str:
+        """Returns the column as the schema prints it."""
+        atoms = f", of which {', '.join(f'{atom:g}' for atom in self.atoms)} often" if self.atoms else ""
+        step = f" in steps of {self.step:g}" if self.step > 1e-6 else ""
+        return f"{self.kind}, {self.low:g} to {self.high:g}{step}{atoms}" + (f"; {self.why}" if self.why else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Positive(Real):
+    """Numbers above zero, explained on a logarithmic scale."""
+
+    kind = "positive"
+    family: ClassVar[Family] = Family.POSITIVE
+
+    @classmethod
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Positive":
+        """Returns the column, without an origin."""
+        return super().of(name, cells, **{"origin": 0.0} | given)  # type: ignore[return-value]
+
+    def numbers(self, cells: pd.Series) -> np.ndarray:
+        """Returns the numbers that the cells are, all above zero but atoms."""
+        numbers = super().numbers(cells)
+        refuse(self.name, cells, (numbers <= 0) & ~np.isin(numbers, self.atoms), "numbers above 0")
+        return numbers
+
+    def encode(self, numbers: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Returns the number, and before it which atom it is; noise stays above zero."""
+        slots = super().encode(numbers, rng)
+        slots[:, -1] = np.maximum(slots[:, -1], self.step / 4)
+        return slots
+
+    @property
+    def _least(self) -> float:
+        return self.step
+
+
+@dataclasses.dataclass(frozen=True)
+class Date(Real):
+    """Dates, times, or both, in seconds.
+
+    Attributes:
+        layout: how they are written, as `strftime` has it.
+    """
+
+    kind = "date"
+    layout: str = "%Y-%m-%d"
+
+    @classmethod
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Date":
+        """Returns the column, with the layout that all cells have."""
+        layout = given.get("layout") or date_layout(cells)
+        if layout is None:
+            remedy = 'Give its "layout" in the schema, such as "%d.%m.%Y".'
+            raise InvalidInput(f"dates or times in column {name}", "words of no known layout", remedy)
+        return super().of(name, cells, **{"layout": layout, "decimals": (0, 0)} | given)  # type: ignore[return-value]
+
+    def numbers(self, cells: pd.Series) -> np.ndarray:
+        """Returns seconds since 1970."""
+        times = pd.to_datetime(cells, format=self.layout, errors="coerce")
+        refuse(self.name, cells, (cells.notna() & times.isna()).to_numpy(), f"dates or times as {self.layout}")
+        seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(times.isna(), np.nan, seconds)
+
+    def decode(self, slots: np.ndarray) -> np.ndarray:
+        """Returns seconds, within what was seen."""
+        return np.clip(super().decode(slots), self.low, self.high)
+
+    def words(self, numbers: np.ndarray) -> pd.Series:
+        """Returns the times as the table writes them."""
+        times = pd.to_datetime(pd.Series(numbers), unit="s", errors="coerce")
+        return times.dt.strftime(self.layout).astype(object).where(times.notna(), "")
+
+    def __str__(self) -> str:
+        """Returns the column as the schema prints it."""
+        return f"{self.kind}, {' to '.join(self.words(np.array([self.low, self.high])))}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Count(Column):
+    """Whole numbers from 0.
+
+    Attributes:
+        decimals: that a cell is written with, zeros.
+    """
+
+    kind = "count"
+    decimals: int = 0
+
+    @classmethod
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Count":
+        """Returns the column."""
+        column = cls(name, **{"decimals": _decimals(cells)[0]} | given)
+        column.numbers(cells)
+        return column
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The count."""
+        return [Slot(Family.COUNT)]
+
+    def numbers(self, cells: pd.Series) -> np.ndarray:
+        """Returns the counts."""
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.round(numbers))
+        refuse(self.name, cells, cells.notna().to_numpy() & ~whole, "whole numbers from 0")
+        return numbers
+
+    def words(self, numbers: np.ndarray) -> pd.Series:
+        """Returns the counts as the table writes them."""
+        return pd.Series(["" if np.isnan(n) else f"{round(n):.{self.decimals}f}" for n in numbers], dtype=object)
+
+
+def date_layout(cells: pd.Series) -> str | None:
+    """Returns the layout that all cells are dates or times of, the first in `LAYOUTS`; `None` if there is none."""
+    found = cells.dropna()
+    first = found.iloc[:100]
+    for layout in LAYOUTS if len(found) else ():
+        if all(pd.to_datetime(part, format=layout, errors="coerce").notna().all() for part in (first, found)):
+            return layout
+    return None
+
+
+def _decimals(cells: pd.Series) -> tuple[int, int]:
+    """Returns the fewest and the most digits behind the point; of numbers with an exponent twelve."""
+    texts = cells.dropna().astype(str)
+    if texts.str.contains("[eE]", regex=True).any():
+        return 0, 12
+    lengths = texts.str.extract(r"\.(\d*)$", expand=False).fillna("").str.len()
+    return (int(lengths.min()), min(int(lengths.max()), 12)) if len(lengths) else (0, 0)
+
+
+def _grid(numbers: np.ndarray, decimals: int) -> tuple[float, float]:
+    """Returns the resolution of numbers with so many decimals, and an origin that keeps digits in float32."""
+    low = float(numbers.min())
+    ticks = np.round((numbers - low) * 10.0**decimals)
+    common = int(np.gcd.reduce(ticks.astype(np.int64))) if ticks.max() < 2**62 else 1
+    step = max(common, 1) * 10.0**-decimals
+    middle = float(np.median(numbers))
+    far = abs(middle) > 1e5 * max(step, 1e-12) and abs(middle) > 10 * float(np.ptp(numbers))
+    return step, low + step * round((middle - low) / step) if far else 0.0 if _on(low, step) else low
+
+
+def _on(value: float, step: float) -> bool:
+    return abs(value / step - round(value / step)) < 1e-3
+
+
+def _atoms(numbers: np.ndarray, step: float) -> tuple[float, ...]:
+    """Returns the values that stand out: many cells have them, and far fewer the values beside them."""
+    values, counts = np.unique(numbers, return_counts=True)
+    if len(values) < FEWEST:
+        return ()
+    ticks = np.round(values / step)
+    beside = np.max([np.isin(ticks + side, ticks) * counts[_at(ticks, ticks + side)] for side in (-1, 1)], axis=0)
+    usual = max(float(np.median(counts)), 1.0)
+    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 5 * usual) & (counts >= 2 * beside)
+    chosen = values[stands][np.argsort(-counts[stands])][:MOST_ATOMS]
+    return tuple(float(value) for value in chosen)
+
+
+def _at(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Returns where values stand in an ordered array, or whatever place there is."""
+    return np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)
+
+
+def _written(number: float, fewest: int, most: int) -> str:
+    text = f"{number:.{most}f}"
+    if most > fewest:
+        whole, _, digits = text.partition(".")
+        kept = digits.rstrip("0").ljust(fewest, "0")
+        text = f"{whole}.{kept}" if kept else whole
+    return "0" + text[2:] if text.startswith("-0") and not float(text) else text
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else tuple(value) if isinstance(value, list) else value
