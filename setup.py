@@ -5,8 +5,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PLOTS = ["matplotlib"]
+TABLES = ["pandas>=2.2", "pyarrow"]  # frames; CSV and Parquet, strictly and block by block
 NOTEBOOKS = [*PLOTS, "ipykernel", "nbclient", "nbformat"]
-TEST = [*PLOTS, "coverage>=7.10", "pytest", "pytest-xdist", "tensorboard"]  # tensorboard: its callback is tested
+TEST = [*PLOTS, *TABLES, "coverage>=7.10", "pytest", "pytest-xdist", "tensorboard"]  # tensorboard: its callback is tested
 
 setup(
     name="tfvae",
@@ -44,6 +45,7 @@ setup(
     ],
     extras_require={
         "plots": PLOTS,
+        "tables": TABLES,
         "notebooks": NOTEBOOKS,
         "test": TEST,
         "dev": [*NOTEBOOKS, *TEST, "mypy", "pre-commit", "ruff"],

@@ -1,6 +1,7 @@
 """What a person may type: the commands, their options, and the help.
 
-    tfvae train | recipes | evaluate | sample | export        words of the library: table.json
+    tfvae train | recipes | evaluate | sample | export             words of the library: table.json
+    tfvae score | impute | encode | compare                        of tables
 
 Nothing here imports the library.
 """
@@ -22,11 +23,16 @@ EXAMPLES = {
     "  tfvae train faces.npz --likelihood normal --network conv --hidden 32 64\n"
     "  tfvae train digits --recipe vamp-prior --latent-dim 10\n"
     "  tfvae train digits --condition y --latent-dim 10\n"
+    "  tfvae train people.csv --condition income\n"
     "  tfvae train --resume runs/digits-20260131-120000",
     "recipes": "example:\n  tfvae recipes && tfvae train digits --recipe beta-vae --beta 6",
     "evaluate": "example:\n  tfvae evaluate runs/first --num-samples 5000 --split valid",
     "sample": "examples:\n  tfvae sample runs/first --count 100 --seed 7 --out draws.npz\n"
     "  tfvae sample runs/first --count 20 --condition y=3    (after tfvae train digits --condition y)",
+    "score": "example:\n  tfvae train people.csv --out runs/people && tfvae score runs/people new.csv --out scores.csv",
+    "impute": "example:\n  tfvae impute runs/people gaps.csv --out filled.csv --stddev spread.csv",
+    "encode": "example:\n  tfvae encode runs/people new.csv --out codes.csv",
+    "compare": "example:\n  tfvae train people.csv --latent-dim 8 --out runs/8 && tfvae compare runs/people runs/8",
     "export": "example:\n  tfvae export runs/first models/digits    (writes models/digits/1)",
 }
 
@@ -64,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
     train = _command(commands, "train", "train a model; its run folder gets weights, pictures, and figures in nats")
     train.add_argument(
         "source", nargs="?", default=argparse.SUPPRESS, metavar="SOURCE",
-        help="'digits' (built in), a TensorFlow Datasets name such as 'mnist', or a .npz or .npy file",
+        help="'digits' (built in), a TensorFlow Datasets name such as 'mnist', a .npz or .npy file, "
+        "or a table (.csv, .parquet)",
     )  # fmt: skip
     train.add_argument("--out", metavar="DIR", help="run folder to create (default: runs/SOURCE-TIME)")
     train.add_argument("--resume", metavar="RUN", help="complete this run, with the options it was started with")
@@ -95,13 +102,43 @@ def parser() -> argparse.ArgumentParser:
         "--condition", metavar="NAME=VALUE", help="what a model that was trained with --condition is told, such as y=3"
     )
     sample.add_argument(
-        "--out", metavar="FILE", help=".png: decoded means; .npz, .npy: draws from p(x) (default: RUN/samples.png)"
+        "--out",
+        metavar="FILE",
+        help=".png: decoded means; .npz, .npy: draws from p(x); .csv: rows of a table (default: RUN/samples.png)",
     )
+    _add_rows(commands)
 
     export = _command(commands, "export", "write a trained model as a SavedModel for TensorFlow Serving")
     export.add_argument("run", metavar="RUN", help="run folder")
     export.add_argument("directory", metavar="DIR", help="the next version is written below this folder")
     return whole
+
+
+def _add_rows(commands: Any) -> None:
+    """Adds the commands that answer for each row of a table."""
+    score = _of_rows(commands, "score", "write log p, p-value and reason for each row of a table")
+    score.add_argument(
+        "--false-positive-rate", type=float, default=0.01, metavar="RATE",
+        help="share of ordinary rows that are flagged (default: 0.01)",
+    )  # fmt: skip
+    score.add_argument(
+        "--contributions", action=argparse.BooleanOptionalAction, default=True,
+        help="say what each column adds, which takes a pass for each (default: yes)",
+    )  # fmt: skip
+    impute = _of_rows(commands, "impute", "fill the missing cells of a table; the others stay as they are")
+    impute.add_argument("--stddev", metavar="FILE", help="write the standard deviation of each filled number, too")
+    impute.add_argument("--draws", type=int, metavar="M", help="draw the cells M times, each row M times in FILE")
+    _of_rows(commands, "encode", "write the code of each row of a table, E[z | row]")
+    compare = _command(commands, "compare", "compare runs on the same data by log p(x) of their held-out examples")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+
+
+def _of_rows(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    command = _command(commands, name, text)
+    command.add_argument("run", metavar="RUN", help="run folder of tfvae train FILE.csv")
+    command.add_argument("rows", metavar="FILE", help="table with rows, .csv or .parquet")
+    command.add_argument("--out", required=True, metavar="OUT", help="file to write, .csv")
+    return command
 
 
 class _Parser(argparse.ArgumentParser):

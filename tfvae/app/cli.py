@@ -1,6 +1,9 @@
-"""The commands behind the words: `tfvae train | evaluate | sample | export`; `tfvae_cli` has the words and the start.
+"""The commands behind the words; `tfvae_cli` has the words and the start.
 
-Results go to standard output, each failure is one line on standard error. The work is done by `tfvae.app.run`.
+    train evaluate sample export                `tfvae.app.run`
+    score impute encode compare                 `tfvae.app.rows`, `tfvae.app.compare`: of tables
+
+Results go to standard output, each failure is one line on standard error.
 """
 
 import argparse
@@ -8,14 +11,20 @@ import dataclasses
 import datetime
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from tfvae.app import run as runs
+from tfvae.app.choices import settled
+from tfvae.app.compare import compared
 from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import Options
-from tfvae.app.progress import ERASE
+from tfvae.app.progress import ERASE, Counter
 from tfvae.callbacks import Diverged
-from tfvae.core.errors import InvalidInput
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.datasets.table_source import is_table
 from tfvae_cli import main
 
 WRONG_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
@@ -57,9 +66,13 @@ def _train(arguments: argparse.Namespace) -> None:
     else:
         if "source" not in given:
             raise InvalidInput("SOURCE, or --resume RUN", "neither", "Try: tfvae train digits")
-        options = Options.of(**given)
+        options, data = Options.of(**given), None
         arguments.folder = arguments.out or _default_folder(options.source)
-        report = runs.train(options, arguments.folder, arguments.line, verbose)
+        if is_table(options.source):
+            data = options.load_data()
+            options, text = settled(options, data, given)
+            _say(text)
+        report = runs.train(options, arguments.folder, arguments.line, verbose, data)
     _say(f"test: {report}")
     made = [artifact.name for artifact in ARTIFACTS if Path(arguments.folder, artifact.name).exists()]
     _say(f"files in {arguments.folder}: {', '.join(made)}")
@@ -81,6 +94,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _sample(arguments: argparse.Namespace) -> None:
     out = arguments.out or str(Path(arguments.run, "samples.png"))
+    if out.endswith(".csv"):
+        rows().sampled(arguments.run, out, arguments.count, arguments.seed, arguments.condition)
+        _say(f"{arguments.count} rows{f' given {arguments.condition}' if arguments.condition else ''} in {out}")
+        return
     runs.sample(arguments.run, out, arguments.count, arguments.seed, arguments.condition)
     _say(f"{arguments.count} samples{f' given {arguments.condition}' if arguments.condition else ''} in {out}")
 
@@ -89,7 +106,48 @@ def _export(arguments: argparse.Namespace) -> None:
     _say(f"SavedModel in {runs.export(arguments.run, arguments.directory)}")
 
 
-COMMANDS = {"train": _train, "evaluate": _evaluate, "sample": _sample, "export": _export}
+def _score(arguments: argparse.Namespace) -> None:
+    rate, contributions = arguments.false_positive_rate, arguments.contributions
+    answer = rows().scores(rate, contributions)
+    _write_rows(arguments, arguments.out, answer, false_positive_rate=rate, contributions=contributions)
+
+
+def _impute(arguments: argparse.Namespace) -> None:
+    draws = arguments.draws
+    answer = rows().filled if draws is None else rows().drawn(positive_integer("--draws", draws))
+    _write_rows(arguments, arguments.out, answer, draws=draws)
+    if arguments.stddev is not None:
+        _write_rows(arguments, arguments.stddev, rows().spreads)
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    _write_rows(arguments, arguments.out, rows().codes)
+
+
+def _write_rows(arguments: argparse.Namespace, out: str, answer: Callable, **said: Any) -> None:
+    counter = Counter(sys.stdout.isatty())
+    number = rows().answered(arguments.run, arguments.rows, out, answer, said, counter.show)
+    counter.clear()
+    _say(f"{number} rows in {out}")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    _say(compared(arguments.runs))
+
+
+COMMANDS = {
+    "train": _train, "evaluate": _evaluate, "sample": _sample, "export": _export,
+    "score": _score, "impute": _impute, "encode": _encode, "compare": _compare,
+}  # fmt: skip
+
+
+def rows() -> ModuleType:
+    """Returns `tfvae.app.rows`, which needs the extra `tables`."""
+    try:
+        from tfvae.app import rows as found
+    except ImportError as error:
+        raise InvalidInput("pandas and pyarrow, for tables", str(error), "pip install 'tfvae[tables]'") from error
+    return found
 
 
 def _default_folder(source: str) -> str:

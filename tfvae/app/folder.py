@@ -49,18 +49,23 @@ class Run:
         options: what to train.
         verbose: 0 silent, 1 progress on a terminal, 2 in a file.
         command: the command line, for the record.
+        loaded: the data, of a new run that has them already.
     """
 
     folder: Path
     options: Options
     verbose: int = 0
     command: str | None = None
+    loaded: Data | None = None
 
     @functools.cached_property
     def data(self) -> Data:
         """The data, as the model gets them; refused unless they are those that the run was started with."""
-        data = self.options.load_data()
-        if (self.folder / "config.json").exists():
+        if self.loaded is not None:
+            return self.loaded
+        started = (self.folder / "config.json").exists()
+        data = self.options.load_data(self.config["data"].get("schema") if started else None)
+        if started:
             provenance.check_data(self.config, data.protocol)
         return data
 
@@ -68,8 +73,13 @@ class Run:
     def untrained(self) -> VAE:
         """The model before its first step."""
         steps = self.options.epochs * self.data.train.num_batches(self.options.batch_size)
-        data = self.data
-        return self.options.build(data.event_shape, data.preprocessing, steps, data.condition, data.classes)
+        data, train = self.data, self.data.train
+        told, columns = (data.condition, data.classes), None
+        if data.schema is not None:
+            from tfvae.recipes.tables import column_likelihoods  # needs pandas
+
+            columns = column_likelihoods(data.schema.slots, train.x, train.mask)
+        return self.options.build(data.event_shape, data.preprocessing, steps, *told, columns)
 
     @functools.cached_property
     def config(self) -> Config:
@@ -152,6 +162,8 @@ def start(run: Run) -> None:
     """Makes the run folder, with its config."""
     with files.whole_folder(run.folder) as temporary:
         files.write_json(temporary / "config.json", provenance.config(run.options, run.data.protocol, run.command))
+        if run.data.schema is not None:
+            files.write_json(temporary / "schema.json", run.data.protocol["schema"])
 
 
 def fit(run: Run) -> None:

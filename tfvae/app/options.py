@@ -19,19 +19,21 @@ from typing import Any
 import keras
 
 from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
+from tfvae.app.together import check_labelled, check_table, check_told, typed
 from tfvae.conditions import Declared
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets import sources
+from tfvae.datasets.table_source import is_table, read_schema
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.recipes import RECIPES, Recipe, arguments
 from tfvae.vae import VAE
 
 
-def _by_word(module: ModuleType, base: type) -> dict[str, type]:
+def _byword(module: ModuleType, base: type) -> dict[str, type]:
     """Returns the parts of a family by their words."""
     kinds = [kind for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, base)]
     words = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in kinds}
@@ -51,7 +53,7 @@ NETWORKS = {
 }
 # The learning rate from its largest value and the number of steps of the whole run.
 SCHEDULES = {"cosine": schedules.warmup_cosine, "constant": lambda rate, steps: rate}
-PARTS = {"likelihood": _by_word(likelihoods, likelihoods.Likelihood), "objective": _by_word(objectives, Objective)}
+PARTS = {"likelihood": _byword(likelihoods, likelihoods.Likelihood), "objective": _byword(objectives, Objective)}
 WORDS = {"recipe": RECIPES, "network": NETWORKS, "schedule": SCHEDULES, "binarization": BINARIZATIONS, **PARTS}
 # The parts of a recipe that leaves them open, where none are given.
 OPEN = {"likelihood": "bernoulli", "objective": "elbo"}
@@ -107,6 +109,10 @@ class Options:
         "words and whole numbers are labels", type=str, metavar="NAME",
     )  # fmt: skip
     missing: bool = _option(False, "take NaN in SOURCE as cells that are missing, which the encoder is told of")
+    schema: str | None = _option(
+        None, "JSON file that says what columns of a table are, as schema.json of a run does; the others are inferred",
+        type=str, metavar="FILE",
+    )  # fmt: skip
     labels: str | None = _option(
         None, "'y', the labels of SOURCE: whole numbers, -1 where they are not known, which a latent class is told",
         type=str, metavar="NAME",
@@ -161,7 +167,7 @@ class Options:
         """Returns the options of a run: what was given, and for the rest what it implies.
 
         Args:
-            source: "digits", a TensorFlow Datasets name, or a .npz or .npy file.
+            source: "digits", a TensorFlow Datasets name, a .npz or .npy file, or a table.
             **given: any other field; `None` counts as not given.
 
         Raises:
@@ -177,7 +183,11 @@ class Options:
                 raise InvalidInput(f"{name} to be {kinds[name]}", f"{name}={value!r:.60}", "Give one of that kind.")
         told = values["condition"] is not None
         labelled = values["labels"] is not None
-        values["recipe"] = values["recipe"] or ("conditional" if told else "m2" if labelled else "vae")
+        table = is_table(source)
+        values["recipe"] = values["recipe"] or (
+            "tabular" if table else "conditional" if told else "m2" if labelled else "vae"
+        )
+        values["missing"] = values["missing"] or table  # whoever trains on a table asks about rows with gaps
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"
@@ -185,10 +195,12 @@ class Options:
         counted = [name for name in ("patience", "num_labels", "classes") if name in given]
         for name in ("epochs", "batch_size", "eval_samples", *counted):
             positive_integer(name, values[name])
-        _check_told(told, values)
-        _check_labelled(labelled, values)
+        check_told(told, values)
+        check_labelled(labelled, values)
+        check_table(table, values, given)
         implied = _parts(values["recipe"], given)
         implied |= _protocol(values["recipe"], implied["likelihood"])
+        implied |= {"likelihood": None} if table else {}
         implied["hidden"] = NETWORKS[values["network"]][0]
         values |= {name: given.get(name, value) for name, value in implied.items()}
         return cls(**values | {"source": _absolute(source), "hidden": tuple(values["hidden"])})
@@ -220,12 +232,15 @@ class Options:
         for name, value in given.items():
             value = tuple(value) if isinstance(value, list) else _absolute(value) if name == "source" else value
             if value != getattr(self, name):
-                word = name if name == "source" else _word(name)
+                shown = name if name == "source" else typed(name)
                 remedy = "Leave the option out to resume this run, or start another one with --out."
-                raise InvalidInput(f"{word} {getattr(self, name)}, as this run was started with", f"{value}", remedy)
+                raise InvalidInput(f"{shown} {getattr(self, name)}, as this run was started with", f"{value}", remedy)
 
-    def load_data(self) -> datasets.Data:
+    def load_data(self, schema: Config | None = None) -> datasets.Data:
         """Returns the data that the options name.
+
+        Args:
+            schema: of a table, where it is known already.
 
         Raises:
             InvalidInput: see `tfvae.datasets.load`.
@@ -233,7 +248,8 @@ class Options:
         protocol = {"binarization": self.binarization, "scale": self.scale, "seed": self.seed}
         return datasets.load(
             self.source, data_dir=self.data_dir, condition=self.condition, missing=self.missing, labels=self.labels,
-            classes=self.classes, num_labels=self.num_labels, **protocol
+            classes=self.classes, num_labels=self.num_labels,
+            schema=schema if schema or not self.schema else read_schema(self.schema), **protocol
         )  # fmt: skip
 
     def build(
@@ -243,6 +259,7 @@ class Options:
         num_steps: int,
         condition: Declared = None,
         classes: int | None = None,
+        columns: list[likelihoods.Likelihood] | None = None,
     ) -> VAE:
         """Returns the compiled model that the options describe, with initial weights that depend on the seed alone.
 
@@ -252,6 +269,7 @@ class Options:
             num_steps: training steps of the whole run.
             condition: what the data are known by, `data.condition`.
             classes: number of classes of the labels, `data.classes`.
+            columns: likelihoods of the columns of a table.
 
         Raises:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
@@ -262,6 +280,7 @@ class Options:
         given = {
             **numbers,
             "likelihood": self.likelihood and _likelihood(self.likelihood, event_shape),
+            **({} if columns is None else {"columns": columns, "likelihood": _side_by_side(columns)}),
             "objective": self.objective and _objective(self.objective, numbers),
             "num_steps": num_steps,
             "latent_dim": self.latent_dim,
@@ -279,34 +298,8 @@ class Options:
         return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})
 
 
-def _check_told(told: bool, values: Config) -> None:
-    """Refuses a recipe that wants a condition without one, and networks of one thing alone with a condition or mask."""
-    if values["recipe"] == "conditional" and not told:
-        remedy = "Add for example --condition y, or choose another recipe."
-        raise InvalidInput("--condition NAME beside --recipe conditional", "none", remedy)
-    if (told or values["missing"]) and values["network"] == "conv":
-        beside = "the condition" if told else "the mask"
-        remedy = (
-            "Leave --network out, or compose it in Python: a tfvae.Feature of x, and a posterior that is given both."
-        )
-        raise InvalidInput(f"an encoder of x and {beside}, --network mlp", "--network conv, of x alone", remedy)
-
-
-def _check_labelled(labelled: bool, values: Config) -> None:
-    """Refuses labels for a recipe without a class, a class without labels, and what says more of labels without any."""
-    takes = "num_classes" in arguments(RECIPES[values["recipe"]])
-    if labelled and not takes:
-        own = ", ".join(name for name, recipe in RECIPES.items() if "num_classes" in arguments(recipe))
-        raise InvalidInput(f"--labels beside one of --recipe {own}", f"--recipe {values['recipe']}", "Leave one out.")
-    if takes and not labelled:
-        remedy = "Add for example --labels y, or choose another recipe."
-        raise InvalidInput(f"--labels NAME beside --recipe {values['recipe']}", "none", remedy)
-    for name in ("classes", "num_labels"):
-        if values[name] is not None and not labelled:
-            raise InvalidInput(f"--labels NAME beside {_word(name)}", "none", "Add for example --labels y.")
-    if labelled and values["network"] == "conv":
-        remedy = "Leave --network out, or compose it in Python."
-        raise InvalidInput("a decoder of a class and a code, --network mlp", "--network conv, of one alone", remedy)
+def _side_by_side(columns: list[likelihoods.Likelihood]) -> Callable[..., likelihoods.Likelihood]:
+    return lambda _, **parts: likelihoods.Columns(columns, **parts)
 
 
 def _parts(recipe: str, given: Config) -> Config:
@@ -326,10 +319,10 @@ def _parts(recipe: str, given: Config) -> Config:
 def _refuse_others(owner: str, names: Iterable[str], taken: Config, given: Config) -> None:
     for name in names:
         if name in given and name not in taken:
-            own = [_word(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
+            own = [typed(other) for other in (*OPEN, "beta", "num_samples") if other in taken]
             remedy = f"It takes {' and '.join(own)} only." if own else "Leave it out."
-            expected = f"no {_word(name)} beside {owner}, which has none to choose"
-            raise InvalidInput(expected, f"{_word(name)} {given[name]}", remedy)
+            expected = f"no {typed(name)} beside {owner}, which has none to choose"
+            raise InvalidInput(expected, f"{typed(name)} {given[name]}", remedy)
 
 
 def _arguments(option: str, word: str) -> Config:
@@ -343,7 +336,7 @@ def _arguments(option: str, word: str) -> Config:
     if lacking:
         received = f"{word}, which needs {' and '.join(lacking)}"
         remedy = REMEDIES.get(word, "Compose it in Python.")
-        raise InvalidInput(f"{_word(option)} that the command line can describe", received, remedy)
+        raise InvalidInput(f"{typed(option)} that the command line can describe", received, remedy)
     return found
 
 
@@ -366,10 +359,6 @@ def _protocol(recipe: str, likelihood: str | None) -> Config:
     if support == sets.BINARY:
         return {"binarization": "dynamic", "scale": None}
     return {"binarization": "none", "scale": 1.0 if support.discrete else None}
-
-
-def _word(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _absolute(source: str) -> str:

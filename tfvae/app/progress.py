@@ -133,3 +133,27 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes % 60:02} min"
     return f"{minutes} min {round(seconds) % 60:02} s" if minutes else f"{round(seconds)} s"
+
+
+class Counter:
+    """Shows a number of rows on a terminal, drawn anew in its place.
+
+    Args:
+        in_place: whether standard output is a terminal; if not, nothing is shown.
+    """
+
+    def __init__(self, in_place: bool) -> None:
+        self.in_place = in_place
+
+    def show(self, rows: int) -> None:
+        """Shows how many rows are done."""
+        self._write(f"{rows:,} rows")
+
+    def clear(self) -> None:
+        """Removes it."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if self.in_place:
+            sys.stdout.write(ERASE + text)
+            sys.stdout.flush()

@@ -22,6 +22,7 @@ from tfvae.app.options import Options
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Config, Tensor
+from tfvae.datasets import Data
 from tfvae.evaluation import Report
 from tfvae.export import export as export_model
 from tfvae.vae import VAE
@@ -32,7 +33,9 @@ logger = logging.getLogger("tfvae")
 SPLITS = ("train", "valid", "test")
 
 
-def train(options: Options, folder: str, command: str | None = None, verbose: int = 2) -> Report:
+def train(
+    options: Options, folder: str, command: str | None = None, verbose: int = 2, data: Data | None = None
+) -> Report:
     """Trains a model on real data and fills a new run folder.
 
     Args:
@@ -40,6 +43,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
         folder: the run folder to create; missing or empty.
         command: the command line, for the record.
         verbose: 0 silent, 1 progress on a terminal, 2 in a file.
+        data: what the options name, if it is loaded already.
 
     Returns:
         The evaluation of the test split, which `metrics.json` holds.
@@ -49,7 +53,7 @@ def train(options: Options, folder: str, command: str | None = None, verbose: in
         Diverged: if the loss is not finite any more.
         OSError: if the disk is full or read-only.
     """
-    run = Run(Path(folder), options, verbose, command)
+    run = Run(Path(folder), options, verbose, command, data)
     _refuse_occupied(run.folder)
     for split in SPLITS:
         inputs.check_arrays(run.untrained, inputs.given(run.untrained, getattr(run.data, split).observed))

@@ -9,16 +9,19 @@ Every random number is a pure function of `seed`: one stream cuts the splits, on
 
 import numbers
 import os
-import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.binarization import PROTOCOLS
+from tfvae.datasets.cut import FEW, STREAMS, checksum, complete, generator
 from tfvae.datasets.labels import few
 from tfvae.datasets.labels import labels as numbered
-from tfvae.datasets.sources import EMBEDDED, LABELS, SPLITS, Arrays, Rows, Source, is_path, read_arrays, read_file
+from tfvae.datasets.sources import EMBEDDED, LABELS, SPLITS, Arrays, Source, is_path, read_arrays, read_file
 from tfvae.datasets.split import Data, Split
+from tfvae.datasets.table_source import is_table, load_table
 from tfvae.datasets.tfds_source import read_tfds
 from tfvae.datasets.told import told
 
@@ -29,12 +32,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# One stream of random numbers for each use.
-STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
-FEW = 4
-LARGEST_HELD_OUT = 10_000
 Given = str | os.PathLike | Arrays
-Fractions = dict[str, float | None]
 
 
 def load(
@@ -51,6 +49,7 @@ def load(
     labels: str | None = None,
     classes: int | None = None,
     num_labels: int | None = None,
+    schema: Mapping[str, Any] | None = None,
 ) -> Data:
     """Returns the data of a source as disjoint train, valid and test splits, held in memory.
 
@@ -69,6 +68,7 @@ def load(
     Args:
         source: `"digits"` (8x8 handwritten digits that come with scikit-learn); the name of a TensorFlow Datasets set,
             `"name[/config][:version]"`; the path of an `.npz` or `.npy` file, which goes first where both are there;
+            a table, that is a .csv or .parquet file or a frame of pandas or polars;
             or arrays: x, a tuple (x, y), a mapping.
             Files and mappings have the keys x_train, x_valid, x_test (y_train, ... beside them), or x and y.
         binarization: the name of a protocol.
@@ -85,6 +85,7 @@ def load(
         labels: "y" for labels that a latent y is told: whole numbers, -1 where they are not known.
         classes: number of classes K of these; by default one more than the largest of train.
         num_labels: how many of train's labels to keep, as many of each class; by default all.
+        schema: what to take for granted of the columns of a table, as `data.schema.to_dict()` has them.
 
     Returns:
         The data; x keeps its dtype, binarised x is uint8 0 or 1.
@@ -118,6 +119,9 @@ def load(
         if fraction is not None and not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
             received = f"{name}_fraction={fraction!r}"
             raise InvalidInput(f"{name}_fraction in (0, 1)", received, "Pass a share of train, for example 0.1.")
+    if is_table(source):
+        others = {"binarization": binarization != "none", "scale": scale is not None, "labels": labels is not None}
+        return load_table(source, int(seed), fractions, condition, schema, [name for name in others if others[name]])
 
     raw = _read(source, data_dir, condition)
     if not missing:
@@ -125,8 +129,8 @@ def load(
     for split, values in ({} if condition is None else raw.told(condition)).items():
         raw.splits[split]["condition"] = values
     scale = _scale(raw, scale)
-    generators = {name: _generator(int(seed), stream) for name, stream in STREAMS.items()}
-    splits, how = _complete(raw, fractions, generators["split"])
+    generators = {name: generator(int(seed), stream) for name, stream in STREAMS.items()}
+    splits, how = complete(raw, fractions, generators["split"])
     images = {name: rows["x"][..., None] if rows["x"].ndim == 3 else rows["x"] for name, rows in splits.items()}
     masks = {name: ~np.isnan(x) for name, x in images.items()} if missing else {}
     filled = {name: np.where(masks[name], x, x.dtype.type(0)) if missing else x for name, x in images.items()}
@@ -140,15 +144,15 @@ def load(
         "scale": scale,
         "seed": int(seed),
         "examples": f"{arrays['train'].dtype} {arrays['train'].shape[1:]}",
-        "crc32": {name: _checksum(x) for name, x in arrays.items()},
-        "labels": {name: _checksum(rows["y"]) if "y" in rows else None for name, rows in splits.items()},
+        "crc32": {name: checksum(x) for name, x in arrays.items()},
+        "labels": {name: checksum(rows["y"]) if "y" in rows else None for name, rows in splits.items()},
     }
     if missing:
         protocol["missing"] = {name: round(1 - float(mask.mean()), 6) for name, mask in masks.items()}
     known, values = None, {}
     if condition is not None:
         known, values = told(condition, {name: rows["condition"] for name, rows in splits.items()})
-        protocol["condition"] = {**known.protocol, "crc32": {name: _checksum(part) for name, part in values.items()}}
+        protocol["condition"] = {**known.protocol, "crc32": {name: checksum(part) for name, part in values.items()}}
     told_classes: dict[str, np.ndarray] = {}
     if labels is not None:
         lacking = [name for name, rows in splits.items() if "y" not in rows]
@@ -156,7 +160,7 @@ def load(
             raise InvalidInput(f"labels y of each example in {raw.where(lacking[0])}", "none", "Write them beside x.")
         classes, told_classes = numbered({name: rows["y"] for name, rows in splits.items()}, classes)
         if num_labels is not None:
-            told_classes["train"] = few(told_classes["train"], num_labels, _generator(int(seed), FEW))
+            told_classes["train"] = few(told_classes["train"], num_labels, generator(int(seed), FEW))
         number = {name: int(np.sum(part >= 0)) for name, part in told_classes.items()}
         protocol["classes"] = {"number": classes, "labels": number}
     parts = {
@@ -171,10 +175,6 @@ def load(
 def _with_holes(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Returns x with NaN where the mask is false; of a dtype that has it."""
     return np.where(mask, x, (x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)).type(np.nan))
-
-
-def _checksum(array: np.ndarray) -> str:
-    return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
 def _read(source: Given, data_dir: str | os.PathLike | None, condition: str | None) -> Source:
@@ -197,34 +197,3 @@ def _scale(raw: Source, scale: float | None) -> float:
     x = [rows["x"] for rows in raw.splits.values()]
     is_8_bit_image = x[0].dtype == np.uint8 and x[0].ndim >= 3 and max(part.max() for part in x) > 1
     return 255.0 if is_8_bit_image else 1.0
-
-
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(stream,)))
-
-
-def _complete(
-    raw: Source, fractions: Fractions, generator: np.random.Generator
-) -> tuple[dict[str, Rows], dict[str, str]]:
-    """Returns the rows of train, valid and test, and in words where each comes from."""
-    for name, fraction in fractions.items():
-        if name in raw.splits and fraction is not None:
-            received = f"{name}_fraction={fraction} for {raw.origin}, which has a {name} split of its own"
-            raise InvalidInput(f"no {name}_fraction", received, "Leave it out: a split of the source's own is kept.")
-    how = {name: f"the source's own split {raw.own_names.get(name, name)}" for name in raw.splits}
-    train = raw.splits["train"]
-    x = train["x"]
-    default = raw.held_out or min(LARGEST_HELD_OUT, len(x) // 6)
-    missing = [name for name in fractions if name not in raw.splits]
-    counts = [default if fractions[name] is None else round(fractions[name] * len(x)) for name in missing]
-    if missing and (min(counts) < 1 or sum(counts) >= len(x)):
-        shares = ", ".join(f"{count} for {name}" for name, count in zip(missing, counts, strict=True))
-        remedy = "Pass more data, other fractions, or a mapping with x_train, x_valid and x_test."
-        raise InvalidInput("at least one example for every split", f"{len(x)} examples, of which {shares}", remedy)
-    splits = dict(raw.splits)
-    if missing:
-        rows = np.split(generator.permutation(len(x)), np.cumsum(counts))
-        for name, chosen in zip([*missing, "train"], rows, strict=True):
-            splits[name] = {key: array[chosen] for key, array in train.items()}
-            how[name] = f"{len(chosen)} of {len(x)} {raw.own_names.get('train', 'train')}, permuted with the seed"
-    return {name: splits[name] for name in SPLITS}, {name: how[name] for name in SPLITS}

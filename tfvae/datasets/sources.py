@@ -19,6 +19,7 @@ from tfvae.core.types import ArrayLike
 
 SPLITS = ("train", "valid", "test")
 KINDS = (".npz", ".npy")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 KEYS = {f"{letter}_{split}" for letter in "xy" for split in SPLITS} | {"x", "y"}
 LABELS = ("y", "label", "labels")  # names of a source's labels, where it has no other array of that name
 Rows = dict[str, np.ndarray]  # x, `[N, ...]`, and perhaps y and condition, of the same examples

@@ -9,6 +9,7 @@ with `first_epoch=e` as if it had never stopped.
 import dataclasses
 import functools
 import numbers
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +20,9 @@ from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.observed import with_known
 from tfvae.core.types import Config, Given
 from tfvae.datasets.told import Told
+
+if TYPE_CHECKING:
+    from tfvae.datasets.tables import Schema  # which needs pandas
 
 CLASS = "y"  # the latent that recipes of few labels have
 
@@ -137,6 +141,7 @@ class Data:
             examples, crc32 of each x and y.
         told: what the examples are known by, or `None`.
         classes: number of classes K of the labels that a latent is told, or `None`.
+        schema: of a table, what its columns are; or `None`.
     """
 
     train: Split
@@ -147,6 +152,7 @@ class Data:
     protocol: Config
     told: Told | None = None
     classes: int | None = None
+    schema: "Schema | None" = None
 
     @property
     def condition(self) -> dict[str, Condition]:

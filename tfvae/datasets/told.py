@@ -27,11 +27,13 @@ class Told:
         name: of the array, as the source has it.
         part: what a model is declared to be told.
         words: of labels that are words, in order; empty where they are numbers.
+        units: mean and spread of a column of a table, in which its numbers are told; `None` as they are.
     """
 
     name: str
     part: conditions.Condition
     words: tuple[str, ...] = ()
+    units: tuple[float, float] | None = None
 
     @property
     def declared(self) -> dict[str, conditions.Condition]:
@@ -45,7 +47,8 @@ class Told:
     @property
     def protocol(self) -> Config:
         """The same for JSON."""
-        return {"name": self.name, "kind": repr(self.part), "words": list(self.words)}
+        units = {} if self.units is None else {"units": list(self.units)}
+        return {"name": self.name, "kind": repr(self.part), "words": list(self.words), **units}
 
 
 def told(name: str, arrays: dict[str, np.ndarray]) -> tuple[Told, dict[str, np.ndarray]]:

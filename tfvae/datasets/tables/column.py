@@ -130,9 +130,9 @@ class LeftOut(Column):
 
 
 def refuse(name: str, cells: pd.Series, bad: np.ndarray, expected: str, remedy: str = "Correct them.") -> None:
-    """Raises `InvalidInput` that names the rows whose cells are bad; rows count from 1, below the header."""
+    """Raises `InvalidInput` that names the rows whose cells are bad; rows count from 0."""
     if bad.any():
         rows = np.flatnonzero(bad)
-        texts = [f"{str(cells.iloc[row])!r:.40} in row {cells.index[row] + 1}" for row in rows[:NAMED]]
+        texts = [f"{str(cells.iloc[row])!r:.40} in row {cells.index[row]}" for row in rows[:NAMED]]
         more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
         raise InvalidInput(f"{expected} in column {name}", f"{', '.join(texts)}{more}", remedy)

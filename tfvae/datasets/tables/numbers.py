@@ -21,7 +21,7 @@ from tfvae.datasets.tables.column import Column, Family, Slot, refuse
 LAYOUTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d")
 LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%b-%Y")
 LAYOUTS += ("%H:%M", "%H:%M:%S")
-OFTEN, FEWEST, MOST_ATOMS = 0.1, 20, 3  # an atom has this share of the cells, and this many
+OFTEN, FEWEST, MOST_ATOMS = 0.02, 20, 3  # an atom has this share of the cells, and this many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,7 +253,7 @@ def _atoms(numbers: np.ndarray, step: float) -> tuple[float, ...]:
     ticks = np.round(values / step)
     beside = np.max([np.isin(ticks + side, ticks) * counts[_at(ticks, ticks + side)] for side in (-1, 1)], axis=0)
     usual = max(float(np.median(counts)), 1.0)
-    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 5 * usual) & (counts >= 2 * beside)
+    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 5 * usual) & (counts >= 3 * beside)
     chosen = values[stands][np.argsort(-counts[stands])][:MOST_ATOMS]
     return tuple(float(value) for value in chosen)
 

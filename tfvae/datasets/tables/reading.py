@@ -18,7 +18,6 @@ from pyarrow import csv, parquet
 
 from tfvae.core.errors import InvalidInput
 
-ENDS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 ROWS = 100_000  # of a block
 BYTES = 16 * 2**20  # read at once
 

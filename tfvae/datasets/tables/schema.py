@@ -6,7 +6,6 @@ It is inferred, printed, saved as JSON, and read back: what a person writes ther
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from tfvae.datasets.tables.column import Column, Family, LeftOut, Slot
 from tfvae.datasets.tables.guess import KINDS, guess
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "NULL", "null", "<NA>", "NaT")
-FIELDS = {"columns", "missing"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,24 +157,6 @@ class Schema:
         """Returns the schema as a person reads it, a line a column."""
         width = max(len(column.name) for column in self.columns)
         return "\n".join(f"  {column.name:{width}}  {column}" for column in self.columns)
-
-
-def read_schema(path: str) -> Config:
-    """Returns what a file says of a table.
-
-    Raises:
-        InvalidInput: if it is not JSON with columns.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (ValueError, OSError) as error:
-        received = f"{type(error).__name__}: {error}"
-        raise InvalidInput(f"a schema in JSON at {path}", received, "Start from schema.json of a run.") from error
-    if not isinstance(found, dict) or not found.keys() <= FIELDS:
-        expected = f"an object with {' and '.join(sorted(FIELDS))} in {path}"
-        raise InvalidInput(expected, f"{str(found):.80}", "Start from schema.json of a run.")
-    return found
 
 
 def _said(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Config]:

@@ -1,0 +1,31 @@
+"""What the command line says before it trains on a table: what the columns are, and what was chosen why."""
+
+import dataclasses
+
+from tfvae.app.options import Options
+from tfvae.app.together import typed
+from tfvae.core.types import Config
+from tfvae.datasets import Data
+
+
+def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
+    """Returns the options with what a person left open, and the text to show.
+
+    Args:
+        options: of the run.
+        data: the table.
+        given: what a person chose, name to value.
+    """
+    from tfvae.tables.choices import choices  # its package needs pandas, as the table has needed already
+
+    found = choices(len(data.train), data.event_shape[0], given)
+    whole = type(data.schema).from_dict(data.protocol["schema"])
+    told = [f"told: {data.told.name}"] if data.told else []
+    rows = f"{data.name}: {sum(data.protocol['sizes'].values())} rows"
+    said = "; ".join(f"{typed(choice.name)} {_shown(choice.value)} ({choice.why})" for choice in found)
+    values = {choice.name: choice.value for choice in found}
+    return dataclasses.replace(options, **values), "\n".join([rows, str(whole), *told, f"chosen: {said}"])
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

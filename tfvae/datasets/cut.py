@@ -1,0 +1,54 @@
+"""How data are cut into train, valid and test, and the streams of random numbers for it.
+
+rows of train, valid, test = pieces of one permutation of `seed`; splits that the source has stay as they are
+"""
+
+import zlib
+
+import numpy as np
+
+from tfvae.core.errors import InvalidInput
+from tfvae.datasets.sources import SPLITS, Rows, Source
+
+# One stream of random numbers for each use.
+STREAMS = {"split": 0, "train": 1, "valid": 2, "test": 3}
+FEW, NOISE = 4, 5
+LARGEST_HELD_OUT = 10_000
+Fractions = dict[str, float | None]
+
+
+def complete(
+    raw: Source, fractions: Fractions, generator: np.random.Generator
+) -> tuple[dict[str, Rows], dict[str, str]]:
+    """Returns the rows of train, valid and test, and in words where each comes from."""
+    for name, fraction in fractions.items():
+        if name in raw.splits and fraction is not None:
+            received = f"{name}_fraction={fraction} for {raw.origin}, which has a {name} split of its own"
+            raise InvalidInput(f"no {name}_fraction", received, "Leave it out: a split of the source's own is kept.")
+    how = {name: f"the source's own split {raw.own_names.get(name, name)}" for name in raw.splits}
+    train = raw.splits["train"]
+    x = train["x"]
+    default = raw.held_out or min(LARGEST_HELD_OUT, len(x) // 6)
+    missing = [name for name in fractions if name not in raw.splits]
+    counts = [default if fractions[name] is None else round(fractions[name] * len(x)) for name in missing]
+    if missing and (min(counts) < 1 or sum(counts) >= len(x)):
+        shares = ", ".join(f"{count} for {name}" for name, count in zip(missing, counts, strict=True))
+        remedy = "Pass more data, other fractions, or a mapping with x_train, x_valid and x_test."
+        raise InvalidInput("at least one example for every split", f"{len(x)} examples, of which {shares}", remedy)
+    splits = dict(raw.splits)
+    if missing:
+        rows = np.split(generator.permutation(len(x)), np.cumsum(counts))
+        for name, chosen in zip([*missing, "train"], rows, strict=True):
+            splits[name] = {key: array[chosen] for key, array in train.items()}
+            how[name] = f"{len(chosen)} of {len(x)} {raw.own_names.get('train', 'train')}, permuted with the seed"
+    return {name: splits[name] for name in SPLITS}, {name: how[name] for name in SPLITS}
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """Returns the random numbers of one stream."""
+    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(stream,)))
+
+
+def checksum(array: np.ndarray) -> str:
+    """Returns the crc32 of an array's bytes, in hexadecimal."""
+    return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"

@@ -1,0 +1,87 @@
+"""Trains a model on a table in memory, as `tfvae train FILE.csv` does into a folder."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfvae import datasets, networks, recipes, schedules
+from tfvae.callbacks import FirstAid
+from tfvae.datasets.tables import Schema
+from tfvae.recipes.tables import column_likelihoods
+from tfvae.tables.choices import choices
+from tfvae.tables.model import TableModel
+
+ROWS_TO_ADAPT = 5000
+
+
+def fit(
+    table: Any,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    condition: str | None = None,
+    held_out: float = 0.1,
+    seed: int = 0,
+    verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    recipe: recipes.Recipe = recipes.tabular,
+    learning_rate: float = 2e-3,
+    jit_compile: bool | str = "auto",
+    **settings: Any,
+) -> TableModel:
+    """Returns a model that was trained on the rows of a table.
+
+    Args:
+        table: a frame of pandas or polars, or a file.
+        schema: what to take for granted of its columns, as `Schema.to_dict` has them; the rest is inferred.
+        condition: name of a column that the model is told.
+        held_out: share of the rows whose scores p-values compare with; as many again are watched while training.
+        seed: of all that is random.
+        verbose: as for Keras' `fit`.
+        callbacks: of Keras' `fit`.
+        recipe: makes the model from `columns=` or `likelihood=`.
+        learning_rate: Adam's, the largest; it is warmed up and falls along a cosine.
+        jit_compile: compile the steps with XLA.
+        **settings: any of `latent_dim`, `hidden`, `batch_size`, `epochs` and `eval_samples`; `choices` has the rest.
+
+    Raises:
+        InvalidInput: if the table cannot be read, or has too few rows to hold some out.
+
+    Example:
+        >>> model = tfvae.tables.fit(frame, epochs=50)
+        >>> model.log_prob(frame).mean()
+    """
+    fractions = {"valid_fraction": held_out, "test_fraction": held_out}
+    data = datasets.load(table, seed=seed, condition=condition, schema=schema, **fractions)
+    train, explained = data.train, data.schema
+    chosen = {choice.name: choice.value for choice in choices(len(train), data.event_shape[0], settings)} | settings
+    epochs, batch_size, units = chosen["epochs"], chosen["batch_size"], list(chosen["hidden"])
+    steps = epochs * train.num_batches(batch_size)
+    keras.utils.set_random_seed(seed % 2**32)
+    vae = recipe(
+        data.event_shape,
+        columns=column_likelihoods(explained.slots, train.x, train.mask),
+        latent_dim=chosen["latent_dim"],
+        encoder=networks.mlp(units),
+        decoder=networks.mlp(units[::-1]),
+        condition=data.condition,
+        missing=True,
+        learning_rate=schedules.warmup_cosine(learning_rate, steps),
+        seed=seed,
+        jit_compile=jit_compile,
+    )
+    rows = np.random.default_rng(seed).permutation(len(train))[:ROWS_TO_ADAPT]
+    vae.adapt(train.rows(np.sort(rows)), seed)
+    watched = {"validation_data": data.valid.observed, "callbacks": [FirstAid(), *callbacks]}
+    vae.fit(train.observed, batch_size=batch_size, epochs=epochs, verbose=verbose, **watched)
+    samples = chosen["eval_samples"]
+    return TableModel(
+        vae=vae,
+        schema=Schema.from_dict(data.protocol["schema"]),
+        held_out=vae.log_prob(data.test.observed, num_samples=samples, seed=seed).numpy(),
+        condition=condition,
+        units=data.told.units if data.told else None,
+        num_samples=samples,
+        seed=seed,
+    )

@@ -1,0 +1,245 @@
+"""A trained model of a table, which answers in the table's own terms.
+
+    score      log p(row), its p-value among held-out rows, and what each column adds
+    impute     the missing cells, in words and units of their columns
+    encode     E[z | row]
+    sample     new rows
+
+p-value = (1 + number of held-out rows that score no higher) / (1 + number of held-out rows): a row of the same kind has
+one of at most a with probability a. (Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World".)
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfvae.conditions import Labels
+from tfvae.core import seeds
+from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.core.types import Array, Given
+from tfvae.datasets.tables import Schema, blocks
+from tfvae.vae import VAE
+
+AT_ONCE = 10_000  # rows drawn in one call
+USUAL = 400  # rows of the model's own that say what is usual of a column
+FEWER = 4  # as many times fewer samples for what columns add, since it is a difference for the same draws
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TableModel:
+    """A VAE and the schema of its table.
+
+    Attributes:
+        vae: the trained model of x.
+        schema: of the whole table, the condition's column included.
+        held_out: log p of rows that the model was not trained on, `[M]`; none where there are none.
+        condition: name of the column that the model is told, or `None`.
+        units: mean and spread in which a condition of numbers is told.
+        num_samples: importance samples for each row.
+        seed: of these.
+
+    Example:
+        >>> model = tfvae.tables.load("runs/penguins")
+        >>> model.score(frame).sort_values("log_prob").head()
+        >>> filled, more = model.impute(frame), model.sample(1000, seed=0)
+    """
+
+    vae: VAE
+    schema: Schema
+    held_out: Array = dataclasses.field(default_factory=lambda: np.empty(0))
+    condition: str | None = None
+    units: tuple[float, float] | None = None
+    num_samples: int = 200
+    seed: int = 0
+
+    @property
+    def explained(self) -> Schema:
+        """The schema of what stands in x."""
+        return self.schema if self.condition is None else self.schema.without(self.condition)
+
+    def known(self, frame: Any) -> Given:
+        """Returns rows of a table as the model is given them: x, mask, and the condition if there is one.
+
+        Args:
+            frame: of pandas or polars.
+
+        Raises:
+            InvalidInput: for a missing column, or a cell that its column cannot have.
+        """
+        return self._known(_text(frame))
+
+    def log_prob(self, frame: Any) -> np.ndarray:
+        """Returns log p of the observed cells of each row, `[N]`: a density of numbers, a mass of words and counts."""
+        return self.vae.log_prob(self.known(frame), num_samples=self.num_samples, seed=self.seed).numpy()
+
+    def score(self, frame: Any, false_positive_rate: float = 0.01, contributions: bool = True) -> pd.DataFrame:
+        """Returns how probable each row is, and which columns make it so.
+
+        `log_prob` in nats and its `standard_error`; `p_value` among held-out rows; `flag` where it is at most the rate;
+        for each column c `surprise`: -log p(cell | other cells), less what it is on average in rows of the model's own.
+
+        Args:
+            frame: rows.
+            false_positive_rate: share of ordinary rows that are flagged.
+            contributions: whether to say what each column adds, which takes a pass for each.
+
+        Raises:
+            InvalidInput: as for `known`, or if the rate is not between 0 and 1.
+        """
+        if not 0 < false_positive_rate < 1:
+            received = f"false_positive_rate={false_positive_rate!r}"
+            raise InvalidInput("false_positive_rate between 0 and 1", received, "Pass for example 0.01.")
+        text = _text(frame)
+        known = self._known(text)
+        estimate = self.vae.estimate_log_prob(known, num_samples=self.num_samples, seed=self.seed)
+        found = pd.DataFrame(
+            {"log_prob": estimate.log_prob.numpy(), "standard_error": estimate.standard_error.numpy()}, index=text.index
+        )
+        found["p_value"] = self.p_values(found["log_prob"].to_numpy())
+        found["flag"] = found["p_value"] <= false_positive_rate
+        if contributions:
+            surprises = self._surprises(known) - self._usual
+            for name, surprise in zip(self.explained.names, surprises.T, strict=True):
+                found[f"surprise_{name}"] = surprise
+            top = np.argmax(surprises, axis=1)
+            found["why"] = np.where(found["flag"], np.array(self.explained.names, dtype=object)[top], "")
+        return found
+
+    def p_values(self, log_prob: np.ndarray) -> np.ndarray:
+        """Returns the p-value of each score among held-out rows, `[N]`; NaN without any."""
+        if not len(self.held_out):
+            return np.full(len(log_prob), np.nan)
+        return (1 + np.searchsorted(np.sort(self.held_out), log_prob, side="right")) / (1 + len(self.held_out))
+
+    def impute(self, frame: Any) -> pd.DataFrame:
+        """Returns the rows with their missing cells filled: numbers by their mean, words by the most probable one.
+
+        Observed cells, columns that the model does not know, order and index stay as they are.
+        """
+        text = _text(frame)
+        return self._filled(text, self._imputed(text).mean.numpy())
+
+    def imputed_draws(self, frame: Any, draws: int, seed: int = 0) -> list[pd.DataFrame]:
+        """Returns the rows with their missing cells drawn given the others, that many times."""
+        text = _text(frame)
+        found = self._imputed(text).sample(positive_integer("draws", draws), seed=seed).numpy()
+        return [self._filled(text, x) for x in found]
+
+    def imputed_stddev(self, frame: Any) -> pd.DataFrame:
+        """Returns the standard deviation of each missing number given what was observed; NaN elsewhere."""
+        text = _text(frame)
+        spread, schema = self._imputed(text).stddev.numpy(), self.explained
+        found = {name: spread[:, schema.places(name)[-1]] for name in schema.names}
+        missing = {name: schema.cells(text[name]).isna().to_numpy() for name in schema.names}
+        return pd.DataFrame({n: np.where(missing[n], v, np.nan) for n, v in found.items()}, index=text.index)
+
+    def encode(self, frame: Any) -> pd.DataFrame:
+        """Returns E[z | row], columns `z0` to `z{D-1}`."""
+        text = _text(frame)
+        mean = self.vae.encode(self._known(text)).mean().numpy()
+        return pd.DataFrame(mean, index=text.index, columns=[f"z{d}" for d in range(mean.shape[1])])
+
+    def sample(self, count: int, seed: int = 0, condition: str | float | None = None) -> pd.DataFrame:
+        """Returns new rows, as text in the table's words and number format.
+
+        Args:
+            count: how many.
+            seed: of the draws.
+            condition: value of the condition's column, of a model that has one.
+
+        Raises:
+            InvalidInput: if `count` is not a whole number of at least 1, or the condition is missing or unknown.
+        """
+        count = positive_integer("count", count)
+        if self.condition is None:
+            if condition is not None:
+                raise InvalidInput("no condition: this model has none", f"{condition!r}", "Leave it out.")
+            return self._drawn(count, seed)
+        return self._drawn(count, seed, np.full(count, self._number(condition)))
+
+    # What the answers are made of.
+
+    def _known(self, text: pd.DataFrame) -> Given:
+        x, mask = self.explained.encode(text)
+        if self.condition is None:
+            return {"x": x, "mask": mask}
+        cells = self.schema.cells(text[self.condition]) if self.condition in text else pd.Series([None] * len(text))
+        numbers = self.schema[self.condition].numbers(cells)
+        if np.isnan(numbers).any():
+            received = f"none in row {text.index[int(np.argmax(np.isnan(numbers)))]}"
+            raise InvalidInput(f"a value of {self.condition}, which the model is told", received, "Fill it in.")
+        return {"x": x, "mask": mask, "condition": {self._told_as: self._as_told(numbers)}}
+
+    @property
+    def _told_as(self) -> str:
+        return next(iter(self.vae.conditions))
+
+    def _as_told(self, numbers: np.ndarray) -> np.ndarray:
+        if isinstance(self.vae.conditions[self._told_as], Labels):
+            return numbers.astype(np.int32)
+        mean, spread = self.units or (0.0, 1.0)
+        return ((numbers - mean) / spread).astype(np.float32)[:, np.newaxis]
+
+    def _number(self, value: str | float | None) -> float:
+        column = self.schema[self.condition or ""]
+        found = column.numbers(self.schema.cells(pd.Series([None if value is None else str(value)], dtype=object)))
+        if np.isnan(found[0]):
+            raise InvalidInput(f"a value of {self.condition}, which the model is told", f"{value!r}", f"{column}.")
+        return float(found[0])
+
+    def _imputed(self, text: pd.DataFrame) -> Any:
+        return self.vae.impute(self._known(text), num_samples=self.num_samples, seed=self.seed)
+
+    def _filled(self, text: pd.DataFrame, x: np.ndarray) -> pd.DataFrame:
+        schema = self.explained
+        words, found = schema.decode(x).set_index(text.index), text.copy()
+        for name in schema.names:
+            found[name] = text[name].where(schema.cells(text[name]).notna(), words[name])
+        return found
+
+    def _surprises(self, known: Mapping[str, Array]) -> np.ndarray:
+        """Returns -log p(cell | other cells), `[N, columns]`; zero where a cell is missing."""
+        samples = max(self.num_samples // FEWER, 10)
+        whole = self.vae.log_prob(known, num_samples=samples, seed=self.seed).numpy()
+        found = []
+        for name in self.explained.names:
+            mask = np.array(known["mask"])
+            mask[:, self.explained.places(name)] = False
+            rest = self.vae.log_prob({**known, "mask": mask}, num_samples=samples, seed=self.seed).numpy()
+            found.append(rest - whole)
+        return np.stack(found, axis=1)
+
+    @functools.cached_property
+    def _usual(self) -> np.ndarray:
+        """What columns of the model's own rows say on average, `[columns]`; under a condition, under several of it."""
+        numbers = None
+        if self.condition is not None:
+            several = np.linspace(-1.0, 1.0, USUAL)
+            part, (mean, spread) = self.vae.conditions[self._told_as], self.units or (0.0, 1.0)
+            labels = isinstance(part, Labels)
+            numbers = np.arange(USUAL) % part.num_categories if labels else mean + spread * several
+        return self._surprises(self._known(self._drawn(USUAL, self.seed, numbers))).mean(axis=0)
+
+    def _drawn(self, count: int, seed: int, numbers: np.ndarray | None = None) -> pd.DataFrame:
+        """Returns rows of the model's own as text, each under its number of the condition."""
+        pieces = []
+        for i, at in enumerate(range(0, count, AT_ONCE)):
+            own, rows = seeds.fold(seeds.as_seed(seed), i), slice(at, min(at + AT_ONCE, count))
+            if numbers is None:
+                pieces.append(self.vae.sample(rows.stop - at, seed=own).numpy())
+            else:
+                told = {self._told_as: self._as_told(numbers[rows])}
+                pieces.append(self.vae.sample(1, seed=own, condition=told).numpy()[0])
+        table = self.explained.decode(np.concatenate(pieces))
+        if numbers is not None and self.condition is not None:
+            table[self.condition] = self.schema[self.condition].words(np.asarray(numbers, np.float64))
+        return table[[column.name for column in self.schema.columns]]
+
+
+def _text(frame: Any) -> pd.DataFrame:
+    """Returns a frame of text."""
+    return pd.concat(list(blocks(frame)))

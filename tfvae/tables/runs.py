@@ -1,0 +1,51 @@
+"""The model of a run of `tfvae train FILE.csv`, from its folder.
+
+config.json    the schema, the condition, importance samples and seed
+model.keras    the model
+scores.npz     log p of the test rows, which the model has never seen: what p-values compare with
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfvae import files
+from tfvae.checks.loaded import load_model
+from tfvae.core.errors import InvalidInput
+from tfvae.datasets.tables import Schema
+from tfvae.tables.model import TableModel
+
+
+def load(folder: str | os.PathLike) -> TableModel:
+    """Returns the trained model of a table.
+
+    Args:
+        folder: a run folder.
+
+    Raises:
+        InvalidInput: if it is not the folder of a finished run on a table.
+
+    Example:
+        >>> model = tfvae.tables.load("runs/penguins")
+    """
+    folder = Path(folder)
+    for name in ("config.json", "model.keras", "scores.npz"):
+        if not (folder / name).exists():
+            remedy = f"tfvae train FILE.csv --out {folder} makes one; --resume {folder} completes it."
+            raise InvalidInput(f"a finished run on a table at {folder}", f"none, or one without {name}", remedy)
+    config = files.read_json(folder / "config.json")
+    data, options = config["data"], config["options"]
+    if "schema" not in data:
+        remedy = "tfvae evaluate, sample and export know runs on arrays."
+        raise InvalidInput(f"a run on a table at {folder}", f"one on {data['source']}", remedy)
+    told = data.get("condition") or {}
+    return TableModel(
+        vae=load_model(folder / "model.keras"),
+        schema=Schema.from_dict(data["schema"]),
+        held_out=np.asarray(files.read_arrays(folder / "scores.npz")["log_prob"], np.float64),
+        condition=told.get("name"),
+        units=tuple(told["units"]) if "units" in told else None,
+        num_samples=options["eval_samples"],
+        seed=options["seed"],
+    )
