@@ -121,13 +121,13 @@ class TableModel:
         Observed cells, columns that the model does not know, order and index stay as they are.
         """
         text = _text(frame)
-        return self._filled(text, self._imputed(text).mean.numpy())
+        return self._filled(frame, text, self._imputed(text).mean.numpy())
 
     def imputed_draws(self, frame: Any, draws: int, seed: int = 0) -> list[pd.DataFrame]:
         """Returns the rows with their missing cells drawn given the others, that many times."""
         text = _text(frame)
         found = self._imputed(text).sample(positive_integer("draws", draws), seed=seed).numpy()
-        return [self._filled(text, x) for x in found]
+        return [self._filled(frame, text, x) for x in found]
 
     def imputed_stddev(self, frame: Any) -> pd.DataFrame:
         """Returns the standard deviation of each missing number given what was observed; NaN elsewhere."""
@@ -144,7 +144,7 @@ class TableModel:
         return pd.DataFrame(mean, index=text.index, columns=[f"z{d}" for d in range(mean.shape[1])])
 
     def sample(self, count: int, seed: int = 0, condition: str | float | None = None) -> pd.DataFrame:
-        """Returns new rows, as text in the table's words and number format.
+        """Returns new rows, as text in the table's words and number format; `Schema.typed` makes numbers of it.
 
         Args:
             count: how many.
@@ -194,11 +194,17 @@ class TableModel:
     def _imputed(self, text: pd.DataFrame) -> Any:
         return self.vae.impute(self._known(text), num_samples=self.num_samples, seed=self.seed)
 
-    def _filled(self, text: pd.DataFrame, x: np.ndarray) -> pd.DataFrame:
+    def _filled(self, frame: Any, text: pd.DataFrame, x: np.ndarray) -> pd.DataFrame:
+        """Returns a frame with its missing cells from x: in columns of numbers as numbers, else as text."""
         schema = self.explained
-        words, found = schema.decode(x).set_index(text.index), text.copy()
+        words = schema.decode(x).set_index(text.index)
+        found = frame.copy() if isinstance(frame, pd.DataFrame) else text.copy()
         for name in schema.names:
-            found[name] = text[name].where(schema.cells(text[name]).notna(), words[name])
+            missing = schema.cells(text[name]).isna()
+            of_numbers = pd.api.types.is_numeric_dtype(found[name].dtype)
+            filling = pd.to_numeric(words[name]) if of_numbers else words[name]
+            if missing.any():
+                found[name] = found[name].where(~missing, filling)
         return found
 
     def _surprises(self, known: Mapping[str, Array]) -> np.ndarray:

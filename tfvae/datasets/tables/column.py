@@ -50,6 +50,7 @@ class Column(abc.ABC):
     """
 
     kind: ClassVar[str]
+    numeric: ClassVar[bool] = False  # its words are numbers
     name: str
     why: str = dataclasses.field(default="", kw_only=True)
 

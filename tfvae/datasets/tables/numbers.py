@@ -38,6 +38,7 @@ class Real(Column):
     """
 
     kind = "real"
+    numeric = True
     family: ClassVar[Family] = Family.REAL
     decimals: tuple[int, int] = (0, 6)
     step: float = 1e-6
@@ -144,6 +145,7 @@ class Date(Real):
     """
 
     kind = "date"
+    numeric = False
     layout: str = "%Y-%m-%d"
 
     @classmethod
@@ -185,6 +187,7 @@ class Count(Column):
     """
 
     kind = "count"
+    numeric = True
     decimals: int = 0
 
     @classmethod

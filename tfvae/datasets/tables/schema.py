@@ -126,6 +126,11 @@ class Schema:
             table[column.name] = column.words(numbers)
         return pd.DataFrame(table, dtype=object)
 
+    def typed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Returns a table of text with its columns of numbers as numbers."""
+        numeric = [column.name for column in self.columns if column.numeric and column.name in frame]
+        return frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce") for name in numeric})
+
     def without(self, name: str) -> "Schema":
         """Returns the schema less a column.
 
