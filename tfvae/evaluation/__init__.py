@@ -31,6 +31,9 @@ Samples and outliers
     anomaly                     how well likelihood tells outliers from inliers; returns an `Anomaly`
     roc_auc                     the area under the ROC curve of two sets of scores; returns an `Area`
     boosted_trees, logistic_regression, nearest_neighbors    classifiers for the two-sample test
+Synthetic tables
+    synthetic_quality           columns, pairs, usefulness and copies of synthetic rows; returns a `TableQuality`
+    ColumnScore, PairScore, Usefulness, ClosestRecord, Bootstrapped    its entries
 """
 
 from tfvae.evaluation.classes import Bin, ClassReport, classification
@@ -63,6 +66,9 @@ from tfvae.evaluation.latents import (
 from tfvae.evaluation.learners import boosted_trees, logistic_regression, nearest_neighbors
 from tfvae.evaluation.report import Report
 from tfvae.evaluation.scoring import evaluate
+from tfvae.evaluation.table_rows import Bootstrapped, ClosestRecord, Usefulness
+from tfvae.evaluation.table_scores import ColumnScore, PairScore
+from tfvae.evaluation.tables import TableQuality, synthetic_quality
 from tfvae.evaluation.without_z import Baselines, baselines
 from tfvae.inference.annealed import AnnealedEstimate, Sandwich, annealed_log_prob, bidirectional
 
@@ -74,8 +80,11 @@ __all__ = [
     "Baseline",
     "Baselines",
     "Bin",
+    "Bootstrapped",
     "Bound",
     "ClassReport",
+    "ClosestRecord",
+    "ColumnScore",
     "DCI",
     "Discrepancy",
     "Disentanglement",
@@ -86,11 +95,14 @@ __all__ = [
     "HiddenCells",
     "LatentReport",
     "LinearProbe",
+    "PairScore",
     "PrecisionRecall",
     "Report",
     "Sandwich",
     "Score",
+    "TableQuality",
     "TwoSampleTest",
+    "Usefulness",
     "active_units",
     "annealed_log_prob",
     "anomaly",
@@ -122,6 +134,7 @@ __all__ = [
     "relative_activity",
     "roc_auc",
     "sap",
+    "synthetic_quality",
     "unit_activity",
 ]
 

@@ -14,7 +14,7 @@ import os
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from tfvae.core.types import Config
 from tfvae.evaluation.classes import ClassReport
 from tfvae.evaluation.entries import USED, Baseline, Bound, Estimate, GapMeans, LatentReport
 from tfvae.evaluation.latents import ACTIVE, AggregatedPosterior, active_units
+from tfvae.evaluation.plain import plain, read
 from tfvae.evaluation.words import as_html, as_text, count, number, percent, with_error
 
 TOLERATED = 0.05  # share of examples whose Pareto shape may exceed the threshold by chance
@@ -57,7 +58,6 @@ REMEDIES = {  # by whether the data are discrete
 }
 SURELY = 2.0  # standard errors of the difference from which a model is said to be below a baseline
 BESIDE_X = ("condition", "missingness", "latents", "classes")  # entries that are left out where they say nothing
-_NOT_FINITE = ("nan", "inf", "-inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +242,7 @@ class Report:
     def to_dict(self) -> Config:
         """Returns plain numbers, lists and dictionaries; what is not finite is written as a string, "nan" or "inf"."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return _plain({name: value for name, value in values.items() if name not in BESIDE_X or value})
+        return plain({name: value for name, value in values.items() if name not in BESIDE_X or value})
 
     @classmethod
     def from_dict(cls, values: Config) -> "Report":
@@ -252,7 +252,7 @@ class Report:
             InvalidInput: if a field is missing or unknown.
         """
         try:
-            values = {name: _read(value) for name, value in values.items()}
+            values = {name: read(value) for name, value in values.items()}
             estimates = ("elbo", "distortion", "rate", "log_prob", "variational_gap")
             kl, gaps, per_example = values["kl_per_dimension"], values.get("gaps"), values["per_example"]
             report = cls(
@@ -335,23 +335,3 @@ def _latent(values: Config) -> LatentReport:
 
 def _named_estimates(kind: type, values: Config) -> NamedTuple:
     return kind(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in values.items()})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _read(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_read(item) for item in value]
-    return float(value) if value in _NOT_FINITE else value

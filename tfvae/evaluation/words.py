@@ -7,18 +7,16 @@ import html
 import math
 from collections.abc import Iterable
 
-from tfvae.evaluation.entries import Estimate
-
 
 def number(value: float, digits: int) -> str:
     """Returns a number with so many digits behind the point."""
     return "unknown" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def with_error(estimate: Estimate) -> str:
-    """Returns a mean with its standard error."""
-    error = estimate.standard_error
-    return f"{number(estimate.mean, 3)} +- {'?' if math.isnan(error) else number(error, 3)}"
+def with_error(estimate: tuple[float, float]) -> str:
+    """Returns a mean, or another value, with its standard error."""
+    value, error = estimate
+    return f"{number(value, 3)} +- {'?' if math.isnan(error) else number(error, 3)}"
 
 
 def percent(share: float) -> str:

@@ -11,6 +11,8 @@
     kl_per_dimension        what each dimension of z costs, or each of several latents, from an evaluation report
     reliability             how often the most probable class is right, against how probable it is, from a report
     confusion               which class is the most probable for the examples of each label, from a report
+    columns                 each column of a synthetic table beside that of the real one
+    pairs                   the score of each pair of its columns, from `evaluation.synthetic_quality`
     bound_ladder            the lower bounds of k samples on log p(x), from an evaluation report
 
 Of a model that is told a condition, examples are an `Observed` dict, {"x": x, "condition": condition}; `samples` and
@@ -28,11 +30,13 @@ from tfvae.plotting.classes import confusion, reliability
 from tfvae.plotting.codes import aggregated_posterior, latent_plane
 from tfvae.plotting.curves import bound_ladder, kl_per_dimension, learning_curves
 from tfvae.plotting.events import reconstructions, samples
+from tfvae.plotting.tables import columns, pairs
 from tfvae.plotting.walks import interpolation, latent_traversals, manifold
 
 __all__ = [
     "aggregated_posterior",
     "bound_ladder",
+    "columns",
     "confusion",
     "interpolation",
     "kl_per_dimension",
@@ -40,6 +44,7 @@ __all__ = [
     "latent_traversals",
     "learning_curves",
     "manifold",
+    "pairs",
     "reconstructions",
     "reliability",
     "samples",
