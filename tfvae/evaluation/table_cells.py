@@ -17,6 +17,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Given
 
 DECILES = np.arange(1, 10) / 10
+NUMBER = (numbers.Real, np.bool_)
 NAMED = 5  # names that a message has room for
 
 
@@ -125,12 +126,12 @@ def _numbers(table: str, name: str, column: Given) -> np.ndarray:
     else:
         observed, values = ~np.asarray(column.isna(), bool), np.full(len(column), np.nan)
         for row, value in zip(np.flatnonzero(observed), column[observed], strict=True):
-            if not isinstance(value, numbers.Real):
+            if not isinstance(value, NUMBER):
                 remedy = (
                     f"Leave {name!r} out of numeric, or make it numbers first: pandas.to_numeric({table}[{name!r}]),"
                     " or of dates their days since a fixed one."
                 )
-                raise InvalidInput(f"numbers in {where}", f"{value!r} in row {row}, counted from 0", remedy)
+                raise InvalidInput(f"numbers in {where}", f"{_shown(value)} in row {row}, counted from 0", remedy)
             values[row] = value
     if np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0])
@@ -162,14 +163,18 @@ def _categories(name: str, columns: Mapping[str, Given]) -> tuple[list[np.ndarra
             first = next(iter(kinds))
             expected = f"{listed(expected)} in column {name!r} of {table}, as in {first}"
             remedy = "Read both tables the same way, or make the column text in both: column.astype(str)."
-            raise InvalidInput(expected, f"{listed(received)}, {words[0]!r} for example", remedy)
+            raise InvalidInput(expected, f"{listed(received)}, {_shown(words[0])} for example", remedy)
     return codes, list(place)
 
 
 def _kind(word: Given) -> str:
     if isinstance(word, str):
         return "words"
-    return "numbers" if isinstance(word, (numbers.Number, np.bool_)) else f"values of type {type(word).__name__}"
+    return "numbers" if isinstance(word, NUMBER) else f"values of type {type(word).__name__}"
+
+
+def _shown(value: Given) -> str:
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def listed(names: Iterable[str]) -> str:

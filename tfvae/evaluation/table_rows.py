@@ -221,10 +221,10 @@ def _learned(
     """Returns what the learner guesses of the test rows."""
     from threadpoolctl import threadpool_limits
 
-    if (values == values[0]).all():  # which a classifier refuses
-        return np.full(len(test), values[0])
     with threadpool_limits(1, "openmp"):
-        return learner.fit(x, values).predict(test)
+        return learner.fit(np.where(np.isnan(x).all(axis=0), 0, x), values).predict(
+            test
+        )  # no value: scikit-learn fails
 
 
 def _bootstrapped(measure: Measure, values: np.ndarray, guesses: np.ndarray, rng: np.random.Generator) -> Bootstrapped:

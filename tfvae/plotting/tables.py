@@ -31,7 +31,7 @@ def columns(real: "DataFrame", synthetic: "DataFrame", numeric: Sequence[str], m
     """Draws one panel a column: the distribution of the real rows, filled, and of the synthetic rows, as a line.
 
     A number has at most 30 bins between the 0.5% and the 99.5% quantile of the real rows; the outermost ones hold what
-    lies beyond. Of whole numbers each bin has as many. Of a category the ten most frequent of the real rows have bars,
+    lies beyond. Bins of numbers with few digits hold as many of them each. Of a category the ten most frequent of the real rows have bars,
     the others one together. Shares are of the cells that are not missing; the title says how many are.
 
     Args:
@@ -122,12 +122,13 @@ def _number(axes: "Axes", name: str, real: Cells, synthetic: Cells) -> None:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Returns the edges of the bins of numbers: of whole ones, as many in each bin."""
+    """Returns the edges of bins that are as many steps wide, a step being the least difference of two values."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest")
-    if (values == np.round(values)).all():
-        width = max(1, math.ceil((high - low + 1) / BINS))
-        return low - 0.5 + width * np.arange(math.ceil((high - low + 1) / width) + 1)
-    return np.linspace(low, high if high > low else low + 1, BINS + 1)
+    gaps = np.diff(np.unique(values[(values >= low) & (values <= high)]))
+    step = max(gaps.min(), (high - low) * 1e-9) if len(gaps) else 1.0
+    steps = round((high - low) / step) + 1
+    width = math.ceil(steps / BINS)
+    return low - step / 2 + width * step * np.arange(math.ceil(steps / width) + 1)
 
 
 def _category(axes: "Axes", name: str, real: Cells, synthetic: Cells) -> None:
