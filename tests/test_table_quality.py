@@ -443,6 +443,14 @@ def test_the_outermost_bins_hold_the_tails_and_few_bars_the_many_words():
     assert sum(bar.get_width() for bar in words.containers[0]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("step", [1, 0.1, 25])
+def test_each_bin_holds_as_many_of_the_values_there_are(step):
+    """Else a flat distribution of 73 values in 30 bins would look like a comb."""
+    table = pd.DataFrame({"x": np.repeat(np.arange(73), 7) * step})
+    steps = plotting.columns(table, table, ["x"]).axes[0].patches[0].get_data().values
+    assert len(steps) == 25 and steps[:24] == pytest.approx(np.full(24, 3 / 73))
+
+
 def test_of_many_columns_the_worst_are_drawn():
     real = frame(200)
     synthetic = frame(200, seed=1).assign(rooms=99, yes=True)

@@ -218,7 +218,7 @@ def synthetic_quality(
         len(of_synthetic),
         column_scores(of_real, of_synthetic, splits),
         pair_scores(of_real, of_synthetic, splits),
-        None if target is None else usefulness(target, of_real, of_synthetic, trained, seed, drawn),
+        None if target is None else usefulness(str(target), of_real, of_synthetic, trained, seed, drawn),
         None if trained is None else closest_record(of_real, of_synthetic, trained, max_rows, near),
     )
 

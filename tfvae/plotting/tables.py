@@ -31,8 +31,9 @@ def columns(real: "DataFrame", synthetic: "DataFrame", numeric: Sequence[str], m
     """Draws one panel a column: the distribution of the real rows, filled, and of the synthetic rows, as a line.
 
     A number has at most 30 bins between the 0.5% and the 99.5% quantile of the real rows; the outermost ones hold what
-    lies beyond. Bins of numbers with few digits hold as many of them each. Of a category the ten most frequent of the real rows have bars,
-    the others one together. Shares are of the cells that are not missing; the title says how many are.
+    lies beyond. Where numbers have few digits, each bin holds as many of them. Of a category the ten most frequent of
+    the real rows have bars, the others one together. Shares are of the cells that are not missing; the title says how
+    many are.
 
     Args:
         real: real rows, a pandas DataFrame.
