@@ -57,7 +57,8 @@ def test_each_project_is_asked_for_once_and_what_is_imported_is_asked_for(descri
     assert len(names) == len(set(names)), names
     pinned = [project(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
     assert len(pinned) == len(set(pinned)) and set(names) <= set(pinned)
-    assert imported() - {"matplotlib"} <= set(names) and "matplotlib" in extras
+    optional = {"matplotlib", "pandas", "pyarrow"}
+    assert imported() - optional <= set(names) and optional <= extras
 
 
 def imported() -> set[str]:

@@ -185,7 +185,7 @@ class Options:
         labelled = values["labels"] is not None
         table = is_table(source)
         values["recipe"] = values["recipe"] or (
-            "tabular" if table else "conditional" if told else "m2" if labelled else "vae"
+            "mixed-table" if table else "conditional" if told else "m2" if labelled else "vae"
         )
         values["missing"] = values["missing"] or table  # whoever trains on a table asks about rows with gaps
         for name, words in WORDS.items():

@@ -20,7 +20,7 @@ def check_table(table: bool, values: Config, given: Config) -> None:
         raise InvalidInput("a schema that says what columns are", typed(decided[0]), "Say so in --schema FILE.")
     taken = arguments(RECIPES[values["recipe"]])
     if table and not {"likelihood", "columns"} & taken.keys():
-        remedy = "Take one that leaves the likelihood open, or the recipe tabular."
+        remedy = "Take one that leaves the likelihood open, or the recipe mixed-table."
         raise InvalidInput("a recipe for mixed columns", f"--recipe {values['recipe']}", remedy)
     if table and values["network"] == "conv":
         raise InvalidInput("--network mlp for a table", "--network conv", "Leave --network out.")

@@ -25,6 +25,7 @@ The data
     continuous_bernoulli              grey values in [0, 1]
     counts, sparse_counts             counts; with many zeros
     tabular                           a table with mixed columns
+    mixed_table                       the same with gaps, by the importance-weighted bound
     conditional                       with labels or other known values: log p(x | c)
     m2, m1_m2                         with labels for a few examples: a class beside a style
     miwae_imputation, not_miwae       cells that are missing: at random, for their own values
@@ -41,7 +42,16 @@ import re
 from tfvae.recipes.bounds import ciwae, dreg, iwae, miwae, piwae, renyi, stl
 from tfvae.recipes.codes import beta_tcvae, dip_vae_i, dip_vae_ii, factor_vae, info_vae, wae_mmd
 from tfvae.recipes.compose import RECIPES, AnyBoth, AnyLikelihood, AnyObjective, Common, Recipe, arguments, composed
-from tfvae.recipes.data import conditional, continuous_bernoulli, counts, robust, sigma_vae, sparse_counts, tabular
+from tfvae.recipes.data import (
+    conditional,
+    continuous_bernoulli,
+    counts,
+    mixed_table,
+    robust,
+    sigma_vae,
+    sparse_counts,
+    tabular,
+)
 from tfvae.recipes.labels import m1_m2, m2
 from tfvae.recipes.latents import (
     categorical_latents,
@@ -62,11 +72,11 @@ from tfvae.recipes.missing import miwae_imputation, not_miwae
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
 
 __all__ = [
+    "RECIPES",
     "AnyBoth",
     "AnyLikelihood",
     "AnyObjective",
     "Common",
-    "RECIPES",
     "Recipe",
     "annealed",
     "arguments",
@@ -99,9 +109,10 @@ __all__ = [
     "m2",
     "miwae",
     "miwae_imputation",
+    "mixed_table",
     "mixture_prior",
-    "piwae",
     "not_miwae",
+    "piwae",
     "power_spherical",
     "relaxed_categorical",
     "renyi",

@@ -1,14 +1,14 @@
 """Recipes about the data: a likelihood of real values, values in [0, 1], counts and tables; what is known beside x."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Unpack
 
 import keras
 
-from tfvae import conditions, likelihoods, priors, scales
+from tfvae import conditions, estimators, likelihoods, objectives, priors, scales
 from tfvae.core.errors import InvalidInput
-from tfvae.recipes.compose import AnyBoth, AnyObjective, Shape, composed, recipe
+from tfvae.recipes.compose import AnyBoth, AnyObjective, Common, Shape, composed, recipe
 from tfvae.vae import VAE
 
 
@@ -96,9 +96,29 @@ def tabular(
     Reference:
         Nazabal et al. 2020, "Handling Incomplete Heterogeneous Data using VAEs"
     """
-    if columns is None:
-        return composed(event_shape, likelihood=partial(likelihoods.Normal, scale=scales.PerDimension()), **common)
-    return composed(event_shape, likelihood=lambda _, **parts: likelihoods.Columns(columns, **parts), **common)
+    return composed(event_shape, likelihood=_of_columns(columns), **common)
+
+
+@recipe
+def mixed_table(
+    event_shape: Shape,
+    columns: Sequence[likelihoods.Likelihood] | None = None,
+    num_samples: int = 5,
+    **common: Unpack[Common],
+) -> VAE:
+    """A table of mixed columns with gaps: the importance-weighted bound and its doubly reparameterised gradient.
+
+    Args:
+        event_shape: shape of one row.
+        columns: as for `tabular`, by default normal ones.
+        num_samples: samples k of the bound.
+        **common: see `Common`.
+
+    Reference:
+        Mattei and Frellsen 2019, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets"
+    """
+    bound = {"objective": objectives.IWAE(num_samples), "estimator": estimators.DoublyReparameterized()}
+    return composed(event_shape, likelihood=_of_columns(columns), **bound, **common)
 
 
 @recipe
@@ -127,3 +147,10 @@ def conditional(
         raise InvalidInput("something known beside x", "condition=None", "Pass for example conditions.Labels(10).")
     prior = partial(priors.DiagonalNormal, network=prior_network, given=tuple(told))
     return composed(event_shape, prior=prior, condition=told, **common)
+
+
+def _of_columns(columns: Sequence[likelihoods.Likelihood] | None) -> Callable[..., likelihoods.Likelihood]:
+    """Returns what makes the likelihood of a table, of normal columns where none are named."""
+    if columns is None:
+        return partial(likelihoods.Normal, scale=scales.PerDimension())
+    return lambda _, **parts: likelihoods.Columns(columns, **parts)

@@ -17,7 +17,7 @@ from tfvae.likelihoods import Bernoulli, Categorical, Likelihood, NegativeBinomi
 
 
 def column_likelihoods(slots: Sequence[Slot], x: np.ndarray, mask: np.ndarray) -> list[Likelihood]:
-    """Returns the likelihoods of neighbouring columns of x, for `Columns` or the recipe `tabular`.
+    """Returns the likelihoods of neighbouring columns of x, for `Columns` or the recipe `mixed_table`.
 
     Args:
         slots: what each column of x is, those of one family side by side.
@@ -34,7 +34,7 @@ def column_likelihoods(slots: Sequence[Slot], x: np.ndarray, mask: np.ndarray) -
 
 
 def _normal(x: np.ndarray, warp: warps.Warp) -> list[Likelihood]:
-    return [Warped(Normal(x.shape[1], scale=scales.PerDimension()), warp)]
+    return [Warped(Normal(x.shape[1], scale=scales.Predicted()), warp)]
 
 
 LIKELIHOODS = {

@@ -25,7 +25,7 @@ def fit(
     seed: int = 0,
     verbose: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    recipe: recipes.Recipe = recipes.tabular,
+    recipe: recipes.Recipe = recipes.mixed_table,
     learning_rate: float = 2e-3,
     jit_compile: bool | str = "auto",
     **settings: Any,

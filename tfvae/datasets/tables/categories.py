@@ -5,6 +5,7 @@ Category   one of K words                      0 ... K - 1
 Ordered    the same in an order
 """
 
+import abc
 import dataclasses
 from typing import Any
 
@@ -18,20 +19,19 @@ OTHER = 'Give the column an "other" in the schema to allow more, or correct the 
 
 
 @dataclasses.dataclass(frozen=True)
-class Category(Column):
-    """One of K words.
+class Words(Column, abc.ABC):
+    """What columns of words have in common; subclasses name their kind.
 
     Attributes:
         values: the words.
         other: the one that stands for words that are not among them; `None` to refuse these.
     """
 
-    kind = "category"
     values: tuple[str, ...] = ()
     other: str | None = None
 
     @classmethod
-    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Category":
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Words":
         """Returns the column with the words that it has, in the order of the alphabet, numbers by size."""
         values = given.pop("values", None) or sorted(cells.dropna().unique(), key=_by_size)
         other = given.get("other")
@@ -41,9 +41,14 @@ class Category(Column):
         return cls(name, values=tuple(map(str, values)), **given)
 
     @property
+    @abc.abstractmethod
+    def family(self) -> Family:
+        """Which likelihood the number of the word has."""
+
+    @property
     def slots(self) -> list[Slot]:
         """The number of the word."""
-        return [Slot(Family.CATEGORY, len(self.values))]
+        return [Slot(self.family, len(self.values))]
 
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the numbers of the words."""
@@ -67,22 +72,27 @@ class Category(Column):
 
 
 @dataclasses.dataclass(frozen=True)
-class Ordered(Category):
-    """One of K words that have an order."""
+class Category(Words):
+    """One of K words."""
 
-    kind = "ordered"
+    kind = "category"
+    family = Family.CATEGORY
 
 
 @dataclasses.dataclass(frozen=True)
-class YesNo(Category):
+class Ordered(Words):
+    """One of K words that have an order."""
+
+    kind = "ordered"
+    family = Family.CATEGORY
+
+
+@dataclasses.dataclass(frozen=True)
+class YesNo(Words):
     """One of two words."""
 
     kind = "yes/no"
-
-    @property
-    def slots(self) -> list[Slot]:
-        """0 for the first word, 1 for the second."""
-        return [Slot(Family.YES_NO)]
+    family = Family.YES_NO
 
 
 def _few(words: tuple[str, ...]) -> str:

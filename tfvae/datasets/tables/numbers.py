@@ -9,8 +9,9 @@ With A atoms there are two slots, which of them it is, and the number where it i
 the density of the others are told apart:   log p(cell | z) = log P(which | z) + [none] log p(number | z)
 """
 
+import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,12 @@ from tfvae.datasets.tables.column import Column, Family, Slot, refuse
 LAYOUTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d")
 LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%b-%Y")
 LAYOUTS += ("%H:%M", "%H:%M:%S")
-OFTEN, FEWEST, MOST_ATOMS = 0.02, 20, 3  # an atom has this share of the cells, and this many
+OFTEN, FEWEST, MOST_ATOMS = 0.03, 20, 3  # an atom has this share of the cells, and this many
 
 
 @dataclasses.dataclass(frozen=True)
-class Real(Column):
-    """Numbers.
+class Number(Column, abc.ABC):
+    """What numbers of all kinds have in common; subclasses name their kind.
 
     Attributes:
         decimals: the fewest and the most that a cell is written with.
@@ -37,9 +38,7 @@ class Real(Column):
         atoms: single values that many cells have.
     """
 
-    kind = "real"
     numeric = True
-    family: ClassVar[Family] = Family.REAL
     decimals: tuple[int, int] = (0, 6)
     step: float = 1e-6
     origin: float = 0.0
@@ -48,7 +47,7 @@ class Real(Column):
     atoms: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Real":
+    def of(cls, name: str, cells: pd.Series, **given: Any) -> "Number":
         """Returns the column with the resolution and the range of the cells."""
         numbers = cls(name, **given).numbers(cells)
         found = numbers[np.isfinite(numbers)]
@@ -59,6 +58,11 @@ class Real(Column):
         seen = {"decimals": decimals, "step": step, "origin": origin, "low": found.min(), "high": found.max()}
         seen |= {"atoms": _atoms(found, step)} | given
         return cls(name, **{key: _plain(value) for key, value in seen.items()})
+
+    @property
+    @abc.abstractmethod
+    def family(self) -> Family:
+        """Which likelihood the number has."""
 
     @property
     def slots(self) -> list[Slot]:
@@ -108,11 +112,19 @@ class Real(Column):
 
 
 @dataclasses.dataclass(frozen=True)
-class Positive(Real):
+class Real(Number):
+    """Numbers of any sign."""
+
+    kind = "real"
+    family = Family.REAL
+
+
+@dataclasses.dataclass(frozen=True)
+class Positive(Number):
     """Numbers above zero, explained on a logarithmic scale."""
 
     kind = "positive"
-    family: ClassVar[Family] = Family.POSITIVE
+    family = Family.POSITIVE
 
     @classmethod
     def of(cls, name: str, cells: pd.Series, **given: Any) -> "Positive":
@@ -137,7 +149,7 @@ class Positive(Real):
 
 
 @dataclasses.dataclass(frozen=True)
-class Date(Real):
+class Date(Number):
     """Dates, times, or both, in seconds.
 
     Attributes:
@@ -145,6 +157,7 @@ class Date(Real):
     """
 
     kind = "date"
+    family = Family.REAL
     numeric = False
     layout: str = "%Y-%m-%d"
 
@@ -256,7 +269,7 @@ def _atoms(numbers: np.ndarray, step: float) -> tuple[float, ...]:
     ticks = np.round(values / step)
     beside = np.max([np.isin(ticks + side, ticks) * counts[_at(ticks, ticks + side)] for side in (-1, 1)], axis=0)
     usual = max(float(np.median(counts)), 1.0)
-    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 5 * usual) & (counts >= 3 * beside)
+    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 10 * usual) & (counts >= 3 * beside)
     chosen = values[stands][np.argsort(-counts[stands])][:MOST_ATOMS]
     return tuple(float(value) for value in chosen)
 
