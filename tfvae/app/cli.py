@@ -9,6 +9,8 @@ Results go to standard output, each failure is one line on standard error.
 import argparse
 import dataclasses
 import datetime
+import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from tfvae.app.progress import ERASE, Counter
 from tfvae.callbacks import Diverged
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.datasets.table_source import is_table
-from tfvae_cli import main
+from tfvae_cli import LEVEL, SILENT, main
 
 WRONG_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
@@ -41,6 +43,8 @@ def run(arguments: argparse.Namespace, line: str) -> int:
         The exit code.
     """
     arguments.line = line
+    if os.environ.get(LEVEL) == SILENT:
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Python's half of what `tfvae_cli.quiet` hides
     try:
         COMMANDS[arguments.command](arguments)
         return 0

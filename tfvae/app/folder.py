@@ -8,7 +8,6 @@ it writes appears whole or not at all. So a run that was killed at any moment is
 
 import dataclasses
 import functools
-import importlib.util
 import logging
 import os
 import shutil
@@ -19,9 +18,10 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tfvae import evaluation, files, plotting
+from tfvae import evaluation, files
 from tfvae.app import provenance, report_page
 from tfvae.app.card import card
+from tfvae.app.drawings import draw, is_drawn
 from tfvae.app.options import Options
 from tfvae.app.progress import Progress
 from tfvae.callbacks import Checkpoint, CollapseAlarm, FirstAid, HistoryFile, read_history
@@ -38,6 +38,8 @@ logger = logging.getLogger("tfvae")
 
 ROWS_TO_ADAPT = 5000
 ROWS_TO_WATCH = 256
+# What patience waits for: of a table the bound that is maximised, since its ELBO may fall while the bound rises.
+WATCHED = {False: "val_elbo", True: "val_objective"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +134,14 @@ class Run:
         """The training examples, for baselines; `None` where cells are missing."""
         return None if self.options.missing else self.data.train.observed
 
+    def table(self, split: str, report: Report) -> "report_page.TablePart | None":
+        """Returns what the page shows of a table; `None` of other data."""
+        if self.data.schema is None:
+            return None
+        from tfvae.app.report_page.table import table_part  # needs pandas
+
+        return table_part(self.folder, getattr(self.data, split), self.data, report)
+
     @property
     def words(self) -> tuple[str, ...]:
         """Names of the labels that are the condition; none where they are numbers."""
@@ -177,7 +187,7 @@ def fit(run: Run) -> None:
     vae = restored or vae
     collapse = CollapseAlarm(data.valid.rows(slice(ROWS_TO_WATCH)))
     early = keras.callbacks.EarlyStopping(
-        "val_elbo", mode="max", patience=options.patience or 0, restore_best_weights=True
+        WATCHED[run.data.schema is not None], mode="max", patience=options.patience or 0, restore_best_weights=True
     )
     vae.fit(
         data.train.observed,
@@ -221,18 +231,6 @@ def write_page(run: Run) -> None:
     draw_page(run, run.folder / "report.html", run.report, "test")
 
 
-def draw(run: Run) -> None:
-    """Draws the pictures; warns where matplotlib is not installed."""
-    if not importlib.util.find_spec("matplotlib"):
-        remedy = f"pip install tfvae[plots], then tfvae train --resume {run.folder}"
-        logger.warning("tfvae: no pictures, since matplotlib is not installed: %s.", remedy)
-        return
-    (run.folder / "pictures").mkdir(exist_ok=True)
-    for name, draw_one in PICTURES.items():
-        with files.whole_file(run.folder / "pictures" / f"{name}.png") as temporary:
-            draw_one(run).savefig(temporary)
-
-
 def write_card(run: Run) -> None:
     """Writes the card."""
     epochs = len(read_history(run.folder / "history.csv"))
@@ -262,16 +260,6 @@ def _is_served(run: Run) -> bool:
     return (run.folder / SERVED).exists()
 
 
-def _is_drawn(run: Run) -> bool:
-    return all((run.folder / "pictures" / f"{name}.png").exists() for name in PICTURES)
-
-
-PICTURES = {
-    "learning_curves": lambda run: plotting.learning_curves(run.history),
-    "reconstructions": lambda run: report_page.reconstructions(run.model, run.shown("test"), run.words),
-    "samples": lambda run: report_page.samples(run.model, run.data.test.observed, run.words),
-    "latent_plane": lambda run: plotting.latent_plane(run.model, run.data.test.observed, run.data.test.y),
-}
 SERVED = "saved_model/1"
 ARTIFACTS = (
     Artifact(
@@ -287,7 +275,7 @@ ARTIFACTS = (
     Artifact("metrics.json", "the report of the test split, scored once at the end", score, _is_scored),
     Artifact("saved_model", "the served signatures, in a version folder", serve, _is_served),
     Artifact("report.html", "the report with pictures, for a person to open", write_page),
-    Artifact("pictures", "learning curves, reconstructions, samples, latent plane", draw, _is_drawn),
+    Artifact("pictures", "learning curves, reconstructions, samples, latent plane", draw, is_drawn),
     Artifact("card.md", "the model on one page", write_card),
 )
 
@@ -383,5 +371,5 @@ def draw_page(run: Run, path: Path, report: Report, split: str) -> None:
     part = getattr(run.data, split)
     report_page.write(
         path, run.model, report, part.observed, labels=part.y, shown=run.shown(split), split=split,
-        history=run.history, config=run.config, alarms=run.alarms, words=run.words,
+        history=run.history, config=run.config, alarms=run.alarms, words=run.words, table=run.table(split, report),
     )  # fmt: skip

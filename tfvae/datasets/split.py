@@ -38,6 +38,7 @@ class Split:
         condition: what the examples are known by, `[N, ...]`, or `None`.
         mask: true where x is observed, `[N, ...]`, or `None` if all of it is.
         labels: which class each example is, `[N]`, -1 where that is not known, for the latent y; `None` without one.
+        index: of a table, the numbers of its rows in the file, `[N]`.
 
     Example:
         >>> split = Split("train", np.eye(5, dtype="uint8"))
@@ -51,6 +52,7 @@ class Split:
     condition: np.ndarray | None = None
     mask: np.ndarray | None = None
     labels: np.ndarray | None = None
+    index: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of examples, N."""

@@ -80,7 +80,10 @@ def load_table(
     }
     if told is not None:
         protocol["condition"] = {**told.protocol, "crc32": {split: checksum(v) for split, v in values.items()}}
-    parts = {split: Split(split, x, condition=values.get(split), mask=mask) for split, (x, mask) in found.items()}
+    parts = {
+        split: Split(split, x, condition=values.get(split), mask=mask, index=frames[split].index.to_numpy())
+        for split, (x, mask) in found.items()
+    }
     return Data(**parts, preprocessing=[], name=name, protocol=protocol, told=told, schema=explained)
 
 

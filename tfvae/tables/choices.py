@@ -29,16 +29,19 @@ def choices(rows: int, columns: int, given: dict[str, Any]) -> list[Choice]:
 
     Example:
         >>> [choice.name for choice in choices(1000, 8, {"epochs": 10})]
-        ['latent_dim', 'hidden', 'batch_size', 'eval_samples']
+        ['latent_dim', 'hidden', 'batch_size', 'patience', 'eval_samples']
     """
     units, batch = (128 if rows < MANY else 256), (50 if rows < FEW else 200)
     batch_size = given.get("batch_size", batch)
-    passes = min(max(round(STEPS * batch_size / rows), FEWEST_PASSES), MOST_PASSES)
+    passes = given.get("epochs") or min(max(round(STEPS * batch_size / rows), FEWEST_PASSES), MOST_PASSES)
     found = [
         Choice("latent_dim", min(max(columns // 2, 2), 16), f"half of the {columns} columns of x, from 2 to 16"),
         Choice("hidden", (units, units), f"{'fewer than' if rows < MANY else 'at least'} {MANY} rows for training"),
         Choice("batch_size", batch, f"{'fewer than' if rows < FEW else 'at least'} {FEW} rows"),
         Choice("epochs", passes, f"about {passes * math.ceil(rows / batch_size)} steps"),
+        Choice(
+            "patience", max(passes // 5, FEWEST_PASSES), "a fifth of the epochs: the weights of the best one are taken"
+        ),
         Choice("eval_samples", 200, "the error of log p(row) is then some hundredths of a nat"),
     ]
     return [choice for choice in found if choice.name not in given]

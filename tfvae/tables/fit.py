@@ -43,7 +43,8 @@ def fit(
         recipe: makes the model from `columns=` or `likelihood=`.
         learning_rate: Adam's, the largest; it is warmed up and falls along a cosine.
         jit_compile: compile the steps with XLA.
-        **settings: any of `latent_dim`, `hidden`, `batch_size`, `epochs` and `eval_samples`; `choices` has the rest.
+        **settings: any of `latent_dim`, `hidden`, `batch_size`, `epochs`, `patience` and `eval_samples`; `choices` has
+            the rest.
 
     Raises:
         InvalidInput: if the table cannot be read, or has too few rows to hold some out.
@@ -73,7 +74,10 @@ def fit(
     )
     rows = np.random.default_rng(seed).permutation(len(train))[:ROWS_TO_ADAPT]
     vae.adapt(train.rows(np.sort(rows)), seed)
-    watched = {"validation_data": data.valid.observed, "callbacks": [FirstAid(), *callbacks]}
+    early = keras.callbacks.EarlyStopping(
+        "val_objective", mode="max", patience=chosen["patience"], restore_best_weights=True
+    )
+    watched = {"validation_data": data.valid.observed, "callbacks": [FirstAid(), early, *callbacks]}
     vae.fit(train.observed, batch_size=batch_size, epochs=epochs, verbose=verbose, **watched)
     samples = chosen["eval_samples"]
     return TableModel(

@@ -161,6 +161,15 @@ class TableModel:
             return self._drawn(count, seed)
         return self._drawn(count, seed, np.full(count, self._number(condition)))
 
+    def alike(self, frame: Any) -> pd.DataFrame:
+        """Returns as many new rows, as text; of a model that is told a column, each under the value of one of these."""
+        text = _text(frame)
+        if self.condition is None:
+            return self._drawn(len(text), self.seed)
+        return self._drawn(
+            len(text), self.seed, self.schema[self.condition].numbers(self.schema.cells(text[self.condition]))
+        )
+
     # What the answers are made of.
 
     def _known(self, text: pd.DataFrame) -> Given:

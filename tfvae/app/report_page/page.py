@@ -10,14 +10,15 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfvae import files
 from tfvae.app import provenance
-from tfvae.app.report_page.pictures import Picture, pictures
+from tfvae.app.report_page.picture import Picture
+from tfvae.app.report_page.pictures import pictures
 from tfvae.app.report_page.style import CSS
 from tfvae.checks import data as inputs
 from tfvae.core.errors import InvalidInput
@@ -26,6 +27,9 @@ from tfvae.evaluation.hidden import hidden_cells
 from tfvae.evaluation.report import Report
 from tfvae.plotting import canvas
 from tfvae.vae import VAE
+
+if TYPE_CHECKING:
+    from tfvae.app.report_page.table import TablePart  # which needs pandas
 
 PIXELS = 90  # of the page for an inch of a picture
 NO_PICTURES = (
@@ -62,6 +66,7 @@ def write(
     config: Mapping[str, Any] | None = None,
     alarms: Sequence[str] = (),
     words: Sequence[str] = (),
+    table: "TablePart | None" = None,
 ) -> None:
     """Writes the report of a trained model as one HTML file, whole or not at all.
 
@@ -82,6 +87,7 @@ def write(
             page says how to load and serve the model, whose files are beside the page.
         alarms: sentences that came up in training, for example the messages of a `tfvae.callbacks.CollapseAlarm`.
         words: names of the labels that the model is told, in order; none where they are numbers.
+        table: of a table, what stands in place of pictures of examples.
 
     Raises:
         InvalidInput: if x has a wrong shape, or another number of rows than the report.
@@ -102,8 +108,9 @@ def write(
         *(f'<p class="warning" role="note"><b>Warning:</b> {_text(t)}</p>' for t in (*report.warnings, *alarms)),
         f'<h2>Numbers</h2><p class="soft">Of the {_text(split)} data.</p>{_table(report)}',
         *_missing(vae, x),
+        *(_section(*section) for section in (table.sections if table else ())),
         "<h2>Pictures</h2>",
-        *_pictures(pictures(vae, report, x, labels, shown, history, words)),
+        *_pictures(pictures(vae, report, x, labels, shown, history, words, table)),
         *([_use(vae, report, "mask" in x)] if config else []),
         _provenance(vae, report, config),
     ]
@@ -217,6 +224,11 @@ def _missing(vae: VAE, x: Observed) -> Iterator[str]:
             "intervals": within,
         }
     )
+
+
+def _section(title: str, sentence: str, body: str) -> str:
+    """Returns a section of a table's page; its body is HTML."""
+    return f'<h2>{_text(title)}</h2><p class="soft">{_text(sentence)}</p><div class="scroll" tabindex="0">{body}</div>'
 
 
 def _pictures(found: Iterable[Picture]) -> Iterator[str]:

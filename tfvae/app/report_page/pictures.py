@@ -3,13 +3,14 @@
 training -> reconstructions, best and worst by log p(x) -> samples -> latent code -> likelihood
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfvae import plotting
 from tfvae.app.report_page import given
+from tfvae.app.report_page.picture import Picture
 from tfvae.core import sets
 from tfvae.core.observed import Observed, num_rows
 from tfvae.core.types import Given
@@ -19,27 +20,11 @@ from tfvae.plotting import latents
 from tfvae.vae import VAE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from tfvae.app.report_page.table import TablePart  # which needs pandas
 
 EXTREMES, PAIRS = 8, 4
 UNLABELLED = ", though the model never saw a label"
 MAX_EXAMPLES = 2000  # in pictures of the latent code
-
-
-class Picture(NamedTuple):
-    """One picture.
-
-    Attributes:
-        title: its heading.
-        shows: what is in it, for readers who cannot see it.
-        look_for: one sentence, the caption.
-        draw: makes the figure; raises `InvalidInput` where the model has no such picture.
-    """
-
-    title: str
-    shows: str
-    look_for: str
-    draw: Callable[[], "Figure"]
 
 
 def pictures(
@@ -50,10 +35,10 @@ def pictures(
     shown: Given = None,
     history: Mapping[str, Sequence[float]] | None = None,
     words: Sequence[str] = (),
+    table: "TablePart | None" = None,
 ) -> Iterator[Picture]:
     """Yields the pictures of a model; for the arguments see `tfvae.app.report_page.write`."""
-    number, level, told = num_rows(x), report.level, given.conditions(vae, x)
-    one = {name: values[:1] for name, values in told.items()}  # for pictures under a single condition
+    level = report.level
     some = latents.some(x, slice(MAX_EXAMPLES))
     some_labels = None if labels is None else np.asarray(labels)[:MAX_EXAMPLES]
     if history:
@@ -64,6 +49,36 @@ def pictures(
             " code; curves that still climb at the end want more epochs.",
             lambda: plotting.learning_curves(history),
         )
+    yield from _of_examples(vae, report, x, shown, words) if table is None else table.pictures
+    for latent in vae.latents.several or (None,):
+        if table is None:
+            yield from _of_walks(vae, some, latent, words)
+        yield _plane(vae, some, some_labels, latent)
+    unit, order, which = (
+        ("latent", "the top first", "latent") if report.latents else ("dimension", "largest first", "latent dimension")
+    )
+    yield Picture(
+        f"KL per {unit}",
+        f"Bars of the KL divergence of each {which} in nats, {order}.",
+        "A few tall bars and many at zero mean that a smaller code would do; all at zero is collapse.",
+        lambda: plotting.kl_per_dimension(report),
+    )
+    for latent in vae.latents.several or (None,):
+        yield _against_prior(vae, some, latent)
+    for one in report.classes:
+        yield from _of_class(one)
+    yield Picture(
+        "Ladder of bounds",
+        f"The lower bounds of k samples on {level} against k.",
+        f"A ladder that is flat at its right end has converged; one that still rises says that {level} is higher than"
+        " stated.",
+        lambda: plotting.bound_ladder(report),
+    )
+
+
+def _of_examples(vae: VAE, report: Report, x: Observed, shown: Given, words: Sequence[str]) -> Iterator[Picture]:
+    """Yields the pictures of examples: reconstructed, least and most likely, drawn, and between two of them."""
+    number, level = num_rows(x), report.level
     yield Picture(
         "Reconstructions",
         f"{len(given.first_of_each(vae, x))} examples above their reconstructions{_each(vae)}.",
@@ -100,47 +115,17 @@ def pictures(
                 latent=_moving(vae),
             ),
         )
-    for latent in vae.latents.several or (None,):
-        yield from _of_code(vae, some, some_labels, latent, one, _text(one, words) if one else "")
-    unit, order, which = (
-        ("latent", "the top first", "latent") if report.latents else ("dimension", "largest first", "latent dimension")
-    )
-    yield Picture(
-        f"KL per {unit}",
-        f"Bars of the KL divergence of each {which} in nats, {order}.",
-        "A few tall bars and many at zero mean that a smaller code would do; all at zero is collapse.",
-        lambda: plotting.kl_per_dimension(report),
-    )
-    for latent in vae.latents.several or (None,):
-        yield _against_prior(vae, some, latent)
-    for one in report.classes:
-        yield from _of_class(one)
-    yield Picture(
-        "Ladder of bounds",
-        f"The lower bounds of k samples on {level} against k.",
-        f"A ladder that is flat at its right end has converged; one that still rises says that {level} is higher than"
-        " stated.",
-        lambda: plotting.bound_ladder(report),
-    )
 
 
-def _of_code(
-    vae: VAE, some: Observed, labels: Any, latent: str | None, one: latents.Told, words: str
-) -> Iterator[Picture]:
-    """Yields the pictures of one latent code, under one condition of a model that is told some."""
-    of = _of(latent)
+def _of_walks(vae: VAE, some: Observed, latent: str | None, words: Sequence[str]) -> Iterator[Picture]:
+    """Yields the pictures of decoded codes of one latent, under one condition of a model that is told some."""
+    of, one = _of(latent), {name: values[:1] for name, values in given.conditions(vae, some).items()}
+    told = _text(one, words) if one else ""
     yield Picture(
         f"Manifold{of}",
-        f"Decoded means on a grid in a plane of the latent space{f', given {words}' if words else ''}.",
+        f"Decoded means on a grid in a plane of the latent space{f', given {told}' if told else ''}.",
         "Neighbours should resemble each other and every kind of example have its region.",
         lambda: plotting.manifold(vae, some, condition=one or None, latent=latent),
-    )
-    yield Picture(
-        f"Latent plane{of}",
-        "The code of each example as a point, coloured by its label if it has one.",
-        f"Kinds that form separate clouds are told apart by the code{'' if one else UNLABELLED}; in a"
-        " projection, clouds that overlap may still be apart.",
-        lambda: plotting.latent_plane(vae, some, labels, latent),
     )
     yield Picture(
         f"Latent traversals{of}",
@@ -148,6 +133,16 @@ def _of_code(
         "Each row shows what one dimension stands for; a row that does not change belongs to a dimension that is not"
         " used.",
         lambda: plotting.latent_traversals(vae, some, latent=latent),
+    )
+
+
+def _plane(vae: VAE, some: Observed, labels: Any, latent: str | None) -> Picture:
+    return Picture(
+        f"Latent plane{_of(latent)}",
+        "The code of each example as a point, coloured by its label if it has one.",
+        f"Kinds that form separate clouds are told apart by the code{'' if vae.conditions else UNLABELLED}; in a"
+        " projection, clouds that overlap may still be apart.",
+        lambda: plotting.latent_plane(vae, some, labels, latent),
     )
 
 
