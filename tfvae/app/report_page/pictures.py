@@ -51,9 +51,8 @@ def pictures(
         )
     yield from _of_examples(vae, report, x, shown, words) if table is None else table.pictures
     for latent in vae.latents.several or (None,):
-        if table is None:
-            yield from _of_walks(vae, some, latent, words)
-        yield _plane(vae, some, some_labels, latent)
+        walks = [] if table is not None else list(_of_walks(vae, some, latent, words))
+        yield from (*walks[:1], _plane(vae, some, some_labels, latent), *walks[1:])
     unit, order, which = (
         ("latent", "the top first", "latent") if report.latents else ("dimension", "largest first", "latent dimension")
     )
