@@ -99,7 +99,7 @@ def stubs(monkeypatch):
             return canvas.empty_figure(1, 1)
 
         monkeypatch.setattr(plotting, name, stub)
-    assert len(DRAWN) == 12
+    assert len(DRAWN) == 14
     return calls
 
 
