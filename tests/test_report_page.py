@@ -197,7 +197,7 @@ def test_the_same_model_gives_the_same_page(model, stubs, tmp_path):
     for name in ("one.html", "two.html"):
         report_page.write(tmp_path / name, vae, report, x, history=HISTORY)
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
-    assert stubs.keys() == DRAWN - {"reliability", "confusion"}  # of data with labels
+    assert stubs.keys() == DRAWN - {"reliability", "confusion", "columns", "pairs"}  # of labels, of tables
     page = Page(tmp_path / "one.html")
     assert page.all("h1") == ["A variational autoencoder"]
     assert "Use the model" not in page.all("h2")  # there is no run folder around it
