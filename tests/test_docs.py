@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from documents import BLOCKS, ROOT, blocks
@@ -165,6 +166,19 @@ def test_example_of_few_labels_in_the_readme(in_tmp, code):
     exec(shortened(code, num_samples=5, epochs=6), names)
     assert names["error"] < 0.3 and names["by_bayes"].shape == (20, 10)  # chance is 0.9
     assert names["same_style"].shape == (10, 8, 8, 1)
+
+
+@shows("README.md", "Your own table")
+def test_example_of_a_table(code):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.integers(18, 80, 90), "fare": rng.lognormal(3, 1, 90).round(2)})
+    frame["class"] = np.where(frame["fare"] > 20, "first", "second")
+    frame.loc[::7, "age"] = np.nan
+    names = {"tfvae": tfvae, "frame": frame, "numbers": ["age", "fare"]}
+    exec(shortened(code, epochs=2), names)
+    assert names["scores"].index.equals(frame.index) and "surprise_fare" in names["scores"]
+    assert not names["filled"].isna().any().any() and names["filled"]["fare"].equals(frame["fare"])
+    assert list(names["synthetic"]) == list(frame) and 0 < names["quality"].column_score <= 1
 
 
 @shows("README.md", "A physical law in the decoder")
