@@ -5,7 +5,15 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfvae import likelihoods, scales
+from tfvae import likelihoods, scales, warps
+
+
+def warped(event, network=None):
+    """Returns log-normals whose logarithm counts twice above zero: u = max(log x, 2 log x), each column with it."""
+    knots, values = (np.tile(points, [np.prod(event), 1]) for points in ([-1, 0, 1], [-1, 0, 2]))
+    warp = warps.Chained(warps.Logarithm(), warps.Piecewise(knots, values))
+    return likelihoods.Warped(likelihoods.Normal(event, scale=scales.PerDimension(0.5)), warp, network=network)
+
 
 MAKE = {
     "Normal": lambda *a, **k: likelihoods.Normal(*a, **k, scale=scales.Predicted()),
@@ -21,12 +29,15 @@ MAKE = {
     ),
     "DiscretizedLogistic": likelihoods.DiscretizedLogistic,
     "DiscretizedLogisticMixture": functools.partial(likelihoods.DiscretizedLogisticMixture, num_components=3),
+    "Warped": warped,
 }
+ANY_EVENT = [name for name in MAKE if name != "Warped"]  # those over images and other events of several dimensions
 SCALED = ["Normal", "Laplace", "StudentT", "NegativeBinomial", "ZeroInflatedNegativeBinomial", "DiscretizedLogistic"]
 HARD = {"Normal": [-1e4, 0, 1e4], "ContinuousBernoulli": [0, 0.5, 1], "Bernoulli": [0, 1], "Categorical": [0, 3]}
 HARD |= dict.fromkeys(["Laplace", "StudentT"], HARD["Normal"])
 HARD |= dict.fromkeys(["Poisson", "NegativeBinomial", "ZeroInflatedNegativeBinomial"], [0, 1, 10_000])
 HARD |= dict.fromkeys(["DiscretizedLogistic", "DiscretizedLogisticMixture"], [0, 1, 128, 254, 255])
+HARD["Warped"] = [1e-4, 1, 1e4]
 
 
 def built(name, event=(1,), **options):
@@ -60,5 +71,6 @@ def data(name, size=(60, 4), seed=3):
         "ZeroInflatedNegativeBinomial": lambda: rng.negative_binomial(3, 0.3, size) * (rng.uniform(size=size) < level),
         "DiscretizedLogistic": lambda: np.clip(np.round(rng.normal(300 * level - 20, 60, size)), 0, 255),
         "DiscretizedLogisticMixture": lambda: np.clip(np.round(rng.normal(300 * level - 20, 60, size)), 0, 255),
+        "Warped": lambda: rng.lognormal(2 * level - 1, level, size),
     }
     return np.asarray(draws.get(name, lambda: continuous)(), np.float32)

@@ -24,6 +24,7 @@ INTERFACES = (
     tfvae.estimators.Estimator,
     tfvae.schedules.Schedule,
     tfvae.scales.Scale,
+    tfvae.warps.Warp,
 )
 
 
@@ -152,7 +153,7 @@ def test_module_is_short_documented_and_quiet(name):
     assert not loud, [n.lineno for n in loud]
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "estimators", "schedules", "networks", "scales", "flows"])
+@pytest.mark.parametrize("family", [*FAMILIES, "estimators", "schedules", "networks", "scales", "warps", "flows"])
 def test_public_names_are_documented(family):
     """Each has a docstring, and the family's own page names each class that is a part."""
     module = importlib.import_module(f"tfvae.{family}")

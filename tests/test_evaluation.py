@@ -79,7 +79,7 @@ def test_log_prob_is_that_of_the_model(vae):
 
 def test_only_a_mass_function_has_a_code_length():
     discrete = {name for name in LIKELIHOODS if make_vae(likelihood_name=name).support.discrete}
-    densities = {"Normal", "Laplace", "StudentT", "ContinuousBernoulli", "Columns"}
+    densities = {"Normal", "Laplace", "StudentT", "ContinuousBernoulli", "Columns", "Warped"}
     assert discrete == set(LIKELIHOODS) - densities
 
 

@@ -103,7 +103,7 @@ SCALES = {  # what training may drive to zero, of each part that has it
     "FullNormal": ["scale_tril"],
     **dict.fromkeys(["LogNormal", "LogitNormal"], ["scale"]),
     **dict.fromkeys([name for name in parts.POSTERIORS if name.startswith("Flow")], ["scale"]),
-    **dict.fromkeys(["Normal", "Laplace", "StudentT"], ["scale"]),
+    **dict.fromkeys(["Normal", "Laplace", "StudentT", "Warped"], ["scale"]),
     **dict.fromkeys(["DiscretizedLogistic", "DiscretizedLogisticMixture"], ["scale"]),
     **dict.fromkeys(["NegativeBinomial", "ZeroInflatedNegativeBinomial"], ["inverse_dispersion"]),
     "Columns": ["scale_0"],

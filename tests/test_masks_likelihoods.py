@@ -6,7 +6,7 @@ import parts
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from likelihood_cases import MAKE, SCALED, built, columns, data
+from likelihood_cases import ANY_EVENT, MAKE, SCALED, built, columns, data
 
 from tfvae import InvalidInput, likelihoods, networks, scales, scaling, sets
 from tfvae.core.graphs import compiled
@@ -86,7 +86,7 @@ def test_samples_share_the_rows_and_their_mask(name):
     np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["Bernoulli", "ZeroInflatedNegativeBinomial", "Columns"])
+@pytest.mark.parametrize("name", ["Bernoulli", "ZeroInflatedNegativeBinomial", "Warped", "Columns"])
 def test_it_compiles(name):
     """Under XLA, with NaN under the mask; the density's fused loops round the last digits otherwise."""
     likelihood, z, x, mask = case(name, lead=(3, 4))
@@ -96,7 +96,7 @@ def test_it_compiles(name):
 
 
 @pytest.mark.parametrize("event", [(3,), (2, 3), (2, 2, 1)])
-@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("name", ANY_EVENT)
 def test_events_of_any_rank(name, event):
     likelihood = MAKE[name](event)
     likelihood.build((None, 2))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tiny import tiny_vae
 
 import tfvae
-from tfvae import likelihoods, networks, posteriors, priors, scaling
+from tfvae import likelihoods, networks, posteriors, priors, scaling, warps
 
 ROWS = np.random.default_rng(0).normal(size=[90, 5]).astype("float32") * [1, 10, 1e3, 1e-3, 1] + [0, 5, -1e4, 0, 3]
 DATA = ROWS.astype("float32")
@@ -31,6 +31,8 @@ def test_formulas():
     np.testing.assert_allclose(scaling.Levels(4)(x), [[-1, -1 / 3, 1]], atol=1e-6)
     np.testing.assert_array_equal(scaling.OneHot(4)(x), [[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]])
     np.testing.assert_array_equal(scaling.Identity()(x), x)
+    warp = warps.Piecewise([[0, 1], [0, 1], [1, 3]], [[0, 2], [0, 1], [-1, 1]])
+    np.testing.assert_array_equal(scaling.Warped(warp)(x), [[0, 1, 1]])
     groups = scaling.Grouped([scaling.Identity(), scaling.OneHot(4)], [2, 1])
     np.testing.assert_array_equal(groups(x), [[0, 1, 0, 0, 0, 1]])
     assert groups.scaled_shape((3,)) == (6,) and scaling.OneHot(4).scaled_shape((7, 2)) == (7, 8)
@@ -80,6 +82,7 @@ def test_likelihoods_propose_a_scaling_whose_values_are_of_order_one(name):
         (lambda: likelihoods.Poisson(5), scaling.LogCounts),
         (lambda: likelihoods.DiscretizedLogistic(5, levels=8), scaling.Levels),
         (lambda: likelihoods.Categorical(5, num_categories=3), scaling.OneHot),
+        (lambda: likelihoods.Warped(likelihoods.Normal(5), warps.Logarithm()), scaling.Warped),
         (lambda: likelihoods.Columns([likelihoods.Normal(2), likelihoods.Poisson(3)]), scaling.Grouped),
     ],
 )

@@ -9,7 +9,6 @@ is about N(0, 1). The density stays one of x:   log p(x) = log p(u) + log g'(x).
 """
 
 import abc
-import math
 
 import keras
 import numpy as np
@@ -36,9 +35,11 @@ class Warp(abc.ABC):
 
     Attributes:
         support: the set that x must lie in.
+        columns: D, of a warp that has something of its own for each column; `None` if it takes any number of them.
     """
 
     support: sets.ValueSet = sets.REAL
+    columns: int | None = None
 
     @abc.abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -110,6 +111,7 @@ class Piecewise(Warp):
             if array.shape != shape or len(shape) != 2 or shape[1] < 2 or not _increasing(array):
                 expected = "knots and values [D, K], K of at least 2, finite and increasing in each row"
                 raise InvalidInput(expected, f"shapes {shape} and {self.values.shape}", "See normal_scores.")
+        self.columns = shape[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns u."""
@@ -122,7 +124,7 @@ class Piecewise(Warp):
     def log_slope(self, x: Tensor) -> Tensor:
         """Returns the logarithm of the slope of x's piece."""
         slopes = np.diff(self.values) / np.diff(self.knots)
-        return _chosen(x, self.knots, np.log(slopes))
+        return _entry(np.log(slopes), _piece(x, self.knots))
 
     def get_config(self) -> Config:
         """Returns the constructor's arguments."""
@@ -135,7 +137,10 @@ class Chained(Warp):
 
     Args:
         first: g_1.
-        second: g_2.
+        second: g_2, of real numbers and of as many columns.
+
+    Raises:
+        InvalidInput: if one of them is not a warp, or the second does not fit the first.
 
     Example:
         >>> float(Chained(Logarithm(), Piecewise([[0.0, 1.0]], [[0.0, 2.0]])).forward(tf.ones([1]))[0])
@@ -143,8 +148,15 @@ class Chained(Warp):
     """
 
     def __init__(self, first: Warp, second: Warp) -> None:
+        for warp in (first, second):
+            if not isinstance(warp, Warp):
+                raise InvalidInput("a tfvae.warps.Warp", f"{warp!r:.60}", "Pass for example tfvae.warps.Logarithm().")
+        columns = {warp.columns for warp in (first, second)} - {None}
+        if second.support != sets.REAL or len(columns) > 1:
+            received = f"one of {second.support.description}, columns {first.columns} and {second.columns}"
+            raise InvalidInput("a second warp of real numbers and as many columns", received, "Exchange or refit them.")
         self.first, self.second = first, second
-        self.support = first.support
+        self.support, self.columns = first.support, max(columns, default=None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns g_2(g_1(x))."""
@@ -167,7 +179,8 @@ def normal_scores(x: np.ndarray) -> Piecewise:
     """Returns the warp under which each column of x is about N(0, 1): knots (quantile at p, quantile of N(0, 1) at p).
 
     The knots stand at equal distances of u, about 3 N^(1/3) of them, at most 100, 10 rows or more beyond the outer
-    ones, and one at either end of the data. A column of one value is moved to zero.
+    ones, and one at either end of the data. Of a continuous column, the distribution of u so is within the mass of one
+    piece of N(0, 1). Equal numbers are one knot, at their middle rank. A column of one value is moved to zero.
 
     Args:
         x: data, `[N, D]`; NaN where a cell is missing.
@@ -178,34 +191,45 @@ def normal_scores(x: np.ndarray) -> Piecewise:
     Source:
         Hollander and Wolfe 1999, "Nonparametric Statistical Methods": van der Waerden's normal scores.
     """
-    x = np.asarray(x, np.float64)
+    with np.errstate(over="ignore"):  # what float32 does not have is missing, as infinity is
+        x = np.asarray(x, np.float32)
     if x.ndim != 2 or not x.size:
         raise InvalidInput("x of shape [N, D] with a row", f"shape {x.shape}", "Pass the columns of a table.")
-    pairs = [_scores(column[np.isfinite(column)]) for column in x.T]
+    pairs = [_scores(np.sort(column[np.isfinite(column)].astype(np.float64))) for column in x.T]
     width = max(len(knots) for knots, _ in pairs)
     return Piecewise(*(np.stack([_extended(pair[i], width) for pair in pairs]) for i in (0, 1)))
 
 
 def _scores(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns increasing knots and values of one column."""
-    if not len(x) or np.ptp(x) <= np.spacing(np.float32(np.abs(x).max())):
-        center = float(x[0]) if len(x) else 0.0
-        return np.array([center - 1, center + 1]), np.array([-1.0, 1.0])
-    reach = -stats.norm.ppf(min(FEWEST_BEYOND / len(x), 0.25))
-    inner = np.linspace(-reach, reach, int(np.clip(3 * len(x) ** (1 / 3), 3, MOST_KNOTS - 2)))
-    end = -stats.norm.ppf(0.5 / len(x)) + 1e-3
-    values = np.concatenate([[-end], inner, [end]]) if end > reach else inner
-    return _kept(np.quantile(x, stats.norm.cdf(values)), values)
+    """Returns increasing knots and values of one column, sorted."""
+    x = x if len(x) else np.zeros(1)
+    number = len(x)
+    reach, end = -stats.norm.ppf(min(FEWEST_BEYOND / number, 0.25)), -stats.norm.ppf(0.5 / number)
+    inner = np.linspace(-reach, reach, int(np.clip(3 * number ** (1 / 3), 3, MOST_KNOTS - 2)))
+    shares = stats.norm.cdf(np.concatenate([[-end], inner, [end]]) if end > reach else inner)
+    quantiles = np.quantile(x, shares, method="hazen")
+    below, above = (np.searchsorted(x, quantiles, side) for side in ("left", "right"))
+    shares = np.where(above - below > 1, (below + above) / (2 * number), shares)
+    knots, first = np.unique(quantiles, return_index=True)
+    values, kept = stats.norm.ppf(shares[first]), _apart(knots)
+    if len(kept) > 1:
+        return knots[kept], values[kept]
+    width = max(1.0, _rounding(knots[0]))
+    return knots[0] + np.array([-width, width]), np.array([-1.0, 1.0])
 
 
-def _kept(knots: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the knots that are above those before them by more than float32 rounds away; of equal ones the middle."""
-    step = max(1e-6 * np.ptp(knots), 8 * float(np.spacing(np.float32(np.abs(knots).max()))))
-    groups = np.concatenate([[0], np.cumsum(np.diff(knots) > step)])
-    found = [(knots[groups == group].mean(), values[groups == group].mean()) for group in range(groups[-1] + 1)]
-    if len(found) == 1:
-        return np.array([knots[0], knots[-1]]), np.array([values[0], values[-1]])
-    return tuple(map(np.array, zip(*found, strict=True)))
+def _apart(knots: np.ndarray) -> list[int]:
+    """Returns which knots are above the one kept before them by more than float32 rounds away."""
+    kept = [0]
+    for index in range(1, len(knots)):
+        if knots[index] - knots[kept[-1]] > _rounding(np.abs(knots[[index, kept[-1]]]).max()):
+            kept.append(index)
+    return kept
+
+
+def _rounding(size: float) -> float:
+    """Returns how far apart numbers of a size are at least whose difference float32 has three bits of."""
+    return 8 * max(float(np.spacing(np.float32(size))), float(np.finfo(np.float32).tiny))
 
 
 def _extended(points: np.ndarray, width: int) -> np.ndarray:
@@ -219,19 +243,20 @@ def _increasing(points: np.ndarray) -> bool:
 
 def _interpolated(x: Tensor, knots: np.ndarray, values: np.ndarray) -> Tensor:
     """Returns the piecewise linear function through the points at x, `[..., D]`, and beyond them the outer lines."""
-    start, slope = knots[:, :-1], np.diff(values) / np.diff(knots)
-    lines = values[:, :-1] + slope * (tf.expand_dims(x, -1) - start)
-    return tf.reduce_sum(tf.where(_piece(x, knots), lines, 0.0), axis=-1)
-
-
-def _chosen(x: Tensor, knots: np.ndarray, values: np.ndarray) -> Tensor:
-    """Returns the value `[D, K - 1]` of the piece that x, `[..., D]`, lies in."""
-    return tf.reduce_sum(tf.where(_piece(x, knots), values, 0.0), axis=-1)
+    piece, slopes = _piece(x, knots), np.diff(values) / np.diff(knots)
+    start, value, slope = (_entry(table, piece) for table in (knots[:, :-1], values[:, :-1], slopes))
+    return value + slope * (x - start)
 
 
 def _piece(x: Tensor, knots: np.ndarray) -> Tensor:
-    """Says of each piece whether x lies in it, `[..., D, K - 1]`."""
-    low = np.concatenate([np.full_like(knots[:, :1], -math.inf), knots[:, 1:-1]], axis=1)
-    high = np.concatenate([knots[:, 1:-1], np.full_like(knots[:, :1], math.inf)], axis=1)
-    x = tf.expand_dims(x, -1)
-    return (x >= low) & (x < high)
+    """Returns the number of the piece that x lies in, counted through all columns, `[..., D]`."""
+    starts = knots[:, :-1]
+    columns, pieces = starts.shape
+    x = x + tf.zeros(columns)
+    passed = tf.searchsorted(starts, tf.transpose(tf.reshape(x, [-1, columns])), side="right")
+    return tf.reshape(tf.transpose(tf.maximum(passed - 1, 0)), tf.shape(x)) + pieces * tf.range(columns)
+
+
+def _entry(table: np.ndarray, piece: Tensor) -> Tensor:
+    """Returns what a table, `[D, K - 1]`, has for pieces."""
+    return tf.gather(table.ravel(), piece)

@@ -65,6 +65,7 @@ NUMBERS = "1 for the ELBO, the recipe's or objective's for others"
 # What to do about a part that no option can describe.
 REMEDIES = {
     "columns": "Choose --recipe tabular, which gives each column a scale of its own, or name the columns in Python.",
+    "warped": "Give a table (.csv), whose numbers are warped, or compose it in Python.",
     "geco": "Choose --recipe geco, which has a target for binary data, or set one in Python.",
     "classification": "Add --labels y, whose recipe m2 has it, or compose it in Python.",
 }

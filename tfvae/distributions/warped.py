@@ -46,9 +46,10 @@ class Warped(tfd.TransformedDistribution):
         return self.warp.inverse(self.distribution.mean())
 
     def half_width(self) -> tf.Tensor:
-        """Returns half the distance of the images of E u less and plus a standard deviation."""
+        """Returns half the distance of the images of E u less and plus a standard deviation; none where u has none."""
         mean, stddev = self.distribution.mean(), self.distribution.stddev()
-        return (self.warp.inverse(mean + stddev) - self.warp.inverse(mean - stddev)) / 2
+        half = (self.warp.inverse(mean + stddev) - self.warp.inverse(mean - stddev)) / 2
+        return tf.where(tf.math.is_finite(stddev), half, stddev)
 
 
 class _Unwarp(tfb.Bijector):

@@ -27,13 +27,13 @@ class Warped(IndependentLikelihood):
     median of p(x | z); the posterior sees u.
 
     Args:
-        likelihood: of u, over one dimension, of real numbers, without a network.
+        likelihood: of u, over one dimension, of real numbers, with a mean, without a network.
         warp: g, a `tfvae.warps.Warp` of as many columns.
         network: Keras model from z, `[B, D]`, to features; `None` uses z itself.
 
     Raises:
-        InvalidInput: if `likelihood` is not one of real numbers over one dimension without a network, or `warp` is not
-            a warp.
+        InvalidInput: if `likelihood` is not one of real numbers with a mean over one dimension without a network, or
+            `warp` is not a warp of as many columns.
 
     Example:
         >>> from tfvae import warps
@@ -51,12 +51,16 @@ class Warped(IndependentLikelihood):
         network: keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
-        fits = isinstance(likelihood, IndependentLikelihood) and likelihood.support == sets.REAL
-        if not fits or likelihood.network is not None or len(likelihood.event_shape) != 1:
-            expected = "a likelihood of real numbers over one dimension, without a network of its own"
+        real = isinstance(likelihood, IndependentLikelihood) and likelihood.support == sets.REAL
+        if not real or not likelihood.has_mean or likelihood.network is not None or len(likelihood.event_shape) != 1:
+            expected = "a likelihood of real numbers with a mean, over one dimension, without a network of its own"
             raise InvalidInput(expected, f"{likelihood!r}", "Pass for example tfvae.likelihoods.Normal(3).")
         if not isinstance(warp, warps.Warp):
             raise InvalidInput("a tfvae.warps.Warp", f"{warp!r}", "Pass for example tfvae.warps.normal_scores(x).")
+        (columns,) = likelihood.event_shape
+        if warp.columns not in (None, columns):
+            remedy = "Make both for the columns of one x: likelihoods.Normal(x.shape[1]), warps.normal_scores(x)."
+            raise InvalidInput(f"a warp of {columns} columns, as the likelihood has", f"{warp.columns}", remedy)
         super().__init__(likelihood.event_shape, network=network, **kwargs)
         self.likelihood, self.warp = likelihood, warp
         self.reparameterized, self.jit_sample = likelihood.reparameterized, likelihood.jit_sample
