@@ -222,7 +222,8 @@ def test_knots_of_any_column_are_a_map_of_finite_slopes(name):
             assert np.isfinite(u).all() and np.abs(u).max() < 4 and np.isfinite(warp.log_slope(x)).all()
             error = np.abs(warp.inverse(u).numpy().astype(np.float64) - x)
             assert np.all(error < 1e-3 / np.exp(warp.log_slope(x).numpy().astype(np.float64)) + 1e-6 * np.abs(x))
-            np.testing.assert_allclose(u, alone.forward(x), atol=1e-5)
+            around = np.concatenate([x, x + np.ptp(x), x - np.ptp(x)])
+            np.testing.assert_allclose(warp.forward(around), alone.forward(around), rtol=1e-4, atol=1e-4)
 
 
 BESIDE = warps.normal_scores(TABLE)
@@ -251,6 +252,18 @@ def test_equal_numbers_lie_at_their_middle_rank():
         found = warps.normal_scores(column[:, None]).forward(values[:, None])[:, 0]
         assert len(values)
         np.testing.assert_allclose(found, exact, atol=1e-5)
+
+
+def test_knots_are_few_and_ten_rows_lie_beyond_all_but_the_ends():
+    """Of a column of a few steps of float32, as many as it can tell apart: u still has a deviation of one."""
+    x = np.random.default_rng(5).normal(size=[50_000, 2])
+    knots = warps.normal_scores(x).knots
+    assert knots.shape == (2, warps.MOST_KNOTS)
+    for column, (lowest, low, *_, high, highest) in zip(np.float32(x).T, knots, strict=True):
+        assert (lowest, highest) == (column.min(), column.max())
+        assert {np.sum(column < low), np.sum(column > high)} <= {9, 10, 11}
+    steps = seen(HARD["few steps of float32"])
+    assert 0.9 < np.std(warps.normal_scores(steps).forward(steps)) < 1.1
 
 
 def test_columns_of_no_spread_are_only_moved():
@@ -318,7 +331,7 @@ def test_what_stands_under_the_mask_changes_no_score():
     np.testing.assert_array_equal(found[0], found[2])
 
 
-LOG = warps.Logarithm()
+LOG, NORMAL = warps.Logarithm(), likelihoods.Normal
 WARPS_OF_ONE_TABLE = {  # from training rows, and how far from the truth the mean score may be, nats
     "logarithm": (lambda x: LOG, 2e-3),
     "other units of the logarithm": (lambda x: warps.Chained(LOG, warps.Piecewise([[0, 1]] * 2, [[1, 4]] * 2)), 2e-3),
@@ -349,6 +362,16 @@ def test_scores_are_densities_of_x_whatever_the_warp(name):
     assert abs(found - truth) < tolerance
 
 
+def test_adapt_starts_location_and_reach_in_the_units_of_u():
+    x = np.random.default_rng(1).lognormal([0, 2], [0.5, 3.0], [400, 2]).astype(np.float32)
+    likelihood = likelihoods.Warped(NORMAL(2), LOG)
+    likelihood.build((None, 2))
+    likelihood.adapt(x)
+    np.testing.assert_allclose(likelihood.head.dense.bias, np.log(x).mean(axis=0), rtol=1e-4)
+    size = np.sqrt(np.mean(likelihood.head.dense.kernel.numpy() ** 2, axis=0)) / np.sqrt(2 / (2 + 2))  # of glorot
+    np.testing.assert_allclose(size, np.log(x).std(axis=0), rtol=1e-4)
+
+
 def test_a_table_has_warped_columns_beside_others():
     """Density, start and refusal are those of the parts; the warp's columns are counted from its own first one."""
     x, _ = scored(200)
@@ -372,12 +395,10 @@ def test_cells_missing_for_their_values_take_the_quantiles_of_a_warped_column():
     mask = np.random.default_rng(2).random(x.shape) < 0.7
     loss = vae.fit(np.where(mask, x, np.nan), mask=mask, batch_size=20, verbose=0).history["loss"]
     assert np.isfinite(loss).all()
-    assert not likelihoods.Warped(likelihoods.StudentT(2), LOG).has_quantile
 
 
 # Refusals.
 
-NORMAL = likelihoods.Normal
 REFUSED = {
     "knots that do not increase": (lambda: warps.Piecewise([[0, 0]], [[0, 1]]), "increasing in each row"),
     "values that do not increase": (lambda: warps.Piecewise([[0, 1]], [[1, 0]]), "increasing in each row"),
@@ -436,6 +457,11 @@ class Shift(warps.Warp):
 
     def log_slope(self, x):
         return tf.zeros_like(x)
+
+
+def test_quantiles_are_a_formula_where_those_of_u_are():
+    assert likelihoods.Warped(NORMAL(2), LOG).has_quantile
+    assert not likelihoods.Warped(likelihoods.StudentT(2), LOG).has_quantile
 
 
 def test_the_logarithm_fits_any_number_of_columns_and_a_chain_takes_those_of_its_part():
