@@ -1,14 +1,22 @@
 """Numbers x whose increasing image u = g(x) has a known distribution.
 
-log p(x) = log p_U(g(x)) + log g'(x)
+log p(x) = log p_U(g(x)) + log g'(x)        E f(x) ~ sum_j w_j f(g^-1(Q_U(Phi(t_j)))),  Gauss and Hermite's t_j, w_j
+
+Of a normal u the nodes are loc + scale t_j; of other distributions they stand at the same quantiles.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy import stats
 
 tfd, tfb = tfp.distributions, tfp.bijectors
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(8)
+LEVELS, WEIGHTS = stats.norm.cdf(NODES), WEIGHTS / WEIGHTS.sum()
 
 
 class Map(Protocol):
@@ -40,6 +48,16 @@ class Warped(tfd.TransformedDistribution):
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, tfp.util.ParameterProperties]:
         return {"distribution": tfp.util.BatchedComponentProperties()}
+
+    def expected(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns mean and standard deviation by 8 points of u, within some hundredths of the latter."""
+        mean = self._expected(lambda x: x)
+        return mean, tf.sqrt(self._expected(lambda x: tf.square(x - mean)))
+
+    def _expected(self, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Returns E f(x), by 8 points of u."""
+        x = (self.warp.inverse(self.distribution.quantile(tf.constant(p, self.dtype))) for p in LEVELS)
+        return tf.add_n([w * function(one) for w, one in zip(WEIGHTS, x, strict=True)])
 
     def image_of_mean(self) -> tf.Tensor:
         """Returns g^-1(E u): of a symmetric u the median of x."""

@@ -23,8 +23,8 @@ class Warped(IndependentLikelihood):
 
         log p(x | z) = sum over the columns of log p_U(g(x) | z) + log g'(x)
 
-    Two models of the same columns compare, whatever their warps. The reconstruction is g^-1(E u), of a symmetric u the
-    median of p(x | z); the posterior sees u.
+    Two models of the same columns compare, whatever their warps. The posterior sees u. Mean and deviation are those of
+    x, by quadrature, so that they count as a point and not as the exact mean (`has_mean` is false).
 
     Args:
         likelihood: of u, over one dimension, of real numbers, with a mean, without a network.
@@ -88,12 +88,14 @@ class Warped(IndependentLikelihood):
         return WarpedElement(self.likelihood.element(**parameters), self.warp)
 
     def point(self, distribution: Any) -> tf.Tensor:
-        """Returns g^-1(E u), `[..., D]`."""
-        return distribution.distribution.image_of_mean()
+        """Returns the mean by quadrature, `[..., D]`; where quantiles of u are no formula, g^-1(E u)."""
+        x = distribution.distribution
+        return x.expected()[0] if self.has_quantile else x.image_of_mean()
 
     def deviation(self, distribution: Any) -> tf.Tensor:
-        """Returns half the width of what lies within a standard deviation of u, `[..., D]`."""
-        return distribution.distribution.half_width()
+        """Returns the standard deviation by quadrature, `[..., D]`; or half the width of what lies within one of u."""
+        x = distribution.distribution
+        return x.expected()[1] if self.has_quantile else x.half_width()
 
     def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
         """Returns those of u."""
