@@ -6,7 +6,7 @@ N rows for training, D columns of x
 import math
 from typing import Any, NamedTuple
 
-STEPS = 6000  # of a whole training, about
+STEPS = {50: 3000, 200: 6000}  # of a whole training, about, by the size of a batch that the rows suggest
 FEWEST_PASSES, MOST_PASSES = 10, 500
 FEW, MANY = 2000, 50_000  # rows
 
@@ -33,7 +33,7 @@ def choices(rows: int, columns: int, given: dict[str, Any]) -> list[Choice]:
     """
     units, batch = (128 if rows < MANY else 256), (50 if rows < FEW else 200)
     batch_size = given.get("batch_size", batch)
-    passes = given.get("epochs") or min(max(round(STEPS * batch_size / rows), FEWEST_PASSES), MOST_PASSES)
+    passes = given.get("epochs") or min(max(round(STEPS[batch] * batch_size / rows), FEWEST_PASSES), MOST_PASSES)
     found = [
         Choice("latent_dim", min(max(columns // 2, 2), 16), f"half of the {columns} columns of x, from 2 to 16"),
         Choice("hidden", (units, units), f"{'fewer than' if rows < MANY else 'at least'} {MANY} rows for training"),
