@@ -78,7 +78,7 @@ class Run:
         data, train = self.data, self.data.train
         told, columns = (data.condition, data.classes), None
         if data.schema is not None:
-            from tfvae.recipes.tables import column_likelihoods  # needs pandas
+            from tfvae.tables.columns import column_likelihoods  # needs pandas
 
             columns = column_likelihoods(data.schema.slots, train.x, train.mask)
         return self.options.build(data.event_shape, data.preprocessing, steps, *told, columns)

@@ -4,6 +4,7 @@ A recipe is a function of at most about ten lines that returns a composed VAE, c
 what makes the paper; `composed` has the rest. What data a recipe wants is its likelihood's support: `vae.support`.
 """
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, TypedDict, get_args, get_type_hints
 
 import keras
 
-from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, schedules
+from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, scales, schedules
 from tfvae.core.feature import Feature
 from tfvae.core.joint import Joint
 from tfvae.estimators import Estimator
@@ -146,6 +147,13 @@ def composed(
     optimizer = keras.optimizers.Adam(learning_rate)
     vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
     return vae
+
+
+def of_columns(columns: Sequence[likelihoods.Likelihood] | None) -> Callable[..., likelihoods.Likelihood]:
+    """Returns what makes the likelihood of a table, of normal columns where none are named."""
+    if columns is None:
+        return functools.partial(likelihoods.Normal, scale=scales.PerDimension())
+    return lambda _, **parts: likelihoods.Columns(columns, **parts)
 
 
 def arguments(recipe: Recipe) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Recipes about the data: a likelihood of real values, values in [0, 1], counts and tables; what is known beside x."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
@@ -8,7 +8,7 @@ import keras
 
 from tfvae import conditions, estimators, likelihoods, objectives, priors, scales
 from tfvae.core.errors import InvalidInput
-from tfvae.recipes.compose import AnyBoth, AnyObjective, Common, Shape, composed, recipe
+from tfvae.recipes.compose import AnyBoth, AnyObjective, Common, Shape, composed, of_columns, recipe
 from tfvae.vae import VAE
 
 
@@ -96,7 +96,7 @@ def tabular(
     Reference:
         Nazabal et al. 2020, "Handling Incomplete Heterogeneous Data using VAEs"
     """
-    return composed(event_shape, likelihood=_of_columns(columns), **common)
+    return composed(event_shape, likelihood=of_columns(columns), **common)
 
 
 @recipe
@@ -118,7 +118,7 @@ def mixed_table(
         Mattei and Frellsen 2019, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets"
     """
     bound = {"objective": objectives.IWAE(num_samples), "estimator": estimators.DoublyReparameterized()}
-    return composed(event_shape, likelihood=_of_columns(columns), **bound, **common)
+    return composed(event_shape, likelihood=of_columns(columns), **bound, **common)
 
 
 @recipe
@@ -147,10 +147,3 @@ def conditional(
         raise InvalidInput("something known beside x", "condition=None", "Pass for example conditions.Labels(10).")
     prior = partial(priors.DiagonalNormal, network=prior_network, given=tuple(told))
     return composed(event_shape, prior=prior, condition=told, **common)
-
-
-def _of_columns(columns: Sequence[likelihoods.Likelihood] | None) -> Callable[..., likelihoods.Likelihood]:
-    """Returns what makes the likelihood of a table, of normal columns where none are named."""
-    if columns is None:
-        return partial(likelihoods.Normal, scale=scales.PerDimension())
-    return lambda _, **parts: likelihoods.Columns(columns, **parts)
