@@ -9,8 +9,8 @@ import numpy as np
 from tfvae import datasets, networks, recipes, schedules
 from tfvae.callbacks import FirstAid
 from tfvae.datasets.tables import Schema
-from tfvae.tables.columns import column_likelihoods
 from tfvae.tables.choices import choices
+from tfvae.tables.columns import column_likelihoods
 from tfvae.tables.model import TableModel
 
 ROWS_TO_ADAPT = 5000
