@@ -30,7 +30,8 @@ def test_adapt_gives_the_mean_of_the_data(name):
         np.testing.assert_allclose(distribution.mean()[0], x.mean(axis=0), rtol=1e-3)
     elif name == "Warped":
         image = likelihood.warp.forward(x).numpy().mean(axis=0)
-        np.testing.assert_allclose(likelihood.warp.forward(likelihood.point(distribution))[0], image, rtol=1e-3)
+        median = distribution.distribution.image_of_mean()[0]
+        np.testing.assert_allclose(likelihood.warp.forward(median), image, rtol=1e-3)
     else:
         expected = np.stack([(x == k).mean(axis=0) for k in range(4)], axis=-1)
         np.testing.assert_allclose(distribution.distribution.probs_parameter()[0], expected, atol=3e-3)

@@ -3,6 +3,8 @@
 Reference densities are SciPy's in float64. Random tests have fixed seeds; each says its bound.
 """
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from tiny import tiny_vae
 
 import tfvae
 from tfvae import InvalidInput, likelihoods, scales, warps
+from tfvae.checks.data import given
+from tfvae.checks.units import note_units
 from tfvae.core.graphs import compiled
 
 KNOTS = np.float32([[-2, 0, 1, 4], [-1, 0, 1, 2], [0, 10, 11, 30]])
@@ -369,6 +373,29 @@ def test_adapt_starts_location_and_reach_in_the_units_of_u():
     np.testing.assert_allclose(likelihood.head.dense.bias, np.log(x).mean(axis=0), rtol=1e-4)
     size = np.sqrt(np.mean(likelihood.head.dense.kernel.numpy() ** 2, axis=0)) / np.sqrt(2 / (2 + 2))  # of glorot
     np.testing.assert_allclose(size, np.log(x).std(axis=0), rtol=1e-4)
+
+
+def noted(likelihood, x, caplog):
+    """Returns what a fit of x would say of units before its first step."""
+    caplog.clear()
+    vae = tiny_vae(likelihood, units=None)
+    note_units(vae, given(vae, x.astype(np.float32)))
+    return [record.message for record in caplog.records]
+
+
+def test_units_are_those_of_u(caplog):
+    """A heavy tail is not a column in other units, alone or in a table; logarithms that hardly differ are one."""
+    caplog.set_level(logging.WARNING, "tfvae")
+    tails = np.column_stack([CONTINUOUS["without a mean"], CONTINUOUS["log-normal over 15 orders"]])
+    warped = likelihoods.Warped(NORMAL(2), warps.normal_scores(tails))
+    assert not noted(warped, tails, caplog)
+    beside = likelihoods.Columns([NORMAL(1), warped])
+    assert not noted(beside, np.column_stack([RNG.normal(size=ROWS), tails]), caplog)
+    (text,) = noted(beside, np.column_stack([1e6 + RNG.normal(size=ROWS), tails]), caplog)
+    assert "column 0 is in other units" in text
+    (text,) = noted(likelihoods.Warped(NORMAL(1), LOG), np.exp(1e-4 * RNG.normal(size=[ROWS, 1]) + 69), caplog)
+    assert "lies at 69" in text
+    assert "not vary" in noted(likelihoods.Warped(NORMAL(1), LOG), np.ones([9, 1]), caplog)[0]
 
 
 def test_a_table_has_warped_columns_beside_others():

@@ -33,16 +33,16 @@ def note_units(vae: "Model", observed: Observed) -> None:
     z = {name: tf.fill([1, *shape], inner[name]) for name, shape in vae.latents.shapes.items()}
     context = vae.context({"condition": told}).with_(**z)
     p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
+    every = -(-len(observed["x"]) // MOST_ROWS)
+    x = vae.seen({key: observed[key][::every] for key in ("x", "mask") if key in observed})
     try:
-        found = vae.likelihood.point(p), vae.likelihood.deviation(p)
+        found = vae.likelihood.measured(p, x)
     except NotImplementedError:  # of a distribution with neither mean nor mode nothing can be said
         return
-    loc, scale = (np.asarray(value, np.float64)[0] for value in found)
-    scale = np.where(np.isfinite(scale), scale, np.nan)  # none, or that of a Student t of two degrees or fewer
-    every = -(-len(observed["x"]) // MOST_ROWS)
-    x = np.asarray(vae.seen({key: observed[key][::every] for key in ("x", "mask") if key in observed}), np.float64)
-    x = np.ma.masked_invalid(x)
-    mean, spread = x.mean(axis=0).filled(np.nan), x.std(axis=0).filled(np.nan)
+    x, measured, loc, scale = (np.asarray(value, np.float64) for value in (x, *found))
+    loc, scale = loc[0], np.where(np.isfinite(scale), scale, np.nan)[0]  # none, or of a t of two degrees or fewer
+    x, measured = np.ma.masked_invalid(x), np.ma.masked_invalid(measured)
+    mean, spread = measured.mean(axis=0).filled(np.nan), measured.std(axis=0).filled(np.nan)
     constant = (x.max(axis=0) == x.min(axis=0)).filled(False)
     far = np.hypot(mean - loc, spread) > FAR * scale
     columns = np.flatnonzero(far | (~constant & (spread < NARROW * scale)))

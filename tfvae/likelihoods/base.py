@@ -111,6 +111,10 @@ class Likelihood(ConditionalDistribution):
         except NotImplementedError:
             return tf.fill(tf.shape(self.point(distribution)), float("nan"))
 
+    def measured(self, distribution: tfd.Distribution, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns x, the point and the deviation in the units that the parameters are in, `[..., *event]` each."""
+        return x, self.point(distribution), self.deviation(distribution)
+
     def default_scaling(self) -> scaling.Scaling:
         """Returns the units in which a posterior had best see data of this kind: real numbers are standardised."""
         return scaling.Standardized(self.event_shape) if self.support == sets.REAL else scaling.Identity()

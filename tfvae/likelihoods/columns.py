@@ -91,11 +91,11 @@ class Columns(Likelihood):
 
     def head_shapes(self) -> dict[str, tuple[int, ...]]:
         """Returns what each part wants of the one head, its names numbered by part."""
-        return self._numbered([part.head_shapes() for part in self.likelihoods])
+        return _numbered([part.head_shapes() for part in self.likelihoods])
 
     def constrain(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns each part's parameters, their names numbered by part."""
-        return self._numbered([part.constrain(**own) for part, own in self._by_part(raw)])
+        return _numbered([part.constrain(**own) for part, own in self._by_part(raw)])
 
     def distribution(self, **parameters: tf.Tensor) -> Concatenated:
         """Returns the distribution over rows."""
@@ -111,7 +111,7 @@ class Columns(Likelihood):
 
     def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
         """Returns each part's scales, their names numbered by part."""
-        return self._numbered([part.scales(own) for part, own in self._by_part(parameters)])
+        return _numbered([part.scales(own) for part, own in self._by_part(parameters)])
 
     def point(self, distribution: Concatenated) -> tf.Tensor:
         """Returns the reconstruction, `[..., D]`: of each group the mean or, of labels, the mode."""
@@ -126,21 +126,25 @@ class Columns(Likelihood):
     def predicted(self, average: tuple, *others: tuple) -> tuple[tf.Tensor, ...]:
         """Returns what each group predicts, side by side, `[..., D]`, and the entries of others that belong to it."""
         groups = zip(self.likelihoods, average, *others, strict=True)
-        columns = zip(*(part.predicted(*own) for part, *own in groups), strict=True)
-        return tuple(tf.concat(column, axis=-1) for column in columns)
+        return _side_by_side([part.predicted(*own) for part, *own in groups])
 
     def deviation(self, distribution: Concatenated) -> tf.Tensor:
         """Returns that of each group; NaN for labels."""
         pairs = zip(self.likelihoods, distribution.distributions, strict=True)
         return tf.concat([part.deviation(own) for part, own in pairs], axis=-1)
 
+    def measured(self, distribution: Concatenated, x: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns what each group measures, side by side."""
+        groups = zip(self.likelihoods, distribution.distributions, tf.split(x, self.sizes, axis=-1), strict=True)
+        return _side_by_side([part.measured(*own) for part, *own in groups])
+
     def starting_biases(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns each part's biases, their names numbered by part."""
-        return self._numbered([part.starting_biases(own, axes) for part, own in self._by_columns(x)])
+        return _numbered([part.starting_biases(own, axes) for part, own in self._by_columns(x)])
 
     def starting_reach(self, x: np.ndarray, axes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Returns what each part says, its names numbered by part."""
-        return self._numbered([part.starting_reach(own, axes) for part, own in self._by_columns(x)])
+        return _numbered([part.starting_reach(own, axes) for part, own in self._by_columns(x)])
 
     def remedy(self, x: tf.Tensor) -> str:
         """Returns what to do about the first group of columns that does not fit its likelihood."""
@@ -155,9 +159,6 @@ class Columns(Likelihood):
         config.pop("event_shape")
         return {**config, "likelihoods": list(self.likelihoods)}
 
-    def _numbered(self, groups: Sequence[Parameters]) -> Parameters:
-        return {f"{name}_{index}": value for index, group in enumerate(groups) for name, value in group.items()}
-
     def _by_columns(self, x: np.ndarray) -> list[tuple[Likelihood, np.ndarray]]:
         return list(zip(self.likelihoods, np.split(x, np.cumsum(self.sizes)[:-1], axis=1), strict=True))
 
@@ -165,3 +166,12 @@ class Columns(Likelihood):
         ends = [f"_{index}" for index in range(len(self.likelihoods))]
         groups = [{k.removesuffix(end): v for k, v in values.items() if k.endswith(end)} for end in ends]
         return list(zip(self.likelihoods, groups, strict=True))
+
+
+def _numbered(groups: Sequence[Parameters]) -> Parameters:
+    return {f"{name}_{index}": value for index, group in enumerate(groups) for name, value in group.items()}
+
+
+def _side_by_side(groups: Sequence[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
+    """Returns the first tensors of all groups as one, the second ones, and so on, `[..., D]` each."""
+    return tuple(tf.concat(columns, axis=-1) for columns in zip(*groups, strict=True))

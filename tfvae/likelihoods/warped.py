@@ -97,6 +97,10 @@ class Warped(IndependentLikelihood):
         x = distribution.distribution
         return x.expected()[1] if self.has_quantile else x.half_width()
 
+    def measured(self, distribution: Any, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns those of u."""
+        return self.likelihood.measured(distribution.distribution.distribution, self.warp.forward(x))
+
     def scales(self, parameters: Parameters) -> dict[str, tf.Tensor]:
         """Returns those of u."""
         return self.likelihood.scales(parameters)
