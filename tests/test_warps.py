@@ -387,7 +387,7 @@ def test_units_are_those_of_u(caplog):
     """A heavy tail is not a column in other units, alone or in a table; logarithms that hardly differ are one."""
     caplog.set_level(logging.WARNING, "tfvae")
     tails = np.column_stack([CONTINUOUS["without a mean"], CONTINUOUS["log-normal over 15 orders"]])
-    warped = likelihoods.Warped(NORMAL(2), warps.normal_scores(tails))
+    warped = likelihoods.Warped(likelihoods.StudentT(2), warps.normal_scores(tails))
     assert not noted(warped, tails, caplog)
     beside = likelihoods.Columns([NORMAL(1), warped])
     assert not noted(beside, np.column_stack([RNG.normal(size=ROWS), tails]), caplog)
