@@ -6,8 +6,9 @@ Ordered    the same in an order
 """
 
 import abc
+import collections
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,26 @@ class Words(Column, abc.ABC):
     Attributes:
         values: the words.
         other: the one that stands for words that are not among them; `None` to refuse these.
+
+    Raises:
+        InvalidInput: for fewer than two words, one twice, or another number of them than the kind has.
     """
 
+    most: ClassVar[float] = np.inf
     values: tuple[str, ...] = ()
     other: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the words."""
+        twice = [word for word, number in collections.Counter(self.values).items() if number > 1]
+        if twice or len(self.values) < 2 or len(self.values) > self.most:
+            expected = "two words, each once," if self.most == 2 else "two words or more, each once,"
+            received = f"{twice[0]!r} twice" if twice else f"{len(self.values)}: {_few(self.values)}"
+            remedy = 'Give it another kind in the schema: "category", or "left out".'
+            raise InvalidInput(f"{expected} in column {self.name}", received, remedy)
+        if self.other is not None and self.other not in self.values:
+            expected = f'"other" of column {self.name} to be one of {_few(self.values)}'
+            raise InvalidInput(expected, repr(self.other), "Correct the schema.")
 
     @classmethod
     def of(cls, name: str, cells: pd.Series, **given: Any) -> "Words":
@@ -36,9 +53,7 @@ class Words(Column, abc.ABC):
         values = given.pop("values", None) or sorted(cells.dropna().unique(), key=_by_size)
         other = given.get("other")
         values = [*values, other] if other is not None and other not in values else values
-        if len(values) < 2:
-            raise InvalidInput(f"two words or more in column {name}", f"{len(values)}", "Leave the column out.")
-        return cls(name, values=tuple(map(str, values)), **given)
+        return cls(name, values=tuple(values), **given)
 
     @property
     @abc.abstractmethod
@@ -53,6 +68,9 @@ class Words(Column, abc.ABC):
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the numbers of the words."""
         found = cells.map({word: float(i) for i, word in enumerate(self.values)})
+        alike = _by_number(self.values)
+        if alike and (cells.notna() & found.isna()).any():
+            found = found.fillna(pd.to_numeric(cells.where(found.isna()), errors="coerce").map(alike))
         unknown = (cells.notna() & found.isna()).to_numpy()
         if self.other is None:
             refuse(self.name, cells, unknown, f"one of {_few(self.values)}", OTHER)
@@ -92,11 +110,19 @@ class YesNo(Words):
     """One of two words."""
 
     kind = "yes/no"
+    most = 2
     family = Family.YES_NO
 
 
 def _few(words: tuple[str, ...]) -> str:
     return ", ".join(words[:8]) + (f", ... ({len(words)} in all)" if len(words) > 8 else "")
+
+
+def _by_number(words: tuple[str, ...]) -> dict[float, float]:
+    """Returns the places of words that are different numbers, by these: 1.0 is then 1; nothing of other words."""
+    sizes = [_by_size(word) for word in words]
+    places = {number: float(i) for i, (other, number, _) in enumerate(sizes) if not other}
+    return places if len(places) == len(words) else {}
 
 
 def _by_size(word: str) -> tuple[int, float, str]:

@@ -15,6 +15,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
 
 NAMED = 5  # how many cells an error lists
+FEWEST_FAR = 10  # cells of which one says that they are far from what is usual
 
 
 class Family(enum.Enum):
@@ -91,6 +92,19 @@ class Column(abc.ABC):
     def decode(self, slots: np.ndarray) -> np.ndarray:
         """Returns the numbers that the slots `[N, slots]` mean, `[N]`."""
         return slots[:, 0]
+
+    @property
+    def usual(self) -> tuple[float, float] | None:
+        """Between which numbers most of the cells were that the schema is of; `None` where that says nothing."""
+        return None
+
+    def far(self, numbers: np.ndarray) -> float:
+        """Returns the share of numbers, `[N]`, that lie further from what is usual than that is wide; 0 of very few."""
+        found = numbers[np.isfinite(numbers)]
+        if self.usual is None or len(found) < FEWEST_FAR:
+            return 0.0
+        low, high = self.usual
+        return float(np.mean((found < 2 * low - high) | (found > 2 * high - low)))
 
     @abc.abstractmethod
     def words(self, numbers: np.ndarray) -> pd.Series:

@@ -18,11 +18,13 @@ import pandas as pd
 
 from tfvae.core.errors import InvalidInput
 from tfvae.datasets.tables.column import Column, Family, Slot, refuse
+from tfvae.datasets.tables.resolution import MOST_DECIMALS, atoms_of, decimals_of, grid, written
 
 LAYOUTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d")
 LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%b-%Y")
-LAYOUTS += ("%H:%M", "%H:%M:%S")
-OFTEN, FEWEST, MOST_ATOMS = 0.03, 20, 3  # an atom has this share of the cells, and this many
+LAYOUTS += ("%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%H:%M", "%H:%M:%S")
+SMALLEST, LARGEST = 1e-30, 1e30  # that leave float32 room
+USUAL = (0.05, 0.95)  # the quantiles between which numbers are usual
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Number(Column, abc.ABC):
         low: the smallest that was seen.
         high: the largest.
         atoms: single values that many cells have.
+        usual: between which numbers nine of ten were.
+
+    Raises:
+        InvalidInput: for numbers that cannot be.
     """
 
     numeric = True
@@ -45,18 +51,26 @@ class Number(Column, abc.ABC):
     low: float = 0.0
     high: float = 1.0
     atoms: tuple[float, ...] = ()
+    usual: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        _check_decimals(self.name, self.decimals)
+        all_numbers = [self.origin, self.low, self.high, *self.atoms, *(self.usual or (0.0, 0.0))]
+        if not (0 < self.step < np.inf and np.isfinite(all_numbers).all() and len(self.usual or (0, 0)) == 2):
+            received = f"step {self.step:g}, origin {self.origin:g}, low {self.low:g}, high {self.high:g}"
+            expected = f"a step above 0 and finite numbers of column {self.name}"
+            raise InvalidInput(expected, f"{received}, atoms {self.atoms}", "Correct the schema.")
 
     @classmethod
     def of(cls, name: str, cells: pd.Series, **given: Any) -> "Number":
         """Returns the column with the resolution and the range of the cells."""
         numbers = cls(name, **given).numbers(cells)
-        found = numbers[np.isfinite(numbers)]
-        if not len(found):
-            raise InvalidInput(f"numbers in column {name}", "missing cells alone", "Leave the column out.")
-        decimals = tuple(given.get("decimals", _decimals(cells)))
-        step, origin = _grid(found, decimals[1])
+        found = _some(name, numbers)
+        decimals = tuple(given.get("decimals", decimals_of(cells)))
+        step, origin = grid(found, decimals[1])
         seen = {"decimals": decimals, "step": step, "origin": origin, "low": found.min(), "high": found.max()}
-        seen |= {"atoms": _atoms(found, step)} | given
+        seen |= {"atoms": atoms_of(found, step), "usual": tuple(np.quantile(found, USUAL).tolist())} | given
         return cls(name, **{key: _plain(value) for key, value in seen.items()})
 
     @property
@@ -73,7 +87,8 @@ class Number(Column, abc.ABC):
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the numbers that the cells are."""
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        refuse(self.name, cells, cells.notna().to_numpy() & ~np.isfinite(numbers), "finite numbers")
+        good = np.abs(np.nan_to_num(numbers, nan=np.inf)) <= LARGEST
+        refuse(self.name, cells, cells.notna().to_numpy() & ~good, f"finite numbers up to {LARGEST:g}")
         return numbers
 
     def encode(self, numbers: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -102,7 +117,7 @@ class Number(Column, abc.ABC):
     def words(self, numbers: np.ndarray) -> pd.Series:
         """Returns the numbers with as many decimals as the table writes."""
         fewest, most = self.decimals
-        return pd.Series(["" if np.isnan(n) else _written(n, fewest, most) for n in numbers], dtype=object)
+        return pd.Series(["" if np.isnan(n) else written(n, fewest, most) for n in numbers], dtype=object)
 
     def __str__(self) -> str:
         """Returns the column as the schema prints it."""
@@ -134,7 +149,9 @@ class Positive(Number):
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the numbers that the cells are, all above zero but atoms."""
         numbers = super().numbers(cells)
-        refuse(self.name, cells, (numbers <= 0) & ~np.isin(numbers, self.atoms), "numbers above 0")
+        remedy = 'Correct them, or give the column the kind "real" in the schema.'
+        bad = (numbers < SMALLEST) & ~np.isin(numbers, self.atoms)
+        refuse(self.name, cells, bad, f"numbers above 0, from {SMALLEST:g} on,", remedy)
         return numbers
 
     def encode(self, numbers: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -160,6 +177,17 @@ class Date(Number):
     family = Family.REAL
     numeric = False
     layout: str = "%Y-%m-%d"
+
+    def __post_init__(self) -> None:
+        """Checks the layout, too."""
+        super().__post_init__()
+        try:
+            pd.to_datetime(pd.Series(["2000-01-01"]), format=self.layout, errors="coerce")
+        except ValueError as error:
+            remedy = 'Write it as strftime does, such as "%d.%m.%Y".'
+            raise InvalidInput(
+                f"a layout of dates or times in column {self.name}", f"{self.layout!r}", remedy
+            ) from error
 
     @classmethod
     def of(cls, name: str, cells: pd.Series, **given: Any) -> "Date":
@@ -197,18 +225,26 @@ class Count(Column):
 
     Attributes:
         decimals: that a cell is written with, zeros.
+        usual: between which counts nine of ten were.
     """
 
     kind = "count"
     numeric = True
     decimals: int = 0
+    usual: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the decimals."""
+        _check_decimals(self.name, (self.decimals, self.decimals))
 
     @classmethod
     def of(cls, name: str, cells: pd.Series, **given: Any) -> "Count":
         """Returns the column."""
-        column = cls(name, **{"decimals": _decimals(cells)[0]} | given)
-        column.numbers(cells)
-        return column
+        numbers = cls(name).numbers(cells)
+        found = _some(name, numbers)
+        return cls(
+            name, **{"decimals": decimals_of(cells)[0], "usual": tuple(np.quantile(found, USUAL).tolist())} | given
+        )
 
     @property
     def slots(self) -> list[Slot]:
@@ -218,7 +254,7 @@ class Count(Column):
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the counts."""
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.round(numbers))
+        whole = (numbers >= 0) & (numbers <= LARGEST) & (numbers == np.round(numbers))
         refuse(self.name, cells, cells.notna().to_numpy() & ~whole, "whole numbers from 0")
         return numbers
 
@@ -232,60 +268,28 @@ def date_layout(cells: pd.Series) -> str | None:
     found = cells.dropna()
     first = found.iloc[:100]
     for layout in LAYOUTS if len(found) else ():
-        if all(pd.to_datetime(part, format=layout, errors="coerce").notna().all() for part in (first, found)):
+        if are_dates(first, layout).all() and are_dates(found, layout).all():
             return layout
     return None
 
 
-def _decimals(cells: pd.Series) -> tuple[int, int]:
-    """Returns the fewest and the most digits behind the point; of numbers with an exponent twelve."""
-    texts = cells.dropna().astype(str)
-    if texts.str.contains("[eE]", regex=True).any():
-        return 0, 12
-    lengths = texts.str.extract(r"\.(\d*)$", expand=False).fillna("").str.len()
-    return (int(lengths.min()), min(int(lengths.max()), 12)) if len(lengths) else (0, 0)
+def are_dates(cells: pd.Series, layout: str) -> np.ndarray:
+    """Says which cells, `[N]`, are dates or times of a layout."""
+    return pd.to_datetime(cells, format=layout, errors="coerce").notna().to_numpy()
 
 
-def _grid(numbers: np.ndarray, decimals: int) -> tuple[float, float]:
-    """Returns the resolution of numbers with so many decimals, and an origin that keeps digits in float32."""
-    low = float(numbers.min())
-    ticks = np.round((numbers - low) * 10.0**decimals)
-    common = int(np.gcd.reduce(ticks.astype(np.int64))) if ticks.max() < 2**62 else 1
-    step = max(common, 1) * 10.0**-decimals
-    middle = float(np.median(numbers))
-    far = abs(middle) > 1e5 * max(step, 1e-12) and abs(middle) > 10 * float(np.ptp(numbers))
-    return step, low + step * round((middle - low) / step) if far else 0.0 if _on(low, step) else low
+def _some(name: str, numbers: np.ndarray) -> np.ndarray:
+    """Returns those that are not missing."""
+    found = numbers[np.isfinite(numbers)]
+    if not len(found):
+        raise InvalidInput(f"numbers in column {name}", "missing cells alone", "Leave the column out.")
+    return found
 
 
-def _on(value: float, step: float) -> bool:
-    return abs(value / step - round(value / step)) < 1e-3
-
-
-def _atoms(numbers: np.ndarray, step: float) -> tuple[float, ...]:
-    """Returns the values that stand out: many cells have them, and far fewer the values beside them."""
-    values, counts = np.unique(numbers, return_counts=True)
-    if len(values) < FEWEST:
-        return ()
-    ticks = np.round(values / step)
-    beside = np.max([np.isin(ticks + side, ticks) * counts[_at(ticks, ticks + side)] for side in (-1, 1)], axis=0)
-    usual = max(float(np.median(counts)), 1.0)
-    stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 10 * usual) & (counts >= 3 * beside)
-    chosen = values[stands][np.argsort(-counts[stands])][:MOST_ATOMS]
-    return tuple(float(value) for value in chosen)
-
-
-def _at(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Returns where values stand in an ordered array, or whatever place there is."""
-    return np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)
-
-
-def _written(number: float, fewest: int, most: int) -> str:
-    text = f"{number:.{most}f}"
-    if most > fewest:
-        whole, _, digits = text.partition(".")
-        kept = digits.rstrip("0").ljust(fewest, "0")
-        text = f"{whole}.{kept}" if kept else whole
-    return "0" + text[2:] if text.startswith("-0") and not float(text) else text
+def _check_decimals(name: str, decimals: tuple[int, ...]) -> None:
+    if len(decimals) != 2 or not 0 <= decimals[0] <= decimals[1] <= MOST_DECIMALS:
+        expected = f"decimals of column {name}, the fewest and the most, from 0 to {MOST_DECIMALS}"
+        raise InvalidInput(expected, " and ".join(map(str, decimals)), "Correct the schema.")
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ It is inferred, printed, saved as JSON, and read back: what a person writes ther
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,13 @@ import pandas as pd
 
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
+from tfvae.datasets.tables import said
+from tfvae.datasets.tables.categories import Category, YesNo
 from tfvae.datasets.tables.column import Column, Family, LeftOut, Slot
-from tfvae.datasets.tables.guess import KINDS, guess
+from tfvae.datasets.tables.guess import check_typos, guess
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "NULL", "null", "<NA>", "NaT")
+MOST_FAR = 0.5  # of a column's cells, before it is said
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Schema:
         Raises:
             InvalidInput: if what is given does not fit the table.
         """
-        given, names = dict(given or {}), list(frame.columns)
-        said = _said(given, names)
-        schema = cls((), tuple(given.get("missing", MISSING)))
-        columns = [_column(name, schema.cells(frame[name]), said.get(name, {})) for name in names]
+        entries, missing = said.parts({} if given is None else given)
+        known = said.by_name(entries, list(frame.columns))
+        schema = cls((), MISSING if missing is None else tuple(dict.fromkeys(["", *missing])))
+        columns = [_column(name, schema.cells(frame[name]), known.get(name, {})) for name in frame.columns]
         if all(isinstance(column, LeftOut) for column in columns):
-            why = "; ".join(f"{column.name}: {column.why}" for column in columns[:5])
+            why = "; ".join(f"{column.name}: {column.why or 'left out'}" for column in columns[:5])
             raise InvalidInput("a column that a model can learn from", why, "Give other kinds in the schema.")
         return dataclasses.replace(schema, columns=tuple(columns))
 
@@ -95,6 +98,22 @@ class Schema:
         self.check(frame)
         return {column.name: column.numbers(self.cells(frame[column.name])) for column in self.columns if column.slots}
 
+    def far(self, numbers: Mapping[str, np.ndarray]) -> dict[str, str]:
+        """Returns the columns most of whose numbers are far from what was seen, and for each what to say of it.
+
+        Args:
+            numbers: as `numbers` returns them.
+        """
+        columns = [self[name] for name, values in numbers.items() if self[name].far(values) > MOST_FAR]
+        middle = {
+            column.name: np.array([*(column.usual or ()), np.nanmedian(numbers[column.name])]) for column in columns
+        }
+        words = {column.name: column.words(middle[column.name]) for column in columns}
+        return {
+            name: f"half of the cells are at {at} or beyond, where {low} to {high} is usual"
+            for name, (low, high, at) in words.items()
+        }
+
     def encode(self, frame: pd.DataFrame, rng: np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Returns x, `[N, D]` float32, and which of it was observed, `[N, D]`.
 
@@ -105,8 +124,14 @@ class Schema:
         Raises:
             InvalidInput: as `numbers` does.
         """
-        numbers = self.numbers(frame)
-        slots = [c.encode(numbers[c.name], rng) if c.slots else np.empty([len(frame), 0]) for c in self.columns]
+        return self.encoded(self.numbers(frame), rng)
+
+    def encoded(
+        self, numbers: Mapping[str, np.ndarray], rng: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what `encode` does, from the numbers that `numbers` returns."""
+        rows = len(next(iter(numbers.values())))
+        slots = [c.encode(numbers[c.name], rng) if c.slots else np.empty([rows, 0]) for c in self.columns]
         x = np.stack([slots[i][:, j] for (i, j), _ in self._placed], axis=1)
         mask = ~np.isnan(x)
         return np.where(mask, x, self._inner).astype(np.float32), mask
@@ -135,10 +160,12 @@ class Schema:
         """Returns the schema less a column.
 
         Raises:
-            InvalidInput: if there is none of that name.
+            InvalidInput: if there is none of that name, or no other.
         """
         if name not in self.names:
             raise InvalidInput(f"one of {', '.join(self.names)}", f"{name!r}", "Name a column of the table.")
+        if self.names == [name]:
+            raise InvalidInput(f"another column beside {name}", "none that a model sees", "Add one to the table.")
         return dataclasses.replace(self, columns=tuple(c for c in self.columns if c.name != name))
 
     def __getitem__(self, name: str) -> Column:
@@ -151,12 +178,15 @@ class Schema:
 
     @classmethod
     def from_dict(cls, config: Config) -> "Schema":
-        """Returns the schema that `to_dict` wrote."""
-        columns = []
-        for entry in config["columns"]:
-            fields = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items() if key != "kind"}
-            columns.append(KINDS[entry["kind"]](**fields))
-        return cls(tuple(columns), tuple(config["missing"]))
+        """Returns the schema that `to_dict` wrote.
+
+        Raises:
+            InvalidInput: if it is not what `to_dict` wrote.
+        """
+        entries, missing = said.parts(config)
+        known = said.by_name(entries, [str(entry.get("name")) for entry in entries])
+        columns = [said.kind(entry)(name, **said.fields(said.kind(entry), entry)) for name, entry in known.items()]
+        return cls(tuple(columns), MISSING if missing is None else tuple(missing))
 
     def __str__(self) -> str:
         """Returns the schema as a person reads it, a line a column."""
@@ -164,27 +194,13 @@ class Schema:
         return "\n".join(f"  {column.name:{width}}  {column}" for column in self.columns)
 
 
-def _said(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Config]:
-    """Returns what is given of each column, by its name."""
-    said = {}
-    for entry in given.get("columns", []):
-        name, kind = entry.get("name"), entry.get("kind")
-        if name not in names:
-            raise InvalidInput(f"columns of the table, {', '.join(names)}", f"{name!r} in the schema", "Correct it.")
-        if kind is not None and kind not in KINDS:
-            raise InvalidInput(f"kind of {name} to be one of {', '.join(KINDS)}", f"{kind!r}", "Choose one of them.")
-        known = {field.name for field in dataclasses.fields(KINDS[kind])} if kind else {"why"}
-        unknown = entry.keys() - known - {"name", "kind"}
-        if unknown:
-            expected = f"fields of the kind {kind}: {', '.join(sorted(known))}"
-            raise InvalidInput(expected, f"{sorted(unknown)[0]!r} in column {name}", "Correct or remove it.")
-        said[name] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items() if key != "name"}
-    return said
-
-
-def _column(name: str, cells: pd.Series, said: Config) -> Column:
+def _column(name: str, cells: pd.Series, entry: Config) -> Column:
     """Returns the column that the cells suggest, but for what is said of it."""
     found, why = guess(cells)
-    kind = KINDS[said["kind"]] if "kind" in said else found
-    fields = {"why": why if kind is found else ""} | {key: value for key, value in said.items() if key != "kind"}
+    if entry.get("kind") is None:
+        check_typos(name, cells)
+        kind = Category if found is YesNo and entry.keys() & {"values", "other"} else found
+    else:
+        kind = said.kind(entry)
+    fields = {"why": why if kind is found else ""} | (said.fields(kind, entry) if entry else {})
     return kind.of(name, cells, **fields)
