@@ -7,7 +7,6 @@ ends with the same file. A file that changed in between is refused.
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,11 @@ import pandas as pd
 
 from tfvae import tables
 from tfvae.core.errors import InvalidInput
+from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets.table_source import is_table
 from tfvae.datasets.tables import blocks
-from tfvae.files.reading import read_json
+from tfvae.files import read_json, whole_file, write_json
 from tfvae.tables import TableModel
 
 ROWS = 20_000  # of a block
@@ -41,9 +41,11 @@ def answered(run: str, source: str, out: str, answer: Answer, said: Config, show
     Raises:
         InvalidInput: for files that cannot be, rows that the model cannot have, or a file that changes meanwhile.
     """
-    source_path, out_path = Path(source), _writable(out, source)
+    source_path, out_path = Path(source), writable(out, source)
     model = tables.load(run)
-    before = {**said, "run": str(Path(run).resolve()), "source": str(source_path.resolve()), **_state(source_path)}
+    trained = (Path(run) / "model.keras").stat().st_mtime_ns
+    before = {**said, "run": str(Path(run).resolve()), "trained": trained, "source": str(source_path.resolve())}
+    before |= _state(source_path)
     part, note = out_path.with_name(out_path.name + ".part"), out_path.with_name(out_path.name + ".part.json")
     done = _noted(note, part, before)
     with part.open("r+b" if done["rows"] else "wb") as file:
@@ -57,7 +59,7 @@ def answered(run: str, source: str, out: str, answer: Answer, said: Config, show
             os.fsync(file.fileno())
             done = {"rows": done["rows"] + len(block), "bytes": file.tell()}
             _check_same(source_path, before)
-            note.write_text(json.dumps({**before, **done}))
+            write_json(note, {**before, **done})
             show(done["rows"])
     os.replace(part, out_path)
     note.unlink(missing_ok=True)
@@ -90,9 +92,9 @@ def drawn(draws: int) -> Answer:
 
     def answer(model: TableModel, block: pd.DataFrame) -> pd.DataFrame:
         found = model.imputed_draws(block, draws, model.seed)
-        numbered = [frame.assign(**{"": i})[["", *frame.columns]] for i, frame in enumerate(found)]
-        whole = pd.concat(numbered).rename(columns={"": "draw"})
-        return whole.sort_index(kind="stable")
+        name = "draw" if "draw" not in block else "number of the draw"
+        numbered = [frame.assign(**{name: i})[[name, *frame.columns]] for i, frame in enumerate(found)]
+        return pd.concat(numbered).sort_index(kind="stable")
 
     return answer
 
@@ -114,15 +116,23 @@ def sampled(run: str, out: str, count: int, seed: int, condition: str | None) ->
         seed: of the draws.
         condition: "NAME=VALUE", of a model that is told a column.
     """
-    path, model = _writable(out), tables.load(run)
+    path, model = writable(out), tables.load(run)
     name, _, value = (condition or "").partition("=")
     if condition is not None and (name != model.condition or not value):
         expected = f"--condition {model.condition}=VALUE" if model.condition else "no --condition: this model has none"
         raise InvalidInput(expected, condition, "Give it so." if model.condition else "Leave it out.")
-    model.sample(count, seed, value.strip('"') if condition else None).to_csv(path, index=False, lineterminator="\n")
+    value = value[1:-1] if len(value) > 2 and value[0] == value[-1] == '"' else value
+    drawn = model.sample(count, seed, value if condition else None)
+    with whole_file(path) as temporary:
+        drawn.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _writable(out: str, source: str | None = None) -> Path:
+def writable(out: str, source: str | None = None) -> Path:
+    """Returns the path of a file to write, of answers about rows of a source.
+
+    Raises:
+        InvalidInput: if it is not a .csv file in a folder that is there, or the file with the rows itself.
+    """
     path = Path(out)
     if path.suffix != ".csv":
         raise InvalidInput("a file that ends in .csv", out, "Name the file so.")
@@ -155,6 +165,7 @@ def _noted(note: Path, part: Path, before: Config) -> Config:
     """Returns how many rows and bytes are done, where the same command was stopped; else none."""
     found = read_json(note) if note.exists() and part.exists() else None
     if isinstance(found, dict) and all(found.get(name) == value for name, value in before.items()):
-        if part.stat().st_size >= found["bytes"]:
-            return {"rows": found["rows"], "bytes": found["bytes"]}
+        done = {name: found.get(name) for name in ("rows", "bytes")}
+        if fits(done, dict[str, int]) and part.stat().st_size >= done["bytes"]:
+            return done
     return {"rows": 0, "bytes": 0}

@@ -11,6 +11,8 @@ one of at most a with probability a. (Vovk, Gammerman and Shafer 2005, "Algorith
 
 import dataclasses
 import functools
+import logging
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +23,15 @@ from tfvae.conditions import Labels
 from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Given
-from tfvae.datasets.tables import Schema, blocks
+from tfvae.datasets.tables import Family, Schema, blocks
+from tfvae.tables.filling import mixed
 from tfvae.vae import VAE
+
+logger = logging.getLogger("tfvae")
 
 AT_ONCE = 10_000  # rows drawn in one call
 USUAL = 400  # rows of the model's own that say what is usual of a column
+OF_WORDS = (Family.YES_NO, Family.CATEGORY)
 FEWER = 4  # as many times fewer samples for what columns add, since it is a difference for the same draws
 
 
@@ -41,6 +47,8 @@ class TableModel:
         units: mean and spread in which a condition of numbers is told.
         num_samples: importance samples for each row.
         seed: of these.
+        warned: columns that a warning was given of, since most of their numbers are far from what was seen; "" for one
+            of flags.
 
     Example:
         >>> model = tfvae.tables.load("runs/penguins")
@@ -55,6 +63,7 @@ class TableModel:
     units: tuple[float, float] | None = None
     num_samples: int = 200
     seed: int = 0
+    warned: set[str] = dataclasses.field(default_factory=set, repr=False)
 
     @property
     def explained(self) -> Schema:
@@ -63,6 +72,8 @@ class TableModel:
 
     def known(self, frame: Any) -> Given:
         """Returns rows of a table as the model is given them: x, mask, and the condition if there is one.
+
+        A column most of whose numbers are far from what was seen, such as cents for dollars, is warned of, once.
 
         Args:
             frame: of pandas or polars.
@@ -80,7 +91,8 @@ class TableModel:
         """Returns how probable each row is, and which columns make it so.
 
         `log_prob` in nats and its `standard_error`; `p_value` among held-out rows; `flag` where it is at most the rate;
-        for each column c `surprise`: -log p(cell | other cells), less what it is on average in rows of the model's own.
+        for each column c `surprise`: -log p(cell | other cells), less what it is on average in rows of the model's own,
+        NaN where the cell is missing; `why`, of rows with a flag, the column of the largest.
 
         Args:
             frame: rows.
@@ -90,9 +102,14 @@ class TableModel:
         Raises:
             InvalidInput: as for `known`, or if the rate is not between 0 and 1.
         """
-        if not 0 < false_positive_rate < 1:
+        if not (isinstance(false_positive_rate, numbers.Real) and 0 < false_positive_rate < 1):
             received = f"false_positive_rate={false_positive_rate!r}"
             raise InvalidInput("false_positive_rate between 0 and 1", received, "Pass for example 0.01.")
+        least = 1 / (1 + len(self.held_out))
+        if least > false_positive_rate and "" not in self.warned:
+            said = "tfvae: no row gets a flag at %g: among %d held-out rows the smallest p-value is %.3g"
+            logger.warning(said, false_positive_rate, len(self.held_out), least)
+            self.warned.add("")
         text = _text(frame)
         known = self._known(text)
         estimate = self.vae.estimate_log_prob(known, num_samples=self.num_samples, seed=self.seed)
@@ -102,11 +119,13 @@ class TableModel:
         found["p_value"] = self.p_values(found["log_prob"].to_numpy())
         found["flag"] = found["p_value"] <= false_positive_rate
         if contributions:
-            surprises = self._surprises(known) - self._usual
-            for name, surprise in zip(self.explained.names, surprises.T, strict=True):
+            names, observed = self.explained.names, np.asarray(known["mask"])
+            there = np.stack([observed[:, self.explained.places(name)].any(axis=1) for name in names], axis=1)
+            surprises = np.where(there, self._surprises(known) - self._usual, np.nan)
+            for name, surprise in zip(names, surprises.T, strict=True):
                 found[f"surprise_{name}"] = surprise
-            top = np.argmax(surprises, axis=1)
-            found["why"] = np.where(found["flag"], np.array(self.explained.names, dtype=object)[top], "")
+            top = np.argmax(np.nan_to_num(surprises, nan=-np.inf), axis=1)
+            found["why"] = np.where(found["flag"], np.array(names, dtype=object)[top], "")
         return found
 
     def p_values(self, log_prob: np.ndarray) -> np.ndarray:
@@ -130,12 +149,18 @@ class TableModel:
         return [self._filled(frame, text, x) for x in found]
 
     def imputed_stddev(self, frame: Any) -> pd.DataFrame:
-        """Returns the standard deviation of each missing number given what was observed; NaN elsewhere."""
+        """Returns the standard deviation of each missing number given what was observed; NaN elsewhere.
+
+        That of dates is in seconds, that of a column with atoms is of the number that is none.
+        """
         text = _text(frame)
         spread, schema = self._imputed(text).stddev.numpy(), self.explained
-        found = {name: spread[:, schema.places(name)[-1]] for name in schema.names}
-        missing = {name: schema.cells(text[name]).isna().to_numpy() for name in schema.names}
-        return pd.DataFrame({n: np.where(missing[n], v, np.nan) for n, v in found.items()}, index=text.index)
+        found = pd.DataFrame(index=text.index)
+        for name in schema.names:
+            place = schema.places(name)[-1]
+            missing = schema.cells(text[name]).isna().to_numpy() & (schema.slots[place].family not in OF_WORDS)
+            found[name] = np.where(missing, spread[:, place], np.nan)
+        return found
 
     def encode(self, frame: Any) -> pd.DataFrame:
         """Returns E[z | row], columns `z0` to `z{D-1}`."""
@@ -173,15 +198,25 @@ class TableModel:
     # What the answers are made of.
 
     def _known(self, text: pd.DataFrame) -> Given:
-        x, mask = self.explained.encode(text)
+        numbers = self.explained.numbers(text)
+        if self.condition is not None:
+            cells = self.schema.cells(text[self.condition]) if self.condition in text else pd.Series([None] * len(text))
+            told = numbers[self.condition] = self.schema[self.condition].numbers(cells)
+            if np.isnan(told).any():
+                received = f"none in row {text.index[int(np.argmax(np.isnan(told)))]}"
+                raise InvalidInput(f"a value of {self.condition}, which the model is told", received, "Fill it in.")
+        for name, what in self.schema.far(numbers).items():
+            if name not in self.warned:
+                logger.warning("tfvae: column %s is far from what the model has seen: %s. Other units?", name, what)
+                self.warned.add(name)
+        return self._given(numbers)
+
+    def _given(self, numbers: Mapping[str, np.ndarray]) -> Given:
+        """Returns x, mask and condition from the numbers of the columns."""
+        x, mask = self.explained.encoded(numbers)
         if self.condition is None:
             return {"x": x, "mask": mask}
-        cells = self.schema.cells(text[self.condition]) if self.condition in text else pd.Series([None] * len(text))
-        numbers = self.schema[self.condition].numbers(cells)
-        if np.isnan(numbers).any():
-            received = f"none in row {text.index[int(np.argmax(np.isnan(numbers)))]}"
-            raise InvalidInput(f"a value of {self.condition}, which the model is told", received, "Fill it in.")
-        return {"x": x, "mask": mask, "condition": {self._told_as: self._as_told(numbers)}}
+        return {"x": x, "mask": mask, "condition": {self._told_as: self._as_told(numbers[self.condition])}}
 
     @property
     def _told_as(self) -> str:
@@ -208,12 +243,11 @@ class TableModel:
         schema = self.explained
         words = schema.decode(x).set_index(text.index)
         found = frame.copy() if isinstance(frame, pd.DataFrame) else text.copy()
-        for name in schema.names:
-            missing = schema.cells(text[name]).isna()
-            of_numbers = pd.api.types.is_numeric_dtype(found[name].dtype)
-            filling = pd.to_numeric(words[name]) if of_numbers else words[name]
+        for own in found.columns:
+            name = str(own)
+            missing = schema.cells(text[name]).isna().to_numpy() if name in schema.names else np.zeros(0, bool)
             if missing.any():
-                found[name] = found[name].where(~missing, filling)
+                found[own] = mixed(found[own], missing, words[name], schema[name])
         return found
 
     def _surprises(self, known: Mapping[str, Array]) -> np.ndarray:
@@ -237,7 +271,9 @@ class TableModel:
             part, (mean, spread) = self.vae.conditions[self._told_as], self.units or (0.0, 1.0)
             labels = isinstance(part, Labels)
             numbers = np.arange(USUAL) % part.num_categories if labels else mean + spread * several
-        return self._surprises(self._known(self._drawn(USUAL, self.seed, numbers))).mean(axis=0)
+        drawn = self._drawn(USUAL, self.seed, numbers)
+        told = {} if numbers is None else {self.condition or "": numbers}
+        return self._surprises(self._given({**self.explained.numbers(drawn), **told})).mean(axis=0)
 
     def _drawn(self, count: int, seed: int, numbers: np.ndarray | None = None) -> pd.DataFrame:
         """Returns rows of the model's own as text, each under its number of the condition."""

@@ -24,7 +24,7 @@ def load(folder: str | os.PathLike) -> TableModel:
         folder: a run folder.
 
     Raises:
-        InvalidInput: if it is not the folder of a finished run on a table.
+        InvalidInput: if it is not the folder of a finished run on a table, or its files were changed since.
 
     Example:
         >>> model = tfvae.tables.load("runs/penguins")
@@ -34,11 +34,17 @@ def load(folder: str | os.PathLike) -> TableModel:
         if not (folder / name).exists():
             remedy = f"tfvae train FILE.csv --out {folder} makes one; --resume {folder} completes it."
             raise InvalidInput(f"a finished run on a table at {folder}", f"none, or one without {name}", remedy)
+    bad = files.damaged(folder, ["model.keras", "scores.npz"])
+    if bad:
+        received = "a file that was changed since"
+        raise InvalidInput(f"{bad[0]} in {folder} as training left it", received, "Restore the file from a copy.")
     config = files.read_json(folder / "config.json")
-    data, options = config["data"], config["options"]
+    data, options = (config.get(part) if isinstance(config, dict) else None for part in ("data", "options"))
+    if not (isinstance(data, dict) and isinstance(options, dict) and options.keys() >= {"eval_samples", "seed"}):
+        raise InvalidInput(f"a whole config.json in {folder}", "another content", "Restore the file from a copy.")
     if "schema" not in data:
         remedy = "tfvae evaluate, sample and export know runs on arrays."
-        raise InvalidInput(f"a run on a table at {folder}", f"one on {data['source']}", remedy)
+        raise InvalidInput(f"a run on a table at {folder}", f"one on {data.get('source')}", remedy)
     told = data.get("condition") or {}
     return TableModel(
         vae=load_model(folder / "model.keras"),

@@ -79,9 +79,9 @@ class Words(Column, abc.ABC):
         return found.to_numpy(np.float64, na_value=np.nan)
 
     def words(self, numbers: np.ndarray) -> pd.Series:
-        """Returns the words."""
+        """Returns the words; of a number between two, such as a probability, the nearer one."""
         known = np.isfinite(numbers)
-        places = np.clip(np.nan_to_num(numbers), 0, len(self.values) - 1).astype(int)
+        places = np.clip(np.rint(np.nan_to_num(numbers)), 0, len(self.values) - 1).astype(int)
         return pd.Series(np.where(known, np.array(self.values, dtype=object)[places], ""), dtype=object)
 
     def __str__(self) -> str:

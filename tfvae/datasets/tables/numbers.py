@@ -23,6 +23,7 @@ from tfvae.datasets.tables.resolution import MOST_DECIMALS, atoms_of, decimals_o
 LAYOUTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y/%m/%d")
 LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%b-%Y")
 LAYOUTS += ("%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%H:%M", "%H:%M:%S")
+OF_FRAMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S")
 SMALLEST, LARGEST = 1e-30, 1e30  # that leave float32 room
 USUAL = (0.05, 0.95)  # the quantiles between which numbers are usual
 
@@ -68,7 +69,7 @@ class Number(Column, abc.ABC):
         numbers = cls(name, **given).numbers(cells)
         found = _some(name, numbers)
         decimals = tuple(given.get("decimals", decimals_of(cells)))
-        step, origin = grid(found, decimals[1])
+        step, origin = grid(found, decimals[1], given.get("origin"))
         seen = {"decimals": decimals, "step": step, "origin": origin, "low": found.min(), "high": found.max()}
         seen |= {"atoms": atoms_of(found, step), "usual": tuple(np.quantile(found, USUAL).tolist())} | given
         return cls(name, **{key: _plain(value) for key, value in seen.items()})
@@ -108,7 +109,7 @@ class Number(Column, abc.ABC):
         if not self.atoms:
             return numbers
         which = slots[:, 0]
-        return np.where(which > 0, np.array([np.nan, *self.atoms])[np.nan_to_num(which).astype(int)], numbers)
+        return np.where(which > 0, np.array([np.nan, *self.atoms])[np.rint(np.nan_to_num(which)).astype(int)], numbers)
 
     @property
     def _least(self) -> float:
@@ -199,8 +200,10 @@ class Date(Number):
         return super().of(name, cells, **{"layout": layout, "decimals": (0, 0)} | given)  # type: ignore[return-value]
 
     def numbers(self, cells: pd.Series) -> np.ndarray:
-        """Returns seconds since 1970."""
+        """Returns seconds since 1970, also of dates and times as frames write them."""
         times = pd.to_datetime(cells, format=self.layout, errors="coerce")
+        for layout in OF_FRAMES if (cells.notna() & times.isna()).any() else ():
+            times = times.fillna(pd.to_datetime(cells, format=layout, errors="coerce"))
         refuse(self.name, cells, (cells.notna() & times.isna()).to_numpy(), f"dates or times as {self.layout}")
         seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
         return np.where(times.isna(), np.nan, seconds)

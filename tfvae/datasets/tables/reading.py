@@ -121,7 +121,7 @@ def _frame(source: Any) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         _check_names([str(name) for name in source.columns], "the frame")
         text = _as_text(source, typed=False)
-    elif hasattr(source, "__arrow_c_stream__"):
+    elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pd.Series):
         table = pa.table(source)
         _check_names(table.column_names, "the frame")
         text = _of_arrow(table)

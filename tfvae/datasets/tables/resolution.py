@@ -17,12 +17,14 @@ def decimals_of(cells: pd.Series) -> tuple[int, int]:
     return tuple(int(number) for number in digits.clip(0, MOST_DECIMALS).agg(["min", "max"]))
 
 
-def grid(numbers: np.ndarray, decimals: int) -> tuple[float, float]:
-    """Returns the resolution of numbers with so many decimals, and an origin that keeps digits in float32."""
+def grid(numbers: np.ndarray, decimals: int, origin: float | None = None) -> tuple[float, float]:
+    """Returns the resolution of numbers with so many decimals, and an origin, by default one that float32 likes."""
     low = float(numbers.min())
-    ticks = np.round((numbers - low) * 10.0**decimals)
+    ticks = np.abs(np.round((numbers - (low if origin is None else origin)) * 10.0**decimals))
     common = int(np.gcd.reduce(ticks.astype(np.int64))) if ticks.max() < 2**62 else 1
     step = max(common, 1) * 10.0**-decimals
+    if origin is not None:
+        return step, origin
     middle = float(np.median(numbers))
     far = abs(middle) > 1e5 * max(step, 1e-12) and abs(middle) > 10 * float(np.ptp(numbers))
     return step, low + step * round((middle - low) / step) if far else 0.0 if _on(low, step) else low

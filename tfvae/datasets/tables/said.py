@@ -25,7 +25,8 @@ def parts(given: Mapping[str, Any]) -> tuple[list[Config], tuple[str, ...] | Non
     Raises:
         InvalidInput: if it is not of the form above.
     """
-    found = {name: _as_text(value, PARTS.get(name)) for name, value in dict(given).items()}
+    items = given.items() if isinstance(given, Mapping) else [("", given)]
+    found = {name: _as_text(value, PARTS.get(name)) for name, value in items}
     odd = next((name for name, value in found.items() if name not in PARTS or not fits(value, PARTS[name])), None)
     if odd is not None:
         expected = 'a schema {"columns": [{"name": ..., ...}, ...], "missing": ["...", ...]}'
