@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 PLOTS = ["matplotlib"]
 TABLES = ["pandas>=2.2", "pyarrow"]  # frames; CSV and Parquet, strictly and block by block
 NOTEBOOKS = [*PLOTS, "ipykernel", "nbclient", "nbformat"]
-TEST = [*PLOTS, *TABLES, "coverage>=7.10", "pytest", "pytest-xdist", "tensorboard"]  # tensorboard: its callback is tested
+TOOLS = ["coverage>=7.10", "pytest", "pytest-xdist"]
+TEST = [*PLOTS, *TABLES, *TOOLS, "tensorboard"]  # tensorboard: its callback is tested
 
 setup(
     name="tfvae",
