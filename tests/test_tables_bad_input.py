@@ -59,8 +59,8 @@ FILES = {
     "a blank name": ("t.csv", rows(header="a, ,c"), "a column without one"),
     "a comma at the end": ("t.csv", GOOD.replace("\n", ",\n"), "a column without one"),
     "not zipped": ("t.csv.gz", GOOD, "Not a gzipped file.*copy the file again"),
-    "zipped in part": ("t.csv.gz", gzip.compress(GOOD.encode())[:-30], "Truncated.*copy the file again"),
-    "zipped and damaged": ("t.csv.gz", gzip.compress(GOOD.encode())[:-8] + b"\0" * 8, "copy the file again"),
+    "zipped in part": ("t.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:-30], "Truncated.*copy the file again"),
+    "zipped and damaged": ("t.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:-8] + b"\0" * 8, "copy the file again"),
     "no parquet": ("t.parquet", GOOD, "Parquet magic bytes.*copy the file again"),
     "parquet in part": ("t.parquet", parquet()[:-50], "Parquet magic bytes.*copy the file again"),
     "missing cells alone": ("t.csv", "a,b\n" + ",\n" * 60, "that a model can learn from.*missing in every row"),
@@ -174,7 +174,8 @@ COMMANDS = {
     "no draws": ("impute {here}/run {here}/t.csv --out {here}/o.csv --draws 0", "--draws to be a whole number"),
     "spreads over what is filled": (
         "impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/../{name}/o.csv", "another file for"),
-    "spreads over the rows": ("impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/t.csv", "another file"),
+    "spreads over the rows": (
+        "impute {here}/run {here}/t.csv --out {here}/o.csv --stddev {here}/t.csv", "another file"),
     "draws of no run": ("sample {here}/run --out {here}/o.csv", "a finished run on a table"),
     "one run": ("compare {here}/run", "two runs or more"),
     "runs that are none": ("compare {here}/run {here}/two", "a run folder"),

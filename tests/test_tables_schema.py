@@ -382,15 +382,15 @@ CELLS = [["1", "x", "p\nq"], ["2", 'the "y"', "r"], ["", "NA", ""]]
     {
         "t.csv": BODY.encode(),
         "t.CSV": BODY.encode(),
-        "t.csv.gz": gzip.compress(BODY.encode()),
-        "T.CSV.GZ": gzip.compress(BODY.encode()),
+        "t.csv.gz": gzip.compress(BODY.encode(), mtime=0),
+        "T.CSV.GZ": gzip.compress(BODY.encode(), mtime=0),
         "bom.csv": b"\xef\xbb\xbf" + BODY.encode(),
         "crlf.csv": BODY.replace("\n", "\r\n").replace("p\r\nq", "p\nq").encode(),
         "empty lines.csv": BODY.encode() + b"\n\n",
         "unended.csv": BODY.encode()[:-1],
         "semicolons.csv": b'a;b;"c, d"\n1;x;"p\nq"\n2;"the ""y""";r\n;NA;""\n',
         "t.tsv": b'a\tb\t"c, d"\n1\tx\t"p\nq"\n2\t"the ""y"""\tr\n\tNA\t""\n',
-        "t.tsv.gz": gzip.compress(b'a\tb\tc, d\n1\tx\t"p\nq"\n2\t"the ""y"""\tr\n\tNA\t\n'),
+        "t.tsv.gz": gzip.compress(b'a\tb\tc, d\n1\tx\t"p\nq"\n2\t"the ""y"""\tr\n\tNA\t\n', mtime=0),
     }.items(),
 )
 def test_files_of_text_are_read_to_the_byte(tmp_path, name, content):
