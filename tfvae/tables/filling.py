@@ -1,4 +1,4 @@
-"""Words in place of missing cells, as values of the type that a frame's column has.
+"""Words of a table as values of the type that a frame's column has, for cells that are missing and rows that are new.
 
 numbers, bool, dates and times      of their type, also where it is pandas' own with gaps
 categories, objects                 what means the same and is there already; else a number of numbers, or the word
@@ -22,28 +22,48 @@ def mixed(column: pd.Series, missing: np.ndarray, words: pd.Series, own: Column)
         words: as the table writes them, `[N]`, of the same index.
         own: the column of the schema.
     """
+    found = values(words, column[~missing], own)
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.where(~missing, found)
+    return _categories(column.astype(object).where(~missing, found), column.dtype)
+
+
+def new(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
+    """Returns words as a column of the type of another; arguments as for `values`."""
+    found = values(words, column, own)
     kind = column.dtype
-    if isinstance(kind, pd.CategoricalDtype):
-        found = _filled(column.astype(object), missing, words, own)
-        new = [value for value in found.unique() if value not in kind.categories]
-        return found.astype(pd.CategoricalDtype([*kind.categories, *new], kind.ordered))
+    return _categories(found, kind) if isinstance(kind, pd.CategoricalDtype) else found.astype(kind)
+
+
+def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
+    """Returns words, `[N]`, as values such as a column has; numbers beyond an integer type as its ends.
+
+    Args:
+        words: as the table writes them; empty ones of values that are missing.
+        column: of a frame, of any length.
+        own: the column of the schema.
+    """
+    column, words = column.infer_objects(), words.where(words != "", None)
+    kind = column.dtype
     if types.is_bool_dtype(kind):
-        return column.where(~missing, words.map({"True": True, "False": False}))
+        return words.map({"True": True, "False": False})
+    if types.is_integer_dtype(kind):
+        ends = np.iinfo(getattr(kind, "numpy_dtype", kind))
+        return pd.to_numeric(words).clip(ends.min, ends.max)
     if types.is_numeric_dtype(kind):
-        return column.where(~missing, pd.to_numeric(words))
+        return pd.to_numeric(words)
     if types.is_datetime64_any_dtype(kind):
         times = pd.to_datetime(own.numbers(words), unit="s") if isinstance(own, Date) else pd.to_datetime(words)
-        values = pd.Series(times, words.index).dt.tz_localize(getattr(kind, "tz", None))
-        return column.where(~missing, values.astype(kind))
-    return _filled(column, missing, words, own)
+        return pd.Series(times, words.index).dt.tz_localize(getattr(kind, "tz", None)).astype(kind)
+    known = kind.categories if isinstance(kind, pd.CategoricalDtype) else column.dropna().unique()
+    objects = [value for value in known if not isinstance(value, str)]
+    meant = dict(zip(own.numbers(pd.Series(list(map(str, objects)), dtype=object)), objects, strict=True))
+    others = pd.to_numeric(words) if objects and own.numeric else words
+    found = [meant.get(number, other) for number, other in zip(own.numbers(words), others, strict=True)]
+    return pd.Series(found, words.index, dtype=object)
 
 
-def _filled(column: pd.Series, missing: np.ndarray, words: pd.Series, own: Column) -> pd.Series:
-    """Returns a column with the words; where it holds other objects than text, with those that mean the same."""
-    values = [value for value in column[~missing].unique() if not isinstance(value, str)]
-    if not values:
-        return column.where(~missing, words)
-    known = dict(zip(own.numbers(pd.Series(list(map(str, values)), dtype=object)), values, strict=True))
-    others = pd.to_numeric(words) if own.numeric else words
-    found = [known.get(number, other) for number, other in zip(own.numbers(words), others, strict=True)]
-    return column.where(~missing, pd.Series(found, words.index, dtype=object))
+def _categories(column: pd.Series, kind: pd.CategoricalDtype) -> pd.Series:
+    """Returns a column of objects as one of categories, with those that are new to the type."""
+    more = [value for value in column.dropna().unique() if value not in kind.categories]
+    return column.astype(pd.CategoricalDtype([*kind.categories, *more], kind.ordered))

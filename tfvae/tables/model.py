@@ -12,6 +12,7 @@ one of at most a with probability a. (Vovk, Gammerman and Shafer 2005, "Algorith
 import dataclasses
 import functools
 import logging
+import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
@@ -133,6 +134,12 @@ class TableModel:
         if not len(self.held_out):
             return np.full(len(log_prob), np.nan)
         return (1 + np.searchsorted(np.sort(self.held_out), log_prob, side="right")) / (1 + len(self.held_out))
+
+    def threshold(self, false_positive_rate: float) -> float:
+        """Returns the score below which a row's p-value is at most the rate; -inf where held-out rows are too few."""
+        count = len(self.held_out)
+        rank = int(np.sum(np.arange(1, count + 1) / (1 + count) <= false_positive_rate))
+        return float(np.sort(self.held_out)[rank - 1]) if rank else -math.inf
 
     def impute(self, frame: Any) -> pd.DataFrame:
         """Returns the rows with their missing cells filled: numbers by their mean, words by the most probable one.
