@@ -79,9 +79,9 @@ CONTENDERS = (
 )
 
 
-def set_up(folder: Path) -> None:
-    """Makes the peers' environments in `folder`, those that are not there yet."""
-    for name, calls in ENVIRONMENTS.items():
+def set_up(folder: Path, environments: dict[str, list[list[str]]] | None = None) -> None:
+    """Makes environments in `folder`, those that are not there yet; by default the peers' of this suite."""
+    for name, calls in (ENVIRONMENTS if environments is None else environments).items():
         where = folder / name
         if (where / ".ready").exists():
             print(f"{name}: there already ({where})")

@@ -1,0 +1,1 @@
+"""What runs in the peers' environment, without tfvae: detectors of PyOD, the TVAE of ctgan."""

@@ -1,0 +1,116 @@
+"""The tables of the result files, in Markdown."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.tables.anomalies import PEERS, SETTINGS
+from benchmarks.tables.common import Options, markdown, said
+
+Result = dict[str, Any]
+
+
+def density(found: Result) -> str:
+    """Returns the gap to the truth of each draw of the data."""
+    head = ["draw", "mean held-out score less the truth's", "of the word alone", "integral", "score", "truth"]
+    return markdown(
+        head,
+        [
+            [
+                str(row["seed"]),
+                said(row["gap"], 4, "+"),
+                said(row["gap_of_kind_alone"], 4, "+"),
+                f"{row['integral']:.5f}",
+                said(row["score"]),
+                said(row["truth"]),
+            ]
+            for row in found["rows"]
+        ],
+    )
+
+
+def imputation(found: Result) -> str:
+    """Returns the errors of numbers alone, and of mixed columns."""
+    alone = [row for row in found["rows"] if "within" not in row]
+    mixed = [row for row in found["rows"] if "within" in row]
+    first = [
+        [f"{row['table']}, {row['split']}", way, f"{one['mse']:.4f}", f"{one['mse_full']:.4f}"]
+        for row in alone
+        for way, one in row["ways"].items()
+    ]
+    second = [
+        [
+            f"{row['table']}, {row['split']}",
+            way,
+            f"{one['accuracy']:.4f} +- {one['accuracy_error']:.4f}",
+            f"{one['rmse']:.4f}",
+            f"{row['within']['all']:.3f} +- {row['within']['error']:.3f}" if way == "tfvae" else "",
+        ]
+        for row in mixed
+        for way, one in row["ways"].items()
+    ]
+    both = (["table, mask", "", "mse", "mse, units of all cells"], first)
+    return "\n\n".join(
+        [markdown(*both), markdown(["table, split", "", "words right", "RMSE of numbers", "within 90 %"], second)]
+    )
+
+
+def settings(found: Result) -> str:
+    """Returns nats a column by setting, less those of the first setting, and their mean over the sets."""
+    names = list(dict.fromkeys(row["set"] for row in found["rows"]))
+    nats = {(row["setting"], row["set"]): row["held_out"] / row["columns"] for row in found["rows"]}
+    first = next(iter(SETTINGS))
+    rows = []
+    for setting in SETTINGS:
+        less = [nats[setting, n] - nats[first, n] if (setting, n) in nats else np.nan for n in names]
+        rows.append([setting, *(f"{value:+.3f}" for value in less), f"{np.mean(less):+.3f}"])
+    return markdown(["nats a column beside " + first, *names, "mean"], rows)
+
+
+def anomalies(found: Result) -> str:
+    """Returns areas by set, their means, and paired differences."""
+    told = found["summary"]
+    ways = list(told["by_set"])
+    rows = [[name, *(f"{told['by_set'][way][i]:.3f}" for way in ways)] for i, name in enumerate(told["sets"])]
+    rows.append(["mean", *(f"{told['mean'][way]:.4f}" for way in ways)])
+    lines = [markdown(["set", *ways], rows), ""]
+    head = ["ours less", "over sets", "over sets and splits"]
+    less = {way: told[f"ours_less_{way}"] for way in PEERS if f"ours_less_{way}" in told}
+    rows = [[way, said(d["sets"], 4, "+"), said(d["pairs"], 4, "+")] for way, d in less.items()]
+    flags = [row["flag"]["ordinary"] for row in found["rows"]]
+    rate = found["rows"][0]["flag"]["rate"]
+    flagged = f"rows without an anomaly that a flag of {rate:.0%} names: {np.mean(flags):.1%} over sets and splits"
+    return "\n".join([*lines, markdown(head, rows), "", flagged])
+
+
+def synthetic(found: Result) -> str:
+    """Returns the five figures of each table and generator."""
+    head = ["table, split", "", "R2 or F1 (from real rows)", "columns", "pairs", "closest record", "processor s"]
+    rows = [
+        [
+            f"{row['table']}, {row['split']}",
+            f"{row['way']}, {row['epochs']} epochs",
+            f"{row['synthetic']['value']:.3f} ({row['real']['value']:.3f})",
+            f"{row['column_score']:.4f} (real {1 - row['column_noise']:.4f})",
+            f"{row['pair_score']:.4f} (real {1 - row['pair_noise']:.4f})",
+            f"{row['closest']['ratio']['value']:.3f}",
+            f"{row['processor_seconds']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    return markdown(head, rows)
+
+
+TABLES: dict[str, Callable[[Result], str]] = {
+    each.__name__: each for each in (density, imputation, settings, anomalies, synthetic)
+}
+
+
+def run(options: Options) -> None:
+    """Prints the tables of those result files that there are."""
+    for name, table in TABLES.items():
+        path = options.out / f"{name}.json"
+        if path.exists():
+            print(f"### {name}\n\n{table(json.loads(path.read_text()))}\n")
