@@ -67,6 +67,7 @@ bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none
 	$(BIN)/python -m benchmarks.layers all --smoke
 	$(BIN)/python -m benchmarks.physics all --smoke
 	$(BIN)/python -m benchmarks.labels all --smoke
+	$(BIN)/python -m benchmarks.tables all --smoke
 
 clean:  ## delete .venv and what the tools left behind; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*

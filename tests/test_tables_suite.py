@@ -12,7 +12,7 @@ from benchmarks.tables import anomalies, common, density, imputation, report, se
 
 
 def test_the_truth_is_a_density_and_rows_follow_it():
-    """The integral is exact to rounding; of 20,000 rows a share has a standard error of at most 0.0036: four of these."""
+    """The integral is exact to rounding; a share of 20,000 rows has an error of at most 0.0036: four of these."""
     u = np.linspace(-6.0, 7.0, 4001)
     amounts = [pd.DataFrame({"amount": np.exp(u), "kind": kind}) for kind in density.KINDS]
     whole = sum(np.trapezoid(np.exp(density.log_truth(frame) + u), u) for frame in amounts)
@@ -71,11 +71,10 @@ def test_hidden_cells_are_three_in_ten_and_nothing_else_changes():
 
 
 @pytest.mark.slow
-def test_the_suite_runs(monkeypatch, capsys):
+def test_the_suite_runs(monkeypatch):
     made = []
-    monkeypatch.setattr(
-        common.results.Results, "write", lambda self, **more: made.append({**self.head, **more, "rows": self.rows})
-    )
+    kept = lambda self, **more: made.append({**self.head, **more, "rows": self.rows})  # noqa: E731
+    monkeypatch.setattr(common.results.Results, "write", kept)
     assert command.main(["all", "--smoke", "--data", "/nowhere"]) == 0
     last = {found["name"]: found for found in json.loads(json.dumps(made))}
     assert last.keys() == {"density", "imputation", "settings", "synthetic"} | {"anomalies"}

@@ -1,1 +1,1 @@
-"""Tables: anomalies, imputation of mixed columns, synthetic rows; each beside what people use today, in the same run."""
+"""Tables: density, imputation of mixed columns, anomalies, synthetic rows, beside what people use, in the same run."""

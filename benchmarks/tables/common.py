@@ -1,6 +1,7 @@
 """What the jobs share: what the command line says, result files, the peers' environment, and time on a busy machine.
 
-Seconds are those of the processor, over all its threads: the machine does other work at the same time.
+Seconds are those of the processor, over all its threads: the machine does other work at the same time. Peers have one
+thread each, which would else spend such seconds waiting for each other.
 """
 
 import dataclasses
@@ -66,8 +67,8 @@ def by_peers(options: Options, script: str, *words: str | Path) -> None:
 
 
 def _plain() -> dict[str, str]:
-    """The environment without our own packages."""
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    """The environment without our own packages, with one thread."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
 
 
 class Clock:

@@ -13,6 +13,7 @@ train on, and fill others. Numbers are filled by the mean, and wdbc is filled th
              authors have it; mean square error in units of `benchmarks.missing`
 """
 
+import functools
 import subprocess
 import sys
 import tempfile
@@ -154,13 +155,13 @@ def through_the_command_line(name: str, seed: int, options: Options) -> dict[str
 def run(options: Options) -> None:
     """Writes `imputation.json`: a row of the table of numbers and one of the mixed one for each split."""
     results = opened("imputation", __doc__, options, hidden=HIDDEN, draws=DRAWS)
+    alone, other = ("smoke", "flowers") if options.smoke else ("wdbc", "adult")
     for split in options.splits[:1] if options.smoke else options.splits:
-        name = "smoke" if options.smoke else "wdbc"
-        row = results.row({"table": name, "split": split}, lambda: through_the_command_line(name, split, options))
-        say(f"{name}, mask {split}: " + ", ".join(f"{way} {found['mse']:.3f}" for way, found in row["ways"].items()))
-        other = "flowers" if options.smoke else "adult"
-        row = results.row({"table": other, "split": split}, lambda: mixed(other, split, options))
-        for way, found in row["ways"].items():
-            say(f"{other}, {way}: words {found['accuracy']:.3f}, numbers {found['rmse']:.3f}")
+        made = functools.partial(through_the_command_line, alone, split, options)
+        row = results.row({"table": alone, "split": split}, made)
+        say(f"{alone}, mask {split}: " + ", ".join(f"{way} {one['mse']:.3f}" for way, one in row["ways"].items()))
+        row = results.row({"table": other, "split": split}, functools.partial(mixed, other, split, options))
+        for way, one in row["ways"].items():
+            say(f"{other}, {way}: words {one['accuracy']:.3f}, numbers {one['rmse']:.3f}")
         say(f"{other}: {row['within']['all']:.3f} within 90 %")
     results.write()

@@ -4,24 +4,28 @@
     column, pair    mean scores, from 0 to 1, with what as many real rows score
     closest record  ratio of the distances to the training rows, synthetic by held-out: 0.9 or more is no copying
 
-As many rows are drawn as were trained on; real rows to compare with are those of test. A missing cell of adult is a word
-here, "?", for all: TVAE takes none, and our own rows would have none. Our minutes are seconds of the processor, as the
-machine is shared.
+As many rows are drawn as were trained on; real rows to compare with are those of test. A missing cell of adult is a
+word here, "?", for all: TVAE takes none, and our own rows would have none. Our minutes are seconds of the processor, as
+the machine is shared.
 """
 
+import functools
+import itertools
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.missing.results import say
+from benchmarks.missing.results import Results, say
 from benchmarks.tables import sets
 from benchmarks.tables.common import Clock, Options, by_peers, opened
 from tfvae import tables
 from tfvae.evaluation import TableQuality, synthetic_quality
+
+Made = tuple[pd.DataFrame, dict[str, Any]]  # rows of a generator, and what they took
 
 TARGETS = {"california": "value", "adult": "income", "smoke": "target"}
 EPOCHS = 300  # TVAE's default
@@ -34,7 +38,7 @@ def numbers(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
 
 
-def ours(train: pd.DataFrame, split: int, options: Options) -> tuple[pd.DataFrame, dict[str, Any]]:
+def ours(train: pd.DataFrame, split: int, options: Options) -> Made:
     """Returns rows of our model, and what it took."""
     given: dict[str, Any] = {"epochs": 2, "hidden": (8,), "eval_samples": 5} if options.smoke else {"jit_compile": True}
     clock = Clock()
@@ -46,7 +50,7 @@ def ours(train: pd.DataFrame, split: int, options: Options) -> tuple[pd.DataFram
     return rows, {**facts, "epochs": epochs, "held_out": held_out}
 
 
-def theirs(train: pd.DataFrame, split: int, epochs: int, options: Options) -> tuple[pd.DataFrame, dict[str, Any]]:
+def theirs(train: pd.DataFrame, split: int, epochs: int, options: Options) -> Made:
     """Returns rows of TVAE, and what it took."""
     discrete = [name for name in train if name not in numbers(train)]
     asked = {"discrete": discrete, "epochs": epochs, "count": len(train), "seed": split}
@@ -77,32 +81,32 @@ def lowest(scores: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 def run(options: Options) -> None:
     """Writes `synthetic.json`, one row a table, split and generator."""
     results = opened("synthetic", __doc__, options)
-    for split in options.splits[:1] if options.smoke else options.splits:
-        for name in ("smoke",) if options.smoke else ("california", "adult"):
-            cut = {key: frame.fillna(MISSING) for key, frame in sets.mixed(options.data, name, split).items()}
-            train = cut["train"]
-
-            def judged(found: tuple[pd.DataFrame, dict[str, Any]], cut: Any = cut, name: str = name) -> dict[str, Any]:
-                rows, facts = found
-                numeric, target = numbers(cut["train"]), TARGETS[name]
-                quality = synthetic_quality(cut["test"], rows, cut["train"], numeric=numeric, target=target)
-                return {**facts, **said(quality)}
-
-            key = {"table": name, "split": split}
-            own = results.row({**key, "way": "tfvae"}, lambda: judged(ours(train, split, options)))
-            tell(own)
-            if not options.with_peers:
-                continue
-            full = results.row({**key, "way": "TVAE"}, lambda: judged(theirs(train, split, EPOCHS, options)))
-            tell(full)
-            epochs = max(round(EPOCHS * own["processor_seconds"] / full["processor_seconds"]), 1)
-            same = {**key, "way": "TVAE, our minutes"}
-            tell(results.row(same, lambda: judged(theirs(train, split, epochs, options))))
+    names = ("smoke",) if options.smoke else ("california", "adult")
+    for split, name in itertools.product(options.splits[:1] if options.smoke else options.splits, names):
+        found = sets.mixed(options.data, name, split)
+        cut = {key: frame.fillna(MISSING) for key, frame in found.items()}
+        own = functools.partial(done, results, cut, name, split)
+        first = own("tfvae", functools.partial(ours, cut["train"], split, options))
+        if options.with_peers:
+            peer = functools.partial(theirs, cut["train"], split, options=options)
+            full = own("TVAE", functools.partial(peer, EPOCHS))
+            epochs = max(round(EPOCHS * first["processor_seconds"] / full["processor_seconds"]), 1)
+            own("TVAE, our minutes", functools.partial(peer, epochs))
     results.write()
 
 
-def tell(row: dict[str, Any]) -> None:
-    """Prints the figures of a row."""
+def done(
+    results: Results, cut: dict[str, pd.DataFrame], name: str, split: int, way: str, make: Callable[[], Made]
+) -> dict[str, Any]:
+    """Returns the row of one generator, made or from the file, and prints it."""
+
+    def judged() -> dict[str, Any]:
+        rows, facts = make()
+        numeric, target = numbers(cut["train"]), TARGETS[name]
+        return {**facts, **said(synthetic_quality(cut["test"], rows, cut["train"], numeric=numeric, target=target))}
+
+    row = results.row({"table": name, "split": split, "way": way}, judged)
     scores = f"columns {row['column_score']:.3f}, pairs {row['pair_score']:.3f}"
     useful = f"{row['measure']} {row['synthetic']['value']:.3f} (real {row['real']['value']:.3f})"
-    say(f"{row['table']}, {row['way']}: {useful}, {scores}, closest {row['closest']['ratio']['value']:.3f}")
+    say(f"{name}, {way}: {useful}, {scores}, closest {row['closest']['ratio']['value']:.3f}")
+    return row
