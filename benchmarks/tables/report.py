@@ -65,7 +65,7 @@ def settings(found: Result) -> str:
     rows = []
     for setting in SETTINGS:
         less = [nats[setting, n] - nats[first, n] if (setting, n) in nats else np.nan for n in names]
-        rows.append([setting, *(f"{value:+.3f}" for value in less), f"{np.mean(less):+.3f}"])
+        rows.append([setting, *("" if np.isnan(value) else f"{value:+.3f}" for value in [*less, np.mean(less)])])
     return markdown(["nats a column beside " + first, *names, "mean"], rows)
 
 
