@@ -16,7 +16,7 @@ from tfvae.datasets import sources
 HERE = {
     "mnist": None,
     "faces": None,
-    "wine.csv": "a,b\n1,2\n",
+    "wine.xlsx": "a,b\n1,2\n",
     "text": "1 2\n",
     "data/table.txt": "1 2\n",
     "x.tar.gz": "",
@@ -49,7 +49,7 @@ def test_what_is_here_is_refused_with_a_way_that_works(name, spelt, here):
 
 
 @pytest.mark.parametrize(
-    "word", ["none.csv", "./none", "/none/x", "../none", "~/x.npz", "none.npz", "a/none.npz", "a/NONE.NPY", "."]
+    "word", ["none.xlsx", "./none", "/none/x", "../none", "~/x.npz", "none.npz", "a/none.npz", "a/NONE.NPY", "."]
 )
 def test_what_cannot_be_a_name_is_a_path_that_does_not_exist(word, here):
     with pytest.raises(
