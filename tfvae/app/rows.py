@@ -3,7 +3,8 @@
     a block of rows  ->  its answer  ->  appended to FILE.part, whose length is noted  ->  ...  ->  FILE
 
 The noise of a block is a function of the seed and of its number, so that a command which was killed and given again
-ends with the same file. A file that changed in between is refused.
+ends with the same file. A file that changes while it is read is refused; one that had changed before the command was
+given again is answered from its start, as it is for another model or another word of the command.
 """
 
 import dataclasses

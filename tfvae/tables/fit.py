@@ -8,6 +8,7 @@ import numpy as np
 
 from tfvae import datasets, networks, recipes, schedules
 from tfvae.callbacks import FirstAid
+from tfvae.core.errors import positive_integer
 from tfvae.datasets.tables import Schema
 from tfvae.tables.choices import choices
 from tfvae.tables.columns import column_likelihoods
@@ -47,7 +48,8 @@ def fit(
             the rest.
 
     Raises:
-        InvalidInput: if the table cannot be read, or has too few rows to hold some out.
+        InvalidInput: if the table cannot be read, or has too few rows to hold some out, or for a number that cannot be.
+        TypeError: for a setting that there is not.
 
     Example:
         >>> model = tfvae.tables.fit(frame, epochs=50)
@@ -56,7 +58,11 @@ def fit(
     fractions = {"valid_fraction": held_out, "test_fraction": held_out}
     data = datasets.load(table, seed=seed, condition=condition, schema=schema, **fractions)
     train, explained = data.train, data.schema
-    chosen = {choice.name: choice.value for choice in choices(len(train), data.event_shape[0], settings)} | settings
+    known = {choice.name: choice.value for choice in choices(len(train), data.event_shape[0], settings)}
+    unknown = settings.keys() - {choice.name for choice in choices(len(train), data.event_shape[0], {})}
+    if unknown:
+        raise TypeError(f"fit() has no setting {min(unknown)}")
+    chosen = known | {n: v if n == "hidden" else positive_integer(n, v) for n, v in settings.items()}
     epochs, batch_size, units = chosen["epochs"], chosen["batch_size"], list(chosen["hidden"])
     steps = epochs * train.num_batches(batch_size)
     keras.utils.set_random_seed(seed % 2**32)
