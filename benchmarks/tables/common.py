@@ -49,7 +49,7 @@ class Options(results.Options):
 
 def opened(name: str, protocol: str, options: Options, **more: Any) -> results.Results:
     """Returns the result file of a job."""
-    found = results.Results(name, protocol, options, machine=machine(), **more)
+    found = results.Results(name, protocol, options, machine=machine(), peers=ENVIRONMENT["tables"], **more)
     found.head["versions"]["pandas"] = importlib.metadata.version("pandas")
     return found
 
