@@ -18,7 +18,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import tfvae
+from tfvae.datasets.tables.numbers import Real
 from tfvae.sklearn import VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
+from tfvae.sklearn.base import seed_of
+from tfvae.tables import filling
 
 PLACE = "log p(x) is estimated with noise that depends on the place of a row in X, within its standard error"
 EXPECTED = {  # checks of scikit-learn that an estimator need not pass, with the reason
@@ -102,6 +105,11 @@ def test_seeds_repeat_and_the_global_generator_stays(density, numbers):
     assert (density.sample(9, random_state=1) != density.sample(9, random_state=2)).any()
 
 
+def test_a_seed_of_a_number_repeats_and_one_of_a_generator_goes_on(density):
+    generator = np.random.RandomState(0)
+    assert density.model_.seed == seed_of(0) == seed_of(generator) not in (seed_of(1), seed_of(generator))
+
+
 def test_density_scores_and_draws(density, numbers):
     scores, drawn = density.score_samples(numbers), density.sample(50, random_state=1)
     assert scores.shape == (40,) and density.score(numbers) == pytest.approx(scores.sum())
@@ -118,7 +126,8 @@ def test_the_flag_is_the_p_value_at_the_rate(detector, numbers):
 
 @pytest.mark.parametrize("rate", [0.1, 0.05, 0.29, 0.999])
 def test_the_threshold_is_where_the_p_value_passes_the_rate(rate):
-    held_out = np.random.default_rng(0).normal(size=99).round(1)  # with ties
+    held_out = np.random.default_rng(0).normal(size=99)
+    held_out[:20] = held_out[20:40]  # ties
     model = tfvae.tables.TableModel(vae=None, schema=None, held_out=held_out)
     scores = np.concatenate([held_out, [-9, 9], np.nextafter(held_out, -9), np.nextafter(held_out, 9)])
     np.testing.assert_array_equal(scores < model.threshold(rate), model.p_values(scores) <= rate)
@@ -158,6 +167,11 @@ def test_draws_have_the_names_and_types_of_the_frame():
     assert set(drawn["word"]) <= {"a", "b", "c"} and set(drawn["level"]) <= {10, 20, 30}
 
 
+def test_draws_beyond_an_integer_type_are_its_ends():
+    drawn = filling.new(pd.Series(["300", "7", "-1"]), pd.Series([], dtype="uint8"), Real("x"))
+    assert drawn.dtype == np.uint8 and drawn.tolist() == [255, 7, 0]
+
+
 def test_names_of_columns_are_those_of_scikit_learn(numbers):
     frame = pd.DataFrame(numbers, columns=["a", "b", "c"])
     codes = small(VAETransformer).set_output(transform="pandas").fit(frame)
@@ -165,6 +179,8 @@ def test_names_of_columns_are_those_of_scikit_learn(numbers):
     assert codes.get_feature_names_out().tolist() == ["vaetransformer0", "vaetransformer1"]
     found = codes.transform(frame[::-1])
     assert found.columns.tolist() == ["vaetransformer0", "vaetransformer1"] and found.index.equals(frame[::-1].index)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        np.testing.assert_array_equal(codes.transform(numbers), codes.transform(frame))
     with pytest.raises(ValueError, match="feature names should match"):
         codes.transform(frame[["b", "a", "c"]])
     assert small(VAEImputer).fit(frame).get_feature_names_out().tolist() == ["a", "b", "c"]
