@@ -1,7 +1,7 @@
 """The command line of the benchmarks of few labels.
 
     python -m benchmarks.labels digits [--draws 0 1 2 3 4]                      a minute; ships with scikit-learn
-    python -m benchmarks.labels m2 --labels 100 --draws 0 [--epochs 50] [--multiplier 46]      hours on two cores
+    python -m benchmarks.labels m2 --labels 100 --draws 0 [--epochs 50]                      hours on two cores
     python -m benchmarks.labels m1m2 --labels 100 --draws 0 [--epochs 20] [--multiplier 500]
     python -m benchmarks.labels all --smoke                                     each of them, tiny, on the digits
 
@@ -29,7 +29,8 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--draws", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--multiplier", type=float, default=46.0, help="of the loss of each labelled image")
+    parser.add_argument("--multiplier", type=float, default=2000.0, help="of the loss of each labelled image")
+    parser.add_argument("--rate", type=float, default=4e-3, help="Adam's, of M2")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of a training of M2, which then waits")
     parser.add_argument("--on", choices=("valid", "test"), default="valid")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of mnist.npz")
@@ -62,12 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
     if said.name in ("m2", "all"):
         for draw in said.draws:
             key, epochs = f"m2-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 50
-            options = {"multiplier": said.multiplier, "minutes": said.minutes}
+            options = {"multiplier": said.multiplier, "rate": said.rate, "minutes": said.minutes}
             vae, curve = training.trained(images, said.labels, draw, epochs, said.runs / key, **options)
             alone = training.alone(images, said.labels, draw, 2 if said.smoke else 2000)
             beside = training.error(alone[said.on == "test"], y)
             error = training.error(training.probabilities(vae, x), y)
-            save(key, error=error, alone=beside, multiplier=said.multiplier, curve=curve)
+            save(key, error=error, alone=beside, multiplier=said.multiplier, rate=said.rate, curve=curve)
     if said.name in ("m1m2", "all"):
         m1 = stacked.first(images, 1 if said.smoke else 30, said.runs)
         for draw in said.draws:

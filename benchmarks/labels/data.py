@@ -1,7 +1,7 @@
 """Images of which a few have a label: grey for the networks that read them, binarised for the likelihood.
 
     x        grey, [0, 1]
-    target   x binarised once, target ~ Bernoulli(x)
+    target   x binarised anew in each epoch, target ~ Bernoulli(x): its likelihood is that of grey x on average
     labels   the same number of each class, -1 everywhere else
 
 The labelled rows stand in the data `copies` times, so that each batch has some, with a weight of 1 / copies: no
@@ -37,19 +37,23 @@ class FewLabels:
 
     Attributes:
         x: `[N, D]`, the labelled rows several times.
-        target: the same binarised.
         labels: `[N]`.
         weight: `[N]`.
         share: of the examples with a label.
         rows: places of the labelled images among those that stand there once.
+        draw: which choice of labels, and the seed of the targets.
     """
 
     x: np.ndarray
-    target: np.ndarray
     labels: np.ndarray
     weight: np.ndarray
     share: float
     rows: np.ndarray
+    draw: int
+
+    def target(self, epoch: int) -> np.ndarray:
+        """Returns x binarised, `[N, D]`."""
+        return (np.random.default_rng([self.draw, epoch]).random(self.x.shape, np.float32) < self.x).astype(np.float32)
 
 
 def mnist(folder: Path) -> Images:
@@ -91,5 +95,4 @@ def few(images: Images, number: int, draw: int) -> FewLabels:
     labels[rows] = y[rows]
     weight = np.ones(len(x), np.float32)
     weight[rows] = 1 / copies
-    target = (rng.random(x.shape) < x).astype(np.float32)
-    return FewLabels(x[places], target[places], labels[places], weight[places], number / len(x), rows)
+    return FewLabels(x[places], labels[places], weight[places], number / len(x), rows, draw)
