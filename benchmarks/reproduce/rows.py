@@ -28,6 +28,7 @@ class Row:
         source: of both, and their schedule.
         warm_up: whether the rate is warmed up over the first tenth of the updates.
         output_bias: whether the decoder starts at the logit of the mean training pixel, as in Burda et al. 2016.
+        rising: share of the updates in which the learning rate rises, to fall to zero after it; see `run.model`.
         batch: examples an update.
         learning_rate: at the start; see `run.schedule`.
         test_samples: importance samples of the test figure, as in the paper.
@@ -42,6 +43,7 @@ class Row:
     source: str
     warm_up: bool = False
     output_bias: bool = False
+    rising: float = 0.0
     batch: int = 20
     learning_rate: float = 3e-3
     test_samples: int = 5000
@@ -131,4 +133,14 @@ ROWS = {
     ),
 }
 
+ROWS |= {
+    "strong": dynamic(
+        "recipe strong", make=recipes.strong, paper=84.78, rerun=None, source="Burda et al. 2016, IWAE, k=50; 3280 epochs",
+        batch=250, learning_rate=4e-3, rising=0.02, test_samples=1000,
+    ),
+    "strong-static": static(
+        "recipe strong", make=recipes.strong, paper=85.57, rerun=85.79, source=f"{TOMCZAK}, VampPrior",
+        batch=250, learning_rate=4e-3, rising=0.02, test_samples=1000,
+    ),
+}  # fmt: skip
 ORDERINGS = [("iwae-50", "iwae-5", "vae"), ("vamp-500", "gated-normal")]  # as the papers say, the better one first

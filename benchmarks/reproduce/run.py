@@ -27,6 +27,7 @@ from benchmarks.reproduce import protocol
 from benchmarks.reproduce.rows import ROWS, Row
 from tfvae.callbacks import Checkpoint
 from tfvae.datasets import Data, Split
+from tfvae.schedules import warmup_cosine
 from tfvae.vae import VAE
 
 EVERY = 20.0  # seconds from one line of progress to the next, at least
@@ -149,7 +150,9 @@ def some(split: Split, rows: slice | np.ndarray) -> Split:
 def model(row: Row, data: Data, options: Options, seed: int, updates: int) -> VAE:
     """Returns the row's model, compiled for so many updates, at its start."""
     keras.utils.set_random_seed(seed)
-    rate = keras.optimizers.schedules.CosineDecay(options.of("learning_rate", row), updates, alpha=FLOOR)
+    peak = options.of("learning_rate", row)
+    cosine = keras.optimizers.schedules.CosineDecay
+    rate = warmup_cosine(peak, updates, row.rising) if row.rising else cosine(peak, updates, alpha=FLOOR)
     jit = {"on": True, "off": False}.get(options.jit_compile, options.jit_compile)
     extra = {"num_steps": updates} if row.warm_up else {}
     extra |= {"condition": data.condition} if data.condition else {}
@@ -181,7 +184,7 @@ def speed(row: Row, data: Data, options: Options) -> tuple[float, float]:
 def plan(row: Row, data: Data, options: Options) -> dict[str, Any]:
     """Returns how long to train: `updates`, in `epochs` of `steps_per_epoch` (`None`: a pass)."""
     batch = options.of("batch", row)
-    found = {"batch": batch, "learning_rate": options.of("learning_rate", row), "schedule": f"cosine to {FLOOR}"}
+    found = {"batch": batch, "learning_rate": options.of("learning_rate", row), "schedule": "cosine to 0, warmed up" if row.rising else f"cosine to {FLOOR}"}
     updates = options.updates
     if updates is None:
         compiling, update = speed(row, data, options)

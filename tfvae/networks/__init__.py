@@ -2,6 +2,7 @@
 
 mlp                       dense layers                                     [B, ...] -> [B, units[-1]]
 gated_mlp                 dense layers, each times a gate                  the same
+residual_mlp              dense layers, normalised, each added to what it gets   the same
 conv                      convolutions that halve an image or a sequence   encoder: [B, H, W, C] or [B, L, C]
 conv_transpose            convolutions that double it                      decoder: [B, D] -> the event's space
 residual_conv             the same with residual blocks and group normalisation: for deep encoders
@@ -10,7 +11,7 @@ dense_path, conv_path     all networks of a ladder of several latents, a `Path`:
 """
 
 from tfvae.networks.convolutions import conv, conv_transpose
-from tfvae.networks.dense import gated_mlp, mlp
+from tfvae.networks.dense import gated_mlp, mlp, residual_mlp
 from tfvae.networks.paths import Path, conv_path, dense_path
 from tfvae.networks.residual import residual_conv, residual_conv_transpose
 
@@ -24,6 +25,7 @@ __all__ = [
     "mlp",
     "residual_conv",
     "residual_conv_transpose",
+    "residual_mlp",
 ]
 
 

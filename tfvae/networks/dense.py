@@ -1,7 +1,8 @@
 """Dense networks, which flatten their input, and put several side by side.
 
-mlp         h -> act(A h + a)                              for each hidden layer
-gated_mlp   h -> (A h + a) * sigmoid(B h + b)              Dauphin et al. 2017; Tomczak and Welling 2018
+mlp           h -> act(A h + a)                            for each hidden layer
+gated_mlp     h -> (A h + a) * sigmoid(B h + b)            Dauphin et al. 2017; Tomczak and Welling 2018
+residual_mlp  h -> h + act(norm(A h + a))                  He et al. 2016; Ba, Kiros and Hinton 2016
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,34 @@ def gated_mlp(units: Sequence[int], activation: Activation = "linear") -> keras.
     return keras.Sequential([SideBySide(), *(GatedDense(n, activation) for n in units)])
 
 
+def residual_mlp(units: Sequence[int], activation: Activation = "silu") -> keras.Sequential:
+    """Returns a multi-layer perceptron of normalised residual layers that flattens its input.
+
+        h -> h + act(norm(A h + a))        where the width stays, else   h -> act(norm(A h + a))
+
+    norm makes mean zero and variance one over the units of an example, and learns a scale and a shift of each.
+
+    Args:
+        units: width of each hidden layer; `[]` is the identity on the flattened input.
+        activation: any Keras activation.
+
+    Returns:
+        A Keras model `[B, ...] -> [B, units[-1]]`.
+
+    Raises:
+        InvalidInput: if a width is not a whole number of at least 1.
+
+    Reference:
+        He, Zhang, Ren and Sun 2016, "Deep Residual Learning for Image Recognition"; Ba, Kiros and Hinton 2016, "Layer
+        Normalization".
+
+    Example:
+        >>> residual_mlp([500, 500])(keras.ops.zeros([3, 28, 28, 1])).shape
+        TensorShape([3, 500])
+    """
+    return keras.Sequential([SideBySide(), *(ResidualDense(n, activation) for n in units)])
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class SideBySide(keras.layers.Flatten):
     """Flattens one tensor, `[B, ...] -> [B, n]`, or several by name, side by side in the order of their names."""
@@ -128,6 +157,48 @@ class GatedDense(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Returns the shape of the product."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "units": self.units, "activation": activation}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class ResidualDense(keras.layers.Layer):
+    """A dense layer that is normalised and added to its input where their widths agree.
+
+        h -> h + act(norm(A h + a))
+
+    Args:
+        units: width.
+        activation: any Keras activation.
+
+    Raises:
+        InvalidInput: if `units` is not a whole number of at least 1.
+    """
+
+    def __init__(self, units: int, activation: Activation = "silu", **kwargs: Config) -> None:
+        super().__init__(**kwargs)
+        self.units, self.activation = positive_integer("units", units), keras.activations.get(activation)
+        policy = self.dtype_policy
+        self.linear = keras.layers.Dense(units, dtype=policy, name="linear")
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm")
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Creates the weights; idempotent."""
+        if not self.built:
+            self.linear.build(input_shape)
+            self.norm.build(self.compute_output_shape(input_shape))
+
+    def call(self, h: tf.Tensor) -> tf.Tensor:
+        """Returns the sum, `[..., units]`, of h `[..., n]`."""
+        change = self.activation(self.norm(self.linear(h)))
+        return h + change if h.shape[-1] == self.units else change
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Returns the shape of the sum."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> Config:

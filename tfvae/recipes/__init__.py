@@ -20,6 +20,7 @@ The latent
     hyperspherical, power_spherical                           codes on the unit sphere
     categorical_latents, vimco, relaxed_categorical           one-hot codes
     two_layer, ladder                                         several layers of latents
+    strong                                                    the best for little compute: layers, prior, gradient
 The data
     sigma_vae, robust                 real values; with outliers
     continuous_bernoulli              grey values in [0, 1]
@@ -70,6 +71,7 @@ from tfvae.recipes.latents import (
 from tfvae.recipes.layers import ladder, two_layer
 from tfvae.recipes.missing import miwae_imputation, not_miwae
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
+from tfvae.recipes.strong import strong
 
 __all__ = [
     "RECIPES",
@@ -121,6 +123,7 @@ __all__ = [
     "sparse_counts",
     "spline_flow",
     "stl",
+    "strong",
     "tabular",
     "two_layer",
     "vae",

@@ -166,7 +166,7 @@ def arguments(recipe: Recipe) -> dict[str, object]:
     own = dict(inspect.signature(recipe).parameters)
     (rest,) = get_args(own.pop("common").annotation)
     every = inspect.signature(composed).parameters
-    taken = {**own, **{name: every[name] for name in get_type_hints(rest)}}
+    taken = {**own, **{name: own.get(name, every[name]) for name in get_type_hints(rest)}}
     return {name: parameter.default for name, parameter in taken.items() if name != "event_shape"}
 
 
