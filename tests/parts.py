@@ -70,6 +70,7 @@ SCHEDULES = {
 NETWORKS = {  # name to (network, shape of its input, shape of its output)
     "mlp": (lambda: networks.mlp([6, 5]), (4, 2), (5,)),
     "gated_mlp": (lambda: networks.gated_mlp([6, 5]), (4, 2), (5,)),
+    "residual_mlp": (lambda: networks.residual_mlp([6, 6]), (3, 2), (6,)),
     "conv": (lambda: networks.conv([3, 4]), (6, 5, 2), (2, 2, 4)),
     "conv-sequence": (lambda: networks.conv([3, 4], rank=1), (7, 2), (2, 4)),
     "conv_transpose": (lambda: networks.conv_transpose((6, 5, 2), [4, 3]), (3,), (6, 5, 3)),

@@ -16,6 +16,7 @@ exporting = importlib.import_module("tfvae.export")  # the name in tfvae is the 
 PAIRS = [
     ("mlp", "mlp"),
     ("gated_mlp", "gated_mlp"),
+    ("residual_mlp", "residual_mlp"),
     ("conv", "conv_transpose"),
     ("conv-sequence", "conv_transpose-sequence"),
     ("residual_conv", "residual_conv_transpose"),
@@ -110,6 +111,22 @@ def silu(h):
     return h / (1 + np.exp(-h))
 
 
+@pytest.mark.parametrize("units", [[6, 6], [4, 5, 5]])
+def test_a_residual_layer_is_its_formula(units):
+    """It adds where the width stays; norm is over the units of one example."""
+    network, x = networks.residual_mlp(units), noise(4, 6)
+    network(x)
+    for index, weight in enumerate(network.weights):
+        weight.assign(noise(*weight.shape, seed=index))
+    h = x.numpy()
+    for layer in network.layers[1:]:
+        a, b, scale, shift = layer.get_weights()
+        f = h @ a + b
+        f = (f - f.mean(1, keepdims=True)) / np.sqrt(f.var(1, keepdims=True) + 1e-5) * scale + shift
+        h = silu(f) + (h if h.shape == f.shape else 0)
+    np.testing.assert_allclose(network(x), h, rtol=1e-4, atol=1e-5)
+
+
 def normalized(h: np.ndarray, size: int, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Returns h `[B, L, C]` with mean 0 and variance 1 over the steps and channels of each group, then scaled."""
     groups = h.reshape(*h.shape[:2], -1, size)
@@ -159,6 +176,7 @@ def test_a_sequence_is_an_image_of_one_column():
     ("make", "message"),
     [
         (lambda: networks.gated_mlp([0]), "units"),
+        (lambda: networks.residual_mlp([0]), "units"),
         (lambda: networks.conv([3], rank=3), "rank 1 or 2"),
         (lambda: networks.residual_conv([3], rank=0), "rank 1 or 2"),
         (lambda: networks.residual_conv([3], depth=0), "depth"),

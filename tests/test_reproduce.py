@@ -86,7 +86,13 @@ def test_the_learning_rate_falls_to_its_floor(tiny):
     assert 1 / (1 + np.exp(-bias)) == pytest.approx(np.clip(x.mean(axis=0).ravel(), 1e-3, 1 - 1e-3), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", rows.ROWS)
+def test_the_learning_rate_of_the_strong_recipe_rises_and_ends_at_zero(tiny):
+    row = rows.ROWS["strong"]
+    rate = run.model(row, protocol.small("dynamic"), tiny, 0, updates=100).optimizer._learning_rate
+    assert [float(rate(t)) for t in (0, 2, 100)] == pytest.approx([0, 4e-3, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in rows.ROWS if not name.startswith("strong")])
 def test_networks_are_the_papers(name, tiny):
     row = rows.ROWS[name]
     hidden = {"vamp": [300, 300], "gated": [300, 300], "hyperspherical": [256, 128]}.get(name.split("-")[0], [200, 200])

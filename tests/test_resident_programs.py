@@ -14,14 +14,26 @@ from tfvae.training import device
 
 
 def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not():
-    mode, enough = device.mode_of, device.SMALL_XLA_FROM
+    enough, most = device.SMALL_XLA_FROM, device.XLA_FROM
+
+    def mode(vae, steps, batch_size=1):
+        return device.mode_of(vae, steps, batch_size)
+
     assert mode(make(), enough) == "xla" and mode(make(), enough - 1) == "graph"
     large = make(posterior=tfvae.posteriors.DiagonalNormal(2, tfvae.networks.mlp([400, 400])))
-    assert mode(large, device.XLA_FROM) == "xla" and mode(large, device.XLA_FROM - 1) == "graph"
+    assert mode(large, most) == "xla" and mode(large, most - 1) == "graph"
     assert mode(make(jit_compile=True), 1) == "xla" and mode(make(jit_compile=False), enough) == "graph"
     assert mode(make(run_eagerly=True), enough) == "eager"
     assert mode(make(posterior=convolutional()), enough) == "graph"
     assert mode(make(posterior=convolutional(), jit_compile=True), 1) == "xla steps"
+
+
+def test_heavy_steps_go_through_xla_when_they_are_few():
+    """The products of a step are its examples times samples times weights, counted roughly."""
+    vae = make(objective=tfvae.objectives.IWAE(5))
+    few = int(-(-device.XLA_FROM_PRODUCTS // (1000 * 5 * vae.count_params())))
+    assert few < device.SMALL_XLA_FROM
+    assert [device.mode_of(vae, few + extra, 1000) for extra in (0, -1)] == ["xla", "graph"]
 
 
 def convolutional():

@@ -135,7 +135,7 @@ ROWS = {
 
 ROWS |= {
     "strong": dynamic(
-        "recipe strong", make=recipes.strong, paper=84.78, rerun=None, source="Burda et al. 2016, IWAE, k=50; 3280 epochs",
+        "recipe strong", make=recipes.strong, paper=84.78, rerun=None, source="Burda et al. 2016, IWAE, k=50",
         batch=250, learning_rate=4e-3, rising=0.02, test_samples=1000,
     ),
     "strong-static": static(

@@ -184,7 +184,11 @@ def speed(row: Row, data: Data, options: Options) -> tuple[float, float]:
 def plan(row: Row, data: Data, options: Options) -> dict[str, Any]:
     """Returns how long to train: `updates`, in `epochs` of `steps_per_epoch` (`None`: a pass)."""
     batch = options.of("batch", row)
-    found = {"batch": batch, "learning_rate": options.of("learning_rate", row), "schedule": "cosine to 0, warmed up" if row.rising else f"cosine to {FLOOR}"}
+    found = {
+        "batch": batch,
+        "learning_rate": options.of("learning_rate", row),
+        "schedule": "cosine to 0, warmed up" if row.rising else f"cosine to {FLOOR}",
+    }
     updates = options.updates
     if updates is None:
         compiling, update = speed(row, data, options)

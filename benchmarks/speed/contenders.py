@@ -56,6 +56,7 @@ class Contender:
 DENSE = ("a", "b20", "b128", "d", "e")
 CONTENDERS = (
     Contender("tfvae fit", "tfvae_fit", "fit", TRAINING, role="ours"),
+    Contender("tfvae fit, graph", "tfvae_fit", "fit_graph", TRAINING, role="ours"),
     Contender("tfvae fit, XLA", "tfvae_fit", "fit_xla", TRAINING, role="ours"),
     Contender("tfvae bare step", "tfvae_fit", "step", TRAINING, role="ours"),
     Contender("tfvae bare step, XLA", "tfvae_fit", "step_xla", TRAINING, role="ours"),

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from tfvae.app import run as runs
+from tfvae.app.budget import within_minutes
 from tfvae.app.choices import settled
 from tfvae.app.compare import compared
 from tfvae.app.folder import ARTIFACTS
@@ -75,6 +76,10 @@ def _train(arguments: argparse.Namespace) -> None:
         if is_table(options.source):
             data = options.load_data()
             options, text = settled(options, data, given)
+            _say(text)
+        if options.minutes is not None:
+            data = data or options.load_data()
+            options, text = within_minutes(options, data)
             _say(text)
         report = runs.train(options, arguments.folder, arguments.line, verbose, data)
     _say(f"test: {report}")

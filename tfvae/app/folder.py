@@ -75,13 +75,7 @@ class Run:
     def untrained(self) -> VAE:
         """The model before its first step."""
         steps = self.options.epochs * self.data.train.num_batches(self.options.batch_size)
-        data, train = self.data, self.data.train
-        told, columns = (data.condition, data.classes), None
-        if data.schema is not None:
-            from tfvae.tables.columns import column_likelihoods  # needs pandas
-
-            columns = column_likelihoods(data.schema.slots, train.x, train.mask)
-        return self.options.build(data.event_shape, data.preprocessing, steps, *told, columns)
+        return self.options.build_for(self.data, steps)
 
     @functools.cached_property
     def config(self) -> Config:

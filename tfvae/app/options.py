@@ -19,7 +19,7 @@ from typing import Any
 import keras
 
 from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
-from tfvae.app.together import check_labelled, check_table, check_told, typed
+from tfvae.app.together import check_labelled, check_minutes, check_table, check_told, typed
 from tfvae.conditions import Declared
 from tfvae.core import sets
 from tfvae.core.errors import InvalidInput, positive_integer
@@ -49,6 +49,7 @@ BINARIZATIONS = tuple(datasets.PROTOCOLS)
 # Sizes of the encoder's layers where none are given, and encoder and decoder for an event shape and such sizes.
 NETWORKS = {
     "mlp": ((200, 200), lambda shape, sizes: (networks.mlp(sizes), networks.mlp(sizes[::-1]))),
+    "residual": ((500, 500), lambda shape, sizes: (networks.residual_mlp(sizes), networks.residual_mlp(sizes[::-1]))),
     "conv": ((32, 64), lambda shape, sizes: (networks.conv(sizes), networks.conv_transpose(shape, sizes[::-1]))),
 }
 # The learning rate from its largest value and the number of steps of the whole run.
@@ -62,6 +63,8 @@ STATED = {"categorical": {"num_categories": 256}} | {
     word: _common(RECIPES[word], kind) for word, kind in PARTS["objective"].items() if word in RECIPES
 }
 NUMBERS = "1 for the ELBO, the recipe's or objective's for others"
+# What a recipe is trained with, where it is not the same as for the others.
+PREFERRED = {"strong": {"network": "residual", "latent_dim": 40, "batch_size": 250, "learning_rate": 4e-3}}
 # What to do about a part that no option can describe.
 REMEDIES = {
     "columns": "Choose --recipe tabular, which gives each column a scale of its own, or name the columns in Python.",
@@ -76,6 +79,12 @@ def _option(default: Any, text: str, shown: str | None = None, **argument: Any) 
     shown = shown or (None if default is None else "no" if default is False else str(default))
     text += f" (default: {shown})" if shown else ""
     return dataclasses.field(metadata={"default": default, "help": text, "argument": argument})
+
+
+def _preferred(option: str) -> str:
+    """Returns what recipes prefer to an option's default, for the help text."""
+    found = [f"; recipe {name} {values[option]}" for name, values in PREFERRED.items() if option in values]
+    return "".join(found)
 
 
 def _stated(option: str) -> str:
@@ -133,10 +142,10 @@ class Options:
         None, f"distribution of x given z, where the recipe leaves it open; {_stated('likelihood')}",
         shown=OPEN["likelihood"], choices=PARTS["likelihood"],
     )  # fmt: skip
-    network: str = _option("mlp", "kind of encoder and decoder", choices=NETWORKS)
-    latent_dim: int = _option(16, "number of latent dimensions", type=int, metavar="D")
+    network: str = _option("mlp", f"kind of encoder and decoder{_preferred('network')}", choices=NETWORKS)
+    latent_dim: int = _option(16, f"number of latent dimensions{_preferred('latent_dim')}", type=int, metavar="D")
     hidden: tuple[int, ...] = _option(
-        None, "units (mlp) or filters (conv) of each encoder layer; the decoder's are the reverse",
+        None, "units (mlp, residual) or filters (conv) of each encoder layer; the decoder's are the reverse",
         shown=", ".join(f"{' '.join(map(str, sizes))} for {word}" for word, (sizes, _) in NETWORKS.items()),
         type=int, nargs="+", metavar="N",
     )  # fmt: skip
@@ -151,8 +160,14 @@ class Options:
         None, "weight of the rate in the ELBO, or what a recipe or objective calls so", shown=NUMBERS, type=float
     )
     epochs: int = _option(100, "passes over the training data", type=int, metavar="N")
-    batch_size: int = _option(50, "examples in one step", type=int, metavar="N")
-    learning_rate: float = _option(2e-3, "Adam's largest step size", type=float, metavar="RATE")
+    minutes: float | None = _option(
+        None, "of training, in place of --epochs: as many passes as the measured speed of a step allows, and the "
+        "schedule to go with them", type=float, metavar="M"
+    )  # fmt: skip
+    batch_size: int = _option(50, f"examples in one step{_preferred('batch_size')}", type=int, metavar="N")
+    learning_rate: float = _option(
+        2e-3, f"Adam's largest step size{_preferred('learning_rate')}", type=float, metavar="RATE"
+    )
     schedule: str = _option(
         "cosine", "learning rate over the run; 'cosine' rises in the first tenth and ends at zero", choices=SCHEDULES
     )
@@ -161,7 +176,7 @@ class Options:
     )
     eval_samples: int = _option(1000, "importance samples an example in the final log p(x)", type=int, metavar="N")
     seed: int = _option(0, "of initial weights, data order, noise and binarisation", type=int)
-    jit: bool = _option(False, "compile the steps with XLA")
+    jit: bool = _option(None, "compile the steps with XLA", shown="where that is faster, from some thousand steps on")
 
     @classmethod
     def of(cls, source: str, **given: Any) -> "Options":
@@ -190,6 +205,7 @@ class Options:
             "mixed-table" if table else "conditional" if told else "m2" if labelled else "vae"
         )
         values["missing"] = values["missing"] or table  # whoever trains on a table asks about rows with gaps
+        values |= PREFERRED.get(values["recipe"], {}) | given
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"
@@ -197,6 +213,7 @@ class Options:
         counted = [name for name in ("patience", "num_labels", "classes") if name in given]
         for name in ("epochs", "batch_size", "eval_samples", *counted):
             positive_integer(name, values[name])
+        check_minutes(values["minutes"], given)
         check_told(told, values)
         check_labelled(labelled, values)
         check_table(table, values, given)
@@ -218,7 +235,8 @@ class Options:
             given = dict(config)
             if given.get("recipe") is None and given.get("objective") == "iwae":
                 given.pop("beta", None)  # older runs have the 1 of the ELBO there
-            return cls.of(**given)
+            minutes = given.pop("minutes", None)  # epochs were derived from it
+            return dataclasses.replace(cls.of(**given), minutes=minutes)
         except TypeError as error:
             raise InvalidInput("options of a tfvae run", str(error), "Was it written by another version?") from error
 
@@ -253,6 +271,16 @@ class Options:
             classes=self.classes, num_labels=self.num_labels,
             schema=schema if schema or not self.schema else read_schema(self.schema), **protocol
         )  # fmt: skip
+
+    def build_for(self, data: datasets.Data, num_steps: int) -> VAE:
+        """Returns the compiled model of data, see `build`."""
+        columns = None
+        if data.schema is not None:
+            from tfvae.tables.columns import column_likelihoods  # needs pandas
+
+            columns = column_likelihoods(data.schema.slots, data.train.x, data.train.mask)
+        told = data.condition, data.classes
+        return self.build(data.event_shape, data.preprocessing, num_steps, *told, columns)
 
     def build(
         self,
@@ -294,7 +322,7 @@ class Options:
             "learning_rate": SCHEDULES[self.schedule](self.learning_rate, num_steps),
             "preprocessing": preprocessing,
             "seed": self.seed,
-            "jit_compile": self.jit,
+            "jit_compile": "auto" if self.jit is None else self.jit,
         }
         taken = arguments(RECIPES[self.recipe])
         return RECIPES[self.recipe](event_shape, **{name: given[name] for name in given if name in taken})

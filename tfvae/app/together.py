@@ -1,5 +1,7 @@
 """Which options of a training run go together, and the sentence for those that do not."""
 
+import math
+
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
 from tfvae.recipes import RECIPES, arguments
@@ -24,6 +26,16 @@ def check_table(table: bool, values: Config, given: Config) -> None:
         raise InvalidInput("a recipe for mixed columns", f"--recipe {values['recipe']}", remedy)
     if table and values["network"] == "conv":
         raise InvalidInput("--network mlp for a table", "--network conv", "Leave --network out.")
+
+
+def check_minutes(minutes: float | None, given: Config) -> None:
+    """Refuses a time that cannot be, and one beside a number of passes."""
+    if minutes is None:
+        return
+    if "epochs" in given:
+        raise InvalidInput("--minutes or --epochs", "both", "Leave one out: minutes are turned into epochs.")
+    if not 0 < minutes < math.inf:
+        raise InvalidInput("--minutes above 0", f"--minutes {minutes}", "Try --minutes 10.")
 
 
 def check_told(told: bool, values: Config) -> None:

@@ -27,8 +27,10 @@ from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS, Present
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
 
-XLA_FROM, SMALL_XLA_FROM = 2000, 16000  # steps of a fit on a CPU, below which compiling takes longer than it saves,
-SMALL = 2**17  # and from which number of weights the one or the other holds
+# Steps of a fit on a CPU, below which compiling takes longer than it saves, and weights from which the one or the other
+# holds; and products of a fit (steps x batch x samples x weights), from which it pays after fewer steps.
+XLA_FROM, SMALL_XLA_FROM, SMALL = 1000, 8000, 2**17
+XLA_FROM_PRODUCTS = 3e11
 MOST_GPU_BYTES = 2**31
 CONVOLUTIONS = tuple(layer for name, layer in vars(keras.layers).items() if "Conv" in name)
 
@@ -88,22 +90,24 @@ def placed(model: "Trainer", call: FitCall) -> tuple[FitCall, Placed]:
     return call, Placed(training, validation)
 
 
-def mode_of(model: "Trainer", steps: int) -> str:
-    """Returns how a fit of so many steps is run."""
+def mode_of(model: "Trainer", steps: int, batch_size: int) -> str:
+    """Returns how a fit of so many planned steps is run; nothing else decides, so that a resumed one goes on alike."""
     if model.run_eagerly:
         return EAGER
     layers = list(keras_private.all_layers(model))
     convolves = not _on_gpu() and any(isinstance(layer, CONVOLUTIONS) for layer in layers)
     if model.jit_compile:
         return XLA_STEPS if convolves else XLA
-    enough = steps >= (SMALL_XLA_FROM if model.count_params() < SMALL else XLA_FROM)
+    weights = model.count_params()
+    enough = steps >= (SMALL_XLA_FROM if weights < SMALL else XLA_FROM)
+    enough |= steps * batch_size * model.objective.num_samples * weights >= XLA_FROM_PRODUCTS
     pays = enough and not convolves and all(layer.supports_jit for layer in layers)
     return XLA if model.jit_is_automatic and pays else GRAPH
 
 
 def _training(model: "Trainer", call: FitCall) -> Epochs:
     size = call.batch_size or 32
-    mode = mode_of(model, call.epochs * -(-num_rows(call.x) // size))
+    mode = mode_of(model, call.epochs * -(-num_rows(call.x) // size), size)
     program = Present(model, functools.partial(model.program, training=True, mode=mode))
     program().allowance = 1
     return Epochs(model, program, call.x, size, shuffle=bool(call.shuffle), training=True)

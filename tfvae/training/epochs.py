@@ -19,6 +19,8 @@ from tfvae.training.step import Carried
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
 
+ALIGNED = 64  # bytes: TensorFlow ends the process where a tensor starts elsewhere
+COMPACT_ON_GPU = (tf.bool, tf.float16, tf.bfloat16)  # tf.gather has no GPU kernel for the other small types
 COMPACT = (tf.bool, tf.uint8, tf.int8, tf.float16, tf.bfloat16, tf.uint16, tf.int16)  # all others become float32
 
 
@@ -95,7 +97,21 @@ class Epochs:
 def on_device(part: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Returns an array as a tensor, in its own type if that is small."""
     part = part if tf.is_tensor(part) else np.asarray(part)
-    return tf.convert_to_tensor(part) if tf.as_dtype(part.dtype) in COMPACT else tf.cast(part, tf.float32)
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    kept = tf.as_dtype(part.dtype) in (COMPACT_ON_GPU if on_gpu else COMPACT)
+    if tf.is_tensor(part) or on_gpu or part.dtype.kind not in "biuf":
+        return tf.convert_to_tensor(part) if kept else tf.cast(part, tf.float32)
+    return copied(part, part.dtype.newbyteorder("=") if kept else np.dtype(np.float32))
+
+
+def copied(array: np.ndarray, dtype: np.dtype) -> tf.Tensor:
+    """Returns a tensor on a CPU that holds the one copy of an array; `tf.convert_to_tensor` would make two."""
+    size = array.size * dtype.itemsize
+    memory = np.empty(size + ALIGNED, np.uint8)
+    start = -memory.ctypes.data % ALIGNED
+    copy = memory[start : start + size].view(dtype).reshape(array.shape)
+    np.copyto(copy, array, casting="unsafe")
+    return tf.experimental.dlpack.from_dlpack(copy.__dlpack__())
 
 
 def _cut(order: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:

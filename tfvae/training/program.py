@@ -15,6 +15,10 @@ from tfvae.core.observed import Observed
 from tfvae.training.step import Carried, Step
 
 PATIENCE = 0.5  # seconds in one call, so that the progress bar moves and an interrupt is heard
+REFUSALS = (  # of XLA: what it does not know, tools that a GPU lacks (ptxas, libdevice), more memory than there is
+    tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError, tf.errors.InternalError,
+    tf.errors.ResourceExhaustedError,
+)  # fmt: skip
 EAGER, GRAPH, XLA = "eager", "graph", "xla"  # how steps are run
 XLA_STEPS = "xla steps"  # each step through XLA, not their loop, in which convolutions on a CPU are 20 times as slow
 
@@ -84,8 +88,8 @@ class Program:
     def _run(self, *arguments: Observed | tf.Tensor) -> Carried:
         try:
             return self._fast(*arguments)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
-            if self._fast is self._plain or self.on_refusal is None:
+        except REFUSALS as error:
+            if self._fast is self._plain or self.on_refusal is None or self._compiled_for:
                 raise
             self.on_refusal(str(error).splitlines()[0])
             self._fast = self._plain

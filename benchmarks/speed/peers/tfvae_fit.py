@@ -1,6 +1,7 @@
 """tfvae as its users run it, and its bare train step.
 
-fit        vae.compile("adam"); vae.fit(array)           fit_xla    the same with jit_compile=True
+fit        vae.compile("adam"); vae.fit(array), as in a training of half a minute: what it chooses depends on the plan
+fit_graph  the same with jit_compile=False               fit_xla    the same with jit_compile=True
 step       tf.function(train_step), data resident        step_xla   the same with jit_compile=True
 loop_xla   one XLA program that takes all steps of an epoch
 log_prob   vae.log_prob(array, num_samples=k)
@@ -15,7 +16,7 @@ from benchmarks.speed.jobs import EPSILON, LEARNING_RATE, Job, data, order, weig
 from benchmarks.speed.worker import Runner, serve
 
 
-def model(job: Job, jit_compile: bool) -> tfvae.VAE:
+def model(job: Job, jit_compile: bool | str) -> tfvae.VAE:
     """Returns the compiled model with the job's weights."""
     if job.conv:
         encoder = tfvae.networks.conv(job.hidden, activation=job.activation)
@@ -44,17 +45,20 @@ def model(job: Job, jit_compile: bool) -> tfvae.VAE:
 class Fit:
     """`vae.fit` on an array."""
 
-    def __init__(self, job: Job, jit_compile: bool) -> None:
+    def __init__(self, job: Job, jit_compile: bool | str) -> None:
         self.job, self.x, self.vae = job, data(job), model(job, jit_compile)
         self.weights = sum(w.size for w in weights(job))
 
     def first(self) -> None:
         """Fits one batch."""
-        self.vae.fit(self.x[: self.job.batch], batch_size=self.job.batch, verbose=0)
+        how = {"epochs": self.job.half_a_minute, "initial_epoch": self.job.half_a_minute - 1, "verbose": 0}
+        self.vae.fit(self.x[: self.job.batch], batch_size=self.job.batch, **how)
 
     def run(self, epochs: int) -> float:
-        """Fits."""
-        return self.vae.fit(self.x, batch_size=self.job.batch, epochs=epochs, verbose=0).history["loss"][-1]
+        """Fits the last epochs of a training of half a minute."""
+        planned = max(-(-self.job.half_a_minute // self.job.steps), epochs)
+        how = {"batch_size": self.job.batch, "epochs": planned, "initial_epoch": planned - epochs, "verbose": 0}
+        return self.vae.fit(self.x, **how).history["loss"][-1]
 
 
 class Step:
@@ -123,7 +127,8 @@ class LogProb:
 def make(job: Job, variant: str) -> Runner:
     """Returns the job in this variant."""
     return {
-        "fit": lambda: Fit(job, jit_compile=False),
+        "fit": lambda: Fit(job, jit_compile="auto"),
+        "fit_graph": lambda: Fit(job, jit_compile=False),
         "fit_xla": lambda: Fit(job, jit_compile=True),
         "step": lambda: Step(job, jit_compile=False, loop=False),
         "step_xla": lambda: Step(job, jit_compile=True, loop=False),
