@@ -1,6 +1,7 @@
 """Keras' callbacks see the same fit of arrays, many steps in a program, as of a stream, which is Keras' own loop."""
 
 import csv
+import functools
 
 import keras
 import numpy as np
@@ -30,14 +31,13 @@ def callbacks(folder):
 
 def watched(callback, seen):
     """Notes what a callback is told, by hook, before it acts on it."""
+
+    def note(hook, act, *given):
+        seen.append((type(callback).__name__, hook, given[:-1], dict(given[-1] or {})))
+        return act(*given)
+
     for hook in HOOKS:
-
-        def note(*given, _hook=hook, _act=getattr(callback, hook)):
-            logs = given[-1] or {}
-            seen.append((type(callback).__name__, _hook, given[:-1], dict(logs)))
-            return _act(*given)
-
-        setattr(callback, hook, note)
+        setattr(callback, hook, functools.partial(note, hook, getattr(callback, hook)))
     return callback
 
 

@@ -1,0 +1,95 @@
+"""A time for training: how many passes it becomes, what is written with the run, and what is refused."""
+
+import dataclasses
+import json
+
+import pytest
+from run_folder import SMALL
+
+import tfvae
+from tfvae.app import budget
+from tfvae.app.budget import Speed, within_minutes
+from tfvae.app.options import Options
+from tfvae_cli import main
+
+STEPS = 26  # of 1297 digits in batches of 50
+
+
+def options(**given):
+    return Options.of("digits", hidden=[4], latent_dim=2, **given)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return options(epochs=1).load_data()
+
+
+def speeds(monkeypatch, xla, graph=None):
+    """Lets steps take so long, with XLA and without it."""
+    monkeypatch.setattr(budget, "speed", lambda options, data: xla if options.jit else graph)
+
+
+def test_passes_fill_the_time_that_compiling_and_validation_leave(monkeypatch, digits):
+    speeds(monkeypatch, Speed(compiling=6.0, step=0.01, checking=0.1))
+    found, text = within_minutes(options(minutes=2.0), digits)
+    assert found.epochs == int((120 - 6) / (STEPS * 0.01 + 0.1)) == 316 and found.jit is True
+    assert "2 minutes: 316 epochs of 0.36 s" in text and "6 s to compile" in text
+
+
+def test_compiling_that_takes_a_tenth_of_the_time_is_left_out(monkeypatch, digits):
+    speeds(monkeypatch, Speed(6.1, 0.01, 0.1), Speed(0.0, 0.02, 0.1))
+    found, text = within_minutes(options(minutes=1.0), digits)
+    assert found.epochs == int(60 / (STEPS * 0.02 + 0.1)) and found.jit is False and "without XLA" in text
+    asked, _ = within_minutes(options(minutes=1.0, jit=True), digits)
+    assert asked.jit is True  # who asks for XLA gets it
+
+
+def test_a_time_too_short_for_a_pass_is_one_pass(monkeypatch, digits):
+    speeds(monkeypatch, None, Speed(0.0, 1.0, 0.0))
+    assert within_minutes(dataclasses.replace(options(minutes=0.01), jit=False), digits)[0].epochs == 1
+
+
+def test_speed_is_measured_and_leaves_no_trace(digits):
+    found = budget.speed(options(jit=False), digits)
+    assert found.compiling >= 0 and 0 < found.step < 1 and 0 < found.checking < 10
+
+
+@pytest.mark.slow
+def test_the_schedule_goes_with_the_passes_and_the_run_keeps_them(monkeypatch, tmp_path, capsys):
+    speeds(monkeypatch, None, Speed(0.0, 0.5, 0.0))
+    monkeypatch.setattr(budget, "WORTH", -1.0)
+    monkeypatch.setattr(budget, "mode_of", lambda *_: "graph")
+    small = [word for word in SMALL if word not in ("--epochs", "2")]
+    assert main(["train", "digits", "--minutes", "0.18", "--out", str(tmp_path / "run"), *small]) == 0
+    said = capsys.readouterr().out
+    written = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert (written["minutes"], written["jit"]) == (0.18, False) and f"{written['epochs']} epochs" in said
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == written["epochs"] + 1
+    assert Options.from_config(written).epochs == written["epochs"]
+    assert main(["train", "--resume", str(tmp_path / "run"), "--minutes", "0.18"]) == 0
+    assert main(["train", "--resume", str(tmp_path / "run"), "--minutes", "3"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--minutes", "1", "--epochs", "3"], "--minutes or --epochs"),
+        (["--minutes", "0"], "--minutes above 0"),
+        (["--minutes", "inf"], "--minutes above 0"),
+        (["--minutes", "nan"], "--minutes above 0"),
+        (["--minutes", "soon"], "minutes"),
+    ],
+)
+def test_a_time_that_makes_no_sense_is_refused(words, message, tmp_path, capsys):
+    assert main(["train", "digits", "--out", str(tmp_path / "run"), *words]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_the_strong_recipe_is_trained_as_it_was_measured():
+    found = Options.of("digits", recipe="strong")
+    assert (found.network, found.hidden, found.latent_dim) == ("residual", (500, 500), 40)
+    assert (found.batch_size, found.learning_rate) == (250, 4e-3)
+    own = Options.of("digits", recipe="strong", network="mlp", hidden=[7], batch_size=10)
+    assert (own.network, own.hidden, own.batch_size, own.latent_dim) == ("mlp", (7,), 10, 40)
+    vae = tfvae.recipes.strong((8, 8, 1), seed=0)
+    assert vae.prior().event_shape == (40,) and repr(vae.objective).startswith("ELBO")
