@@ -59,15 +59,8 @@ notebooks: $(INSTALLED)  ## execute copies of the notebooks; the files in notebo
 	done
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
-	$(BIN)/python -m benchmarks.speed --smoke
-	$(BIN)/python -m benchmarks.quality --smoke
-	$(BIN)/python -m benchmarks.reproduce all --smoke
-	$(BIN)/python -m benchmarks.conditional all --smoke
-	$(BIN)/python -m benchmarks.missing all --smoke
-	$(BIN)/python -m benchmarks.layers all --smoke
-	$(BIN)/python -m benchmarks.physics all --smoke
-	$(BIN)/python -m benchmarks.labels all --smoke
-	$(BIN)/python -m benchmarks.tables all --smoke
+	@printf '%s\n' speed quality "reproduce all" "conditional all" "missing all" "layers all" "physics all" "labels all" "tables all" \
+	  | xargs -P 2 -I JOB sh -c '$(BIN)/python -m benchmarks.JOB --smoke || { echo "FAILED: benchmarks.JOB" >&2; exit 255; }'
 
 clean:  ## delete .venv and what the tools left behind; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
