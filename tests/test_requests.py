@@ -40,6 +40,17 @@ def test_a_third_number_of_rows_makes_no_graph(method):
     assert traces_of(vae) == made
 
 
+@pytest.mark.parametrize("asked", [lambda vae, z: vae.joint_log_prob(X[:4], z), lambda vae, z: vae.decode(z).mean()])
+def test_one_code_for_each_example_and_several_take_turns(asked):
+    """`[B, D]` and `[S, B, D]` in any order, each as if it were alone; a second number of samples is as quick."""
+    vae, z = tiny_vae(), Z[:12].reshape(3, 4, 2)
+    for _ in range(2):
+        several = asked(vae, z)
+        for one, found in zip(z, several, strict=True):
+            np.testing.assert_allclose(asked(vae, one), found, rtol=1e-5)
+        np.testing.assert_allclose(asked(vae, z[:2]), several[:2], rtol=1e-5)
+
+
 @pytest.mark.parametrize("samples", [1, 2, 7, 49, 60])
 def test_another_number_of_samples_makes_no_graph(samples):
     vae = tiny_vae()

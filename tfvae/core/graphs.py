@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae.core import keras_private
@@ -66,7 +67,9 @@ class Graphs:
         return self.made[key]
 
 
-def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool = False, **settings: Any) -> Callable:
+def compiled_for(
+    model: "Model", function: Callable, /, reduce_retracing: bool = False, tensors: Any = (), **settings: Any
+) -> Callable:
     """Returns `function(model, ..., **settings)` as a graph, made once for each setting; it goes with the model.
 
     A graph keeps the numbers that `model.constants` names, and what preprocessing layers hold beside their weights
@@ -76,6 +79,8 @@ def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool =
         model: whose weights the function reads; where a part of it is replaced, the graph is made anew.
         function: of the model and tensors.
         reduce_retracing: a second shape makes a graph of any shape, a third one then none.
+        tensors: what it is called with, where its ranks may differ: each has a graph of its own, since a graph for
+            `[B, D]` and `[S, B, D]` alike would not know the rank.
         **settings: Python values, which have no part in the tensors' shapes.
     """
     bound = functools.partial(function, model, **settings)
@@ -83,7 +88,8 @@ def compiled_for(model: "Model", function: Callable, /, reduce_retracing: bool =
     layers = [layer for outer in model.preprocessing for layer in keras_private.all_layers(outer)]
     kept = tuple(Same(value) for layer in layers for name, value in vars(layer).items() if not _is_of_keras(name))
     held = (keras_private.layers_now(model), model.constants, kept)
-    return model.graphs.get((function, *settings.items()), held, make)
+    ranks = tuple(np.ndim(tensor) for tensor in tf.nest.flatten(tensors))
+    return model.graphs.get((function, ranks, *settings.items()), held, make)
 
 
 def _is_of_keras(name: str) -> bool:

@@ -52,7 +52,8 @@ def answer(
     """
     if not tf.executing_eagerly():
         return function(vae, vae.known(observed), *more, **settings)
-    graph = compiled_for(vae, _checked, reduce_retracing=True, function=function, of_data=of_data, **settings)
+    options = {"function": function, "of_data": of_data, **settings}
+    graph = compiled_for(vae, _checked, reduce_retracing=True, tensors=more, **options)
     result, fine = graph(observed, *more)
     if not fine:
         check_all_values(vae, observed, first_row, _domain(vae, of_data))
@@ -77,7 +78,7 @@ def run(vae: Model, function: Callable[..., Any], *tensors: Any) -> Any:
     """Returns `function(vae, *tensors)`, eagerly from a graph."""
     if not tf.executing_eagerly():
         return function(vae, *tensors)
-    return compiled_for(vae, function, reduce_retracing=True)(*tensors)
+    return compiled_for(vae, function, reduce_retracing=True, tensors=tensors)(*tensors)
 
 
 def encoded(vae: Model, known: Known) -> dict[str, Parameters]:
