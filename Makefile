@@ -50,13 +50,8 @@ format: $(INSTALLED)  ## repair what lint can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-notebooks: $(INSTALLED)  ## execute copies of the notebooks; the files in notebooks/ stay as they are
-	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	for notebook in $(wildcard notebooks/*.ipynb); do \
-	  echo "Executing $$notebook"; \
-	  cp "$$notebook" "$$folder" && \
-	  $(BIN)/jupyter execute --kernel_name=python3 --timeout=600 "$$folder/$$(basename "$$notebook")" || exit 1; \
-	done
+notebooks: $(INSTALLED)  ## execute copies of the notebooks and print the seconds; the files in notebooks/ stay as they are
+	$(BIN)/python notebooks/run.py
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
 	@printf '%s\n' speed quality "reproduce all" "conditional all" "missing all" "layers all" "physics all" "labels all" "tables all" \
