@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 2
@@ -31,13 +31,16 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, float, str]:
     notebook, started, failure = nbformat.read(path, as_version=4), time.time(), ""
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        client = NotebookClient(notebook, timeout=LIMIT, kernel_name="python3", resources=resources)
+        options = {"timeout": LIMIT, "kernel_name": "python3", "coalesce_streams": True}
+        client = NotebookClient(notebook, resources=resources, **options)
         try:
             client.execute()
         except CellExecutionError as error:
             cells = [cell for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))]
             names = ", ".join(cell["id"] for cell in cells)
             failure = f"{path.name}, {names}: {error.ename}: {error.evalue}\n\n{cells[-1].source}"
+        except (CellTimeoutError, DeadKernelError) as error:
+            failure = f"{path.name}: {error}"
     return notebook, time.time() - started, failure
 
 
