@@ -19,6 +19,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 2
 LIMIT = 600  # seconds that a cell may take, or a kernel to start
+OPTIONS = {
+    "timeout": LIMIT,
+    "startup_timeout": LIMIT,
+    "kernel_name": "python3",
+    "coalesce_streams": True,
+    "extra_arguments": ["--log-level=40"],  # the kernel's own errors, not its warnings
+}
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -31,8 +38,7 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, float, str]:
     notebook, started, failure = nbformat.read(path, as_version=4), time.time(), ""
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        options = {"timeout": LIMIT, "startup_timeout": LIMIT, "kernel_name": "python3", "coalesce_streams": True}
-        client = NotebookClient(notebook, resources=resources, **options)
+        client = NotebookClient(notebook, resources=resources, **OPTIONS)
         try:
             client.execute()
         except CellExecutionError as error:
