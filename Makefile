@@ -4,10 +4,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCUMENTING := .venv/.documenting
 FAST := -m "not slow"
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: help setup demo test test-all coverage lint format notebooks bench-smoke clean
+.PHONY: help setup demo test test-all coverage lint format notebooks docs bench-smoke clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,14 @@ format: $(INSTALLED)  ## repair what lint can repair
 
 notebooks: $(INSTALLED)  ## execute copies of the notebooks and print the seconds; the files in notebooks/ stay as they are
 	$(BIN)/python notebooks/run.py
+
+docs: $(DOCUMENTING)  ## build the documentation into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build
+	@echo "Open build/site/index.html"
+
+$(DOCUMENTING): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt
+	@touch $@
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
 	@printf '%s\n' speed quality "reproduce all" "conditional all" "missing all" "layers all" "physics all" "labels all" "tables all" \

@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 PLOTS = ["matplotlib"]
 TABLES = ["pandas>=2.2", "pyarrow"]  # frames; CSV and Parquet, strictly and block by block
 NOTEBOOKS = [*PLOTS, "ipykernel", "nbclient", "nbformat"]
+DOCS = ["latex2mathml", "mkdocs>=1.6,<2", "mkdocs-material", "mkdocstrings[python]", "ruff"]  # ruff: signatures in lines
 TOOLS = ["coverage>=7.10", "pytest", "pytest-xdist"]
 TEST = [*PLOTS, *TABLES, *TOOLS, "tensorboard"]  # tensorboard: its callback is tested
 
@@ -48,6 +49,7 @@ setup(
         "plots": PLOTS,
         "tables": TABLES,
         "notebooks": NOTEBOOKS,
+        "docs": DOCS,
         "test": TEST,
         "dev": [*NOTEBOOKS, *TEST, "mypy", "pre-commit", "ruff"],
     },
