@@ -132,10 +132,10 @@ def test_the_table_and_the_orderings(tmp_path):
     assert found["iwae-50", "iwae-5", "500 updates"]["differences"] == [-1.0]
     curves = found["iwae-5", "vae", "shared updates of the 4 minutes' curves"]
     assert curves["differences"] == pytest.approx([95.0 - 105.0, 0.0])  # 400 is halfway from 100 to 1600 in log
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{table.START}\nearlier\n{table.END}\nafter\n")
-    assert table.write(folder, readme) == 0 and table.write(folder, readme) == 0
-    text = readme.read_text()
+    page = tmp_path / "results.md"
+    page.write_text(f"before\n{table.START}\nearlier\n{table.END}\nafter\n")
+    assert table.write(folder, page) == 0 and table.write(folder, page) == 0
+    text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "earlier" not in text
     assert "| VAE, k=1 | 90.50 +- 0.25 | 1.00 (2) | 86.76 | 86.35 | +4.15 |" in text
     assert "IWAE, k=5 < VAE, k=1 does NOT hold at 4 minutes, test: -1.00, +0.50 nats" in text
@@ -143,8 +143,8 @@ def test_the_table_and_the_orderings(tmp_path):
     before, after = text.split("At equal updates:")
     assert "| IWAE, k=5 | 90.25" in before and "| IWAE, k=5 | 92.00" in after and "| VAE, k=1 |" not in after
     assert "reproduce iwae-5 --updates 500 --threads 1 --test-examples 500 --seeds 0\n" in text
-    readme.write_text("no markers")
-    assert table.write(folder, readme) == 1
+    page.write_text("no markers")
+    assert table.write(folder, page) == 1
 
 
 def test_every_row_of_an_ordering_is_in_the_table():
@@ -158,8 +158,8 @@ def test_every_row_of_an_ordering_is_in_the_table():
     ("words", "said"),
     [
         (["vae"], "needs the folder benchmarks/results: stand in a checkout of tfvae, or pass --out."),
-        (["table"], "benchmarks/results: .*; the file README.md: stand in a checkout of tfvae, or pass --readme."),
-        (["table", "--out", "results"], "needs the file README.md"),
+        (["table"], "benchmarks/results: .*; the file docs/results.md: stand in a checkout of tfvae, or pass --page."),
+        (["table", "--out", "results"], "needs the file docs/results.md"),
         (["vae", "--out", "results"], "no mnist.npz in .*: pass --data FOLDER"),
     ],
 )

@@ -3,7 +3,7 @@
     python -m benchmarks.reproduce NAME [--budget MINUTES] [--seeds 0 1]     one row; a run that was stopped goes on
     python -m benchmarks.reproduce NAME --updates N                          the same at a fixed number of updates
     python -m benchmarks.reproduce all
-    python -m benchmarks.reproduce table                                     results to reproduce.json and README.md
+    python -m benchmarks.reproduce table                                     to reproduce.json and docs/results.md
     python -m benchmarks.reproduce all --smoke                               two rows, tiny, on digits; needs no files
 
 A result that is there is left alone (`--again` does it anew). Minutes are those of training: evaluation comes on top.
@@ -28,7 +28,7 @@ def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[*ROWS, "all", "table"], metavar="NAME", help=f"all, table, {', '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="where `table` puts the table")
+    parser.add_argument("--page", type=Path, default=Path("docs/results.md"), help="where `table` puts the table")
     add_options(parser)
     said = parser.parse_args(arguments)
     options = Options(**{field.name: getattr(said, field.name) for field in dataclasses.fields(Options)})
@@ -68,8 +68,8 @@ def lacking(said: argparse.Namespace, options: Options) -> list[str]:
     found = []
     if not options.smoke and not options.out.parent.is_dir():
         found.append(f"the folder {options.out.parent}: stand in a checkout of tfvae, or pass --out")
-    if said.name == "table" and not said.readme.is_file():
-        found.append(f"the file {said.readme}: stand in a checkout of tfvae, or pass --readme")
+    if said.name == "table" and not said.page.is_file():
+        found.append(f"the file {said.page}: stand in a checkout of tfvae, or pass --page")
     return found
 
 
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         raise SystemExit(f"benchmarks.reproduce needs {'; '.join(missing)}.")
     if said.name == "table":
-        return table.write(options.out, said.readme)
+        return table.write(options.out, said.page)
     use_threads(options.threads)
     command = " ".join(["python -m benchmarks.reproduce", *words])
     for name in said.rows:

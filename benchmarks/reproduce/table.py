@@ -1,4 +1,4 @@
-"""What is made of the results: one row a model over its seeds, the papers' orderings, and the table of the README.
+"""What is made of the results: one row a model over its seeds, the papers' orderings, and the table of docs/results.md.
 
     spread = largest - smallest NLL over training seeds        distance = mean NLL - rerun (or paper)
     an ordering "a < b" holds with difference d = NLL_a - NLL_b < 0, seed by seed
@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page.origin import origin
 from benchmarks.reproduce.rows import ORDERINGS, ROWS
 
-START, END = "<!-- reproduction table -->", "<!-- end of reproduction table -->"
+START, END = "<!-- results: reproduce -->", "<!-- end of results: reproduce -->"
 Result = dict[str, Any]
 
 
@@ -160,17 +161,18 @@ def between(values: list[float]) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def write(results: Path, readme: Path) -> int:
-    """Writes `reproduce.json` beside the folder of results, and its table between the markers in the README."""
+def write(results: Path, page: Path) -> int:
+    """Writes `reproduce.json` beside the folder of results, and its table into the page of results."""
     found = summary(read(results))
     path = results.parent / "reproduce.json"
     path.write_text(json.dumps(found, indent=1) + "\n")
-    before, start, rest = readme.read_text().partition(START)
+    before, start, rest = page.read_text().partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
-        print(f"{readme} lacks the lines {START} and {END}.")
+        print(f"{page} lacks the lines {START} and {END}.")
         return 1
-    text = markdown(json.loads(path.read_text()))
-    readme.write_text(f"{before}{START}\n{text}\n{END}{after}")
-    print(f"{text}\n\n{path}, {readme}")
+    made = origin("reproduce/*.json", {path.stem: json.loads(path.read_text()) for path in results.glob("*.json")})
+    text = f"{markdown(json.loads(path.read_text()))}\n\n{made}"
+    page.write_text(f"{before}{START}\n{text}\n{END}{after}")
+    print(f"{text}\n\n{path}, {page}")
     return 0

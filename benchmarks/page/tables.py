@@ -1,0 +1,93 @@
+"""The tables of results that no benchmark prints itself: each from the contents of its files to Markdown."""
+
+from typing import Any
+
+from benchmarks.reproduce import table as reproduce
+from benchmarks.reproduce.rows import ROWS
+from benchmarks.speed import report
+from benchmarks.tables.common import markdown, said
+
+Found = dict[str, Any]
+CONTENDERS = {  # of the speed suite: the names whose fastest stands in a column
+    "tfvae `fit`": ("tfvae fit, XLA", "tfvae log_prob"),
+    "without XLA": ("tfvae fit",),
+    "JAX, one program an epoch": ("JAX scan", "JAX log_prob"),
+    "NumPyro": ("NumPyro SVI",),
+    "PyTorch by hand": ("PyTorch eager", "PyTorch log_prob"),
+    "Pythae": ("Pythae trainer", "Pythae trainer (IWAE)", "Pythae get_nll"),
+    "Keras' example": ("Keras example fit, XLA", "Keras example fit"),
+}
+
+
+def speed(found: Found) -> str:
+    """Returns examples a second by job and contender; images a second of the job that scores."""
+    rows = []
+    for job in found.values():
+        per_second = {row["name"]: row["examples_per_s"] for row in report.summary(job)}
+        cells = [max((per_second[n] for n in names if n in per_second), default=None) for names in CONTENDERS.values()]
+        rows.append([job["job"]["title"], *("" if cell is None else f"{cell:,.0f}" for cell in cells)])
+    return markdown(["examples a second", *CONTENDERS], rows)
+
+
+def reproduced(found: Found) -> str:
+    """Returns the table of the papers' numbers, at equal minutes and at equal updates."""
+    results = sorted(found.values(), key=lambda result: (list(ROWS).index(result["name"]), result["seed"]))
+    return reproduce.markdown(reproduce.summary(results))
+
+
+def told(found: Found) -> str:
+    """Returns log-densities of models that are told a label, beside those of a model that is not."""
+    head = ["model, seed", "log p(x given label)", "log p(x)", "log p(label given x)", "error of Bayes' rule"]
+    head += ["log p(x) beside the model without"]
+    of_label, rows = {"log_label": 2, "error": 3}, []
+    for result in found.values():
+        for name, model in result["models"].items():
+            both = [said(model[key], 2) for key in ("given", "log_prob")]
+            more = [said(model[key], digits) if key in model else "" for key, digits in of_label.items()]
+            beside = model.get("log_prob_beside_without")
+            rows.append([f"{name}, {result['seed']}", *both, *more, said(beside, 2, "+") if beside else ""])
+    return markdown(head, rows)
+
+
+def quadrants(found: Found) -> str:
+    """Returns log-densities of the hidden pixels given the shown quadrants, and the gain over a plain network."""
+    head = ["quadrants shown", "network: log p", "conditional VAE: ELBO", "log p", "gain in ELBO", "gain in log p"]
+    rows = []
+    for result in found.values():
+        network, model = result["models"]["network"], result["models"]["conditional"]
+        log_p = {"mean": model["log_prob"]["log_prob"], "standard_error": model["log_prob"]["standard_error"]}
+        scores = [network["log_prob"], model["elbo"], log_p]
+        gains = [model["elbo_beside_network"], model["log_prob_beside_network"]]
+        rows.append([str(result["given"]), *(said(s, 2) for s in scores), *(said(g, 2, "+") for g in gains)])
+    return markdown(head, rows)
+
+
+def pixels(found: Found) -> str:
+    """Returns log p of the hidden pixels given the shown ones, by how they are guessed."""
+    ways = {
+        "jointly": "joint",
+        "imputed means, pixel by pixel": "imputation_pixelwise",
+        "reconstructions": "reconstruction_pixelwise",
+        "independent pixels": "independent_pixels",
+    }
+    rows = [
+        [row["mask"], *(said(row["log_p_hidden"][way], 2) for way in ways.values())]
+        for result in found.values()
+        for row in result["rows"]
+    ]
+    return markdown(["hidden", *ways], rows)
+
+
+def images(rows: list[Found]) -> str:
+    """Returns how well likelihood tells one set of images from another, and where it fails."""
+
+    def area(row: Found, score: str) -> str:
+        return f"{row[f'auc_{score}']:.4f} +- {row[f'auc_{score}_standard_error']:.4f}"
+
+    head = ["trained on", "told from", "ROC-AUC by -ELBO", "by -log p(x)", "log p(x) of these", "of the others"]
+    cells = [
+        [row["trained_on"], row["outliers"], area(row, "elbo"), area(row, "log_prob")]
+        + [f"{row[f'log_prob_{side}']:.1f}" for side in ("inliers", "outliers")]
+        for row in rows
+    ]
+    return markdown(head, cells)
