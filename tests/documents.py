@@ -1,10 +1,14 @@
-"""The Python blocks of the documents, by the heading that each stands under."""
+"""The documents that people read, and their Python blocks by the heading that each stands under.
+
+A block fenced with `python` is run by a test; one with `py` is shown, and is another library's or not whole.
+"""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/distribution.md")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *PAGES)
 
 
 def blocks(text: str) -> dict[str, str]:

@@ -74,6 +74,7 @@ SECTIONS = {
         Section("by-value", "missing/by-value.json", ("missing",), only(by_value.markdown, "rows")),
         Section("pixels", "missing/pixels-*.json", ("missing",), tables.pixels),
         Section("synthetic", "tables/synthetic.json", ("tables",), only(of_tables.synthetic)),
+        Section("settings", "tables/settings.json", ("tables",), only(of_tables.settings)),
         Section("anomalies", "tables/anomalies.json", ("tables",), only(of_tables.anomalies)),
         Section("images", "anomaly.json", ("anomaly.py",), only(tables.images, "rows")),
         Section("physics", "physics/*.json", ("physics",), lambda _: physics.made(RESULTS / "physics")),
