@@ -56,7 +56,7 @@ notebooks: $(INSTALLED)  ## execute copies of the notebooks and print the second
 
 docs: $(DOCUMENTING)  ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build
-	@echo "Open build/site/index.html"
+	@echo "Open build/site/index.html. To search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
 $(DOCUMENTING): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt

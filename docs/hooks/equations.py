@@ -13,5 +13,10 @@ SPAN = re.compile(r"\$`([^`\n]+)`\$")
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Replaces the equations of a page."""
-    markdown = BLOCK.sub(lambda m: f'<div class="equation">{convert(m[1], display="block")}</div>', markdown)
-    return SPAN.sub(lambda m: f"<span>{convert(m[1])}</span>", markdown)
+    markdown = BLOCK.sub(lambda m: f'<div class="equation">{mathml(m[1], display="block")}</div>', markdown)
+    return SPAN.sub(lambda m: f"<span>{mathml(m[1])}</span>", markdown)
+
+
+def mathml(latex: str, **options: str) -> str:
+    """Returns an equation; the converter leaves no space about the name of a function."""
+    return convert(re.sub(r"\\(log|max)\s*", r"\\,\\\1\\,", latex), **options)
