@@ -8,7 +8,7 @@ DOCUMENTING := .venv/.documenting
 FAST := -m "not slow"
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: help setup demo test test-all coverage lint format notebooks docs bench-smoke clean
+.PHONY: help setup demo test test-all coverage lint format notebooks docs wheel bench-smoke clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ docs: $(DOCUMENTING)  ## build the documentation into build/site; a warning is a
 $(DOCUMENTING): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --constraint constraints.txt
 	@touch $@
+
+wheel: $(INSTALLED)  ## build dist/tfvae-*.whl, which installs without this clone
+	rm -rf build/lib
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
 	@printf '%s\n' speed quality "reproduce all" "conditional all" "missing all" "layers all" "physics all" "labels all" "tables all" \

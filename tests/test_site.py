@@ -79,3 +79,8 @@ def test_a_notebook_is_a_page_with_its_code_and_what_it_drew(tmp_path):
     text = pages.notebook(path)
     assert text.startswith("# Title\ntext\n\n```py\n1 + 1\n```\n\n```text\n2\n```\n\n```py\ndraw()")
     assert "data:image/png;base64,AAAA" in text
+
+
+def test_equations_and_badges_of_a_notebook_are_those_of_a_page():
+    text = "[![Open](https://a.org/b.svg)](https://a.org/n) $x_1$ and `$PATH`:\n$$\ny\n$$\n"
+    assert pages.of_a_page(text) == "[Open](https://a.org/n) $`x_1`$ and `$PATH`:\n\n```math\ny\n```\n\n"

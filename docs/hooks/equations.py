@@ -13,8 +13,15 @@ SPAN = re.compile(r"\$`([^`\n]+)`\$")
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Replaces the equations of a page."""
-    markdown = BLOCK.sub(lambda m: f'<div class="equation">{mathml(m[1], display="block")}</div>', markdown)
+    markdown = BLOCK.sub(lambda m: "".join(f'<div class="equation">{line}</div>' for line in lines(m[1])), markdown)
     return SPAN.sub(lambda m: f"<span>{mathml(m[1])}</span>", markdown)
+
+
+def lines(latex: str) -> list[str]:
+    """Returns the lines of an equation, which the converter cannot align."""
+    bare = re.sub(r"\\(begin|end)\{align(ed)?\*?\}", "", latex)
+    parts = re.split(r"\\\\", bare.replace("&", " ")) if bare != latex else [latex]
+    return [mathml(part.strip(), display="block") for part in parts if part.strip()]
 
 
 def mathml(latex: str, **options: str) -> str:

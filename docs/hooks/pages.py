@@ -91,11 +91,19 @@ def notebook(path: Path) -> str:
     for cell in json.loads(path.read_text())["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            found.append(text)
+            found.append(of_a_page(text))
         elif text.strip():
             found.append(f"```py\n{text}\n```")
             found += [shown for output in cell.get("outputs", []) for shown in drawn(output)]
     return "\n\n".join(found) + "\n"
+
+
+def of_a_page(text: str) -> str:
+    """Returns a notebook's text with equations as the other pages have them, and without pictures from elsewhere."""
+    text = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", text)
+    text = re.sub(r"\$\$(.+?)\$\$", lambda m: f"\n```math\n{m[1].strip()}\n```\n", text, flags=re.DOTALL)
+    parts = re.split(r"(^```.*?^```$|`[^`\n]+`)", text, flags=re.MULTILINE | re.DOTALL)
+    return "".join(p if i % 2 else re.sub(r"\$([^$\n]+)\$", r"$`\1`$", p) for i, p in enumerate(parts))
 
 
 def drawn(output: dict[str, Any]) -> Iterator[str]:
