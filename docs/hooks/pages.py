@@ -25,6 +25,7 @@ DOCUMENTS = {  # of the project, as pages
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/NOTES.md": "notes.md",
+    "notebooks/README.md": "notebooks/index.md",
 }
 OPTIONAL = ("tfvae.tables", "tfvae.sklearn")  # public, and not imported by `import tfvae`
 METHODS = (  # of a VAE, in the order in which they are used
@@ -125,7 +126,7 @@ def generated() -> dict[str, tuple[str, str]]:
         title = re.search(r"^# (.+)$", text, re.MULTILINE)
         found[f"notebooks/{path.stem}.md"] = (title[1] if title else path.stem, text)
     for origin, path in DOCUMENTS.items():
-        if not (ROOT / "docs" / path).exists():
+        if (ROOT / origin).exists() and not (ROOT / "docs" / path).exists():
             found[path] = ("", (ROOT / origin).read_text())
     return found
 
@@ -136,7 +137,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     for item in config.nav:
         for title, children in item.items():
             if children == []:
-                children += [{t: p} for p, (t, _) in pages.items() if p.startswith(f"{title.lower()}/")]
+                found = {p: t for p, (t, _) in pages.items() if p.startswith(f"{title.lower()}/")}
+                children += [{t: p} if t else p for p, t in sorted(found.items(), key=lambda item: item[1] != "")]
     config.watch += [str(ROOT / name) for name in ("tfvae", "notebooks", *DOCUMENTS)]
     return config
 
@@ -170,9 +172,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def origin(path: str) -> str:
     """Returns the path in the project of the file that a page is made of."""
-    if path.startswith("notebooks/"):
-        return path.removesuffix(".md") + ".ipynb"
-    return {v: k for k, v in DOCUMENTS.items() if v != "index.md"}.get(path, f"docs/{path}")
+    made = {page: document for document, page in DOCUMENTS.items() if page != "index.md"}
+    notebook = path.removesuffix(".md") + ".ipynb" if path.startswith("notebooks/") else f"docs/{path}"
+    return made.get(path, notebook)
 
 
 def site_path(path: str, files: Files) -> str | None:
@@ -184,4 +186,4 @@ def site_path(path: str, files: Files) -> str | None:
 
 def awaited(path: str) -> bool:
     """Tells whether a link leads to a notebook that is not there yet; once twelve are, each must be there."""
-    return path.endswith(".ipynb") and len(list(ROOT.glob("notebooks/[0-9]*.ipynb"))) < 12
+    return path.startswith("notebooks/") and len(list(ROOT.glob("notebooks/[0-9]*.ipynb"))) < 12
