@@ -80,6 +80,7 @@ SLOW = (
     r"generation.py::test_classifier_test_has_the_right_size\[neighbours",
     r"enumerated_evaluation.py::test_a_score_does_not_depend_on_labels\[anomaly",
     r"units.py::test_a_healthy_fit_says_nothing",
+    r"test_docs.py::test_page_runs_from_top_to_bottom\[(coming-from|choose/(latent-size|likelihood|objective|posterior))",
     r"units.py::test_one_scale_for_columns_of_many_units_is_named_though_adapted",
 )
 

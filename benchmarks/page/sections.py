@@ -73,6 +73,8 @@ SECTIONS = {
         Section("at-random", "missing/random.json", ("missing",), only(at_random.markdown, "tables")),
         Section("by-value", "missing/by-value.json", ("missing",), only(by_value.markdown, "rows")),
         Section("pixels", "missing/pixels-*.json", ("missing",), tables.pixels),
+        Section("density", "tables/density.json", ("tables",), only(of_tables.density)),
+        Section("imputation", "tables/imputation.json", ("tables",), only(of_tables.imputation)),
         Section("synthetic", "tables/synthetic.json", ("tables",), only(of_tables.synthetic)),
         Section("settings", "tables/settings.json", ("tables",), only(of_tables.settings)),
         Section("anomalies", "tables/anomalies.json", ("tables",), only(of_tables.anomalies)),
