@@ -69,9 +69,9 @@ from tfvae.recipes.latents import (
     vimco,
 )
 from tfvae.recipes.layers import ladder, two_layer
+from tfvae.recipes.little_compute import strong
 from tfvae.recipes.missing import miwae_imputation, not_miwae
 from tfvae.recipes.rate import annealed, beta_vae, capacity, cyclical, free_bits, geco, vae
-from tfvae.recipes.strong import strong
 
 __all__ = [
     "RECIPES",
