@@ -211,7 +211,7 @@ def test_help_ends_with_an_example(words, capsys):
     assert main(words) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "tfvae " in printed.partition(" example")[2]
-    assert "train" not in words or ("(default: 0.002)" in printed and "200 200 for mlp, 32 64 for conv" in printed)
+    assert "train" not in words or ("(default: 0.002)" in printed and "200 200 for mlp, 500 500 for residual" in printed)
 
 
 def test_version_names_the_packages(capsys):

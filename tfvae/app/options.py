@@ -165,9 +165,7 @@ class Options:
         "schedule to go with them", type=float, metavar="M"
     )  # fmt: skip
     batch_size: int = _option(50, f"examples in one step{_preferred('batch_size')}", type=int, metavar="N")
-    learning_rate: float = _option(
-        2e-3, f"Adam's largest step size{_preferred('learning_rate')}", type=float, metavar="RATE"
-    )
+    learning_rate: float = _option(2e-3, "Adam's largest step size", type=float, metavar="RATE")
     schedule: str = _option(
         "cosine", "learning rate over the run; 'cosine' rises in the first tenth and ends at zero", choices=SCHEDULES
     )
