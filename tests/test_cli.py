@@ -211,7 +211,8 @@ def test_help_ends_with_an_example(words, capsys):
     assert main(words) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "tfvae " in printed.partition(" example")[2]
-    assert "train" not in words or ("(default: 0.002)" in printed and "200 200 for mlp, 500 500 for residual" in printed)
+    defaults = "(default: 0.002)", "200 200 for mlp, 500 500 for residual"
+    assert "train" not in words or all(default in printed for default in defaults)
 
 
 def test_version_names_the_packages(capsys):
