@@ -5,6 +5,7 @@ gated_mlp     h -> (A h + a) * sigmoid(B h + b)            Dauphin et al. 2017; 
 residual_mlp  h -> h + act(norm(A h + a))                  He et al. 2016; Ba, Kiros and Hinton 2016
 """
 
+import abc
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -124,11 +125,8 @@ class SideBySide(keras.layers.Flatten):
         return keras.KerasTensor(shape, next(iter(inputs.values())).dtype)
 
 
-@keras.saving.register_keras_serializable(package="tfvae")
-class GatedDense(keras.layers.Layer):
-    """A gated linear unit: a dense layer times a gate of the same width.
-
-        h -> act(A h + a) * sigmoid(B h + b)
+class Units(keras.layers.Layer, abc.ABC):
+    """A layer of some units with an activation, `[..., n] -> [..., units]`.
 
     Args:
         units: width.
@@ -138,9 +136,37 @@ class GatedDense(keras.layers.Layer):
         InvalidInput: if `units` is not a whole number of at least 1.
     """
 
-    def __init__(self, units: int, activation: Activation = "linear", **kwargs: Config) -> None:
+    def __init__(self, units: int, activation: Activation, **kwargs: Config) -> None:
         super().__init__(**kwargs)
         self.units, self.activation = positive_integer("units", units), keras.activations.get(activation)
+
+    @abc.abstractmethod
+    def call(self, h: tf.Tensor) -> tf.Tensor:
+        """Returns the units, `[..., units]`, of h `[..., n]`."""
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Returns the shape of the units."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> Config:
+        """Returns the constructor's arguments."""
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "units": self.units, "activation": activation}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class GatedDense(Units):
+    """A gated linear unit: a dense layer times a gate of the same width.
+
+        h -> act(A h + a) * sigmoid(B h + b)
+
+    Args:
+        units: width.
+        activation: any Keras activation.
+    """
+
+    def __init__(self, units: int, activation: Activation = "linear", **kwargs: Config) -> None:
+        super().__init__(units, activation, **kwargs)
         policy = self.dtype_policy
         self.linear = keras.layers.Dense(units, activation=activation, dtype=policy, name="linear")
         self.gate = keras.layers.Dense(units, activation="sigmoid", dtype=policy, name="gate")
@@ -155,18 +181,9 @@ class GatedDense(keras.layers.Layer):
         """Returns the product, `[..., units]`, of h `[..., n]`."""
         return self.linear(h) * self.gate(h)
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Returns the shape of the product."""
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        """Returns the constructor's arguments."""
-        activation = keras.activations.serialize(self.activation)
-        return {**super().get_config(), "units": self.units, "activation": activation}
-
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class ResidualDense(keras.layers.Layer):
+class ResidualDense(Units):
     """A dense layer that is normalised and added to its input where their widths agree.
 
         h -> h + act(norm(A h + a))
@@ -174,14 +191,10 @@ class ResidualDense(keras.layers.Layer):
     Args:
         units: width.
         activation: any Keras activation.
-
-    Raises:
-        InvalidInput: if `units` is not a whole number of at least 1.
     """
 
     def __init__(self, units: int, activation: Activation = "silu", **kwargs: Config) -> None:
-        super().__init__(**kwargs)
-        self.units, self.activation = positive_integer("units", units), keras.activations.get(activation)
+        super().__init__(units, activation, **kwargs)
         policy = self.dtype_policy
         self.linear = keras.layers.Dense(units, dtype=policy, name="linear")
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm")
@@ -196,12 +209,3 @@ class ResidualDense(keras.layers.Layer):
         """Returns the sum, `[..., units]`, of h `[..., n]`."""
         change = self.activation(self.norm(self.linear(h)))
         return h + change if h.shape[-1] == self.units else change
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Returns the shape of the sum."""
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        """Returns the constructor's arguments."""
-        activation = keras.activations.serialize(self.activation)
-        return {**super().get_config(), "units": self.units, "activation": activation}
