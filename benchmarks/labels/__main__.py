@@ -12,6 +12,7 @@ chosen; without it the errors are those of validation images.
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Runs jobs, and writes one file for each draw."""
     said = read(arguments)
+    if said.smoke:
+        said.out = said.runs = Path(tempfile.mkdtemp(prefix="labels-"))
     use_threads(said.threads)
     from benchmarks.labels import data, digits, stacked, training
 
