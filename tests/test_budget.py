@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+import tensorflow as tf
 from run_folder import SMALL
 
 import tfvae
@@ -42,6 +43,18 @@ def test_compiling_that_takes_a_tenth_of_the_time_is_left_out(monkeypatch, digit
     assert found.epochs == int(60 / (STEPS * 0.02 + 0.1)) and found.jit is False and "without XLA" in text
     asked, _ = within_minutes(options(minutes=1.0, jit=True), digits)
     assert asked.jit is True  # who asks for XLA gets it
+
+
+def test_a_model_that_xla_refuses_is_timed_and_trained_without_it(monkeypatch, digits):
+    def speed(options, data):
+        if options.jit:
+            raise tf.errors.InternalError(None, None, "ptxas is missing")
+        return Speed(0.0, 0.02, 0.1)
+
+    monkeypatch.setattr(budget, "speed", speed)
+    assert within_minutes(options(minutes=1.0), digits)[0].jit is False
+    with pytest.raises(tf.errors.InternalError):
+        within_minutes(options(minutes=1.0, jit=True), digits)
 
 
 def test_a_time_too_short_for_a_pass_is_one_pass(monkeypatch, digits):

@@ -70,6 +70,15 @@ def test_what_is_said_past_python_is_hidden_unless_the_user_has_set_a_level(give
     assert os.environ[tfvae_cli.LEVEL] == (given or "3")
 
 
+@pytest.mark.parametrize(("given", "left"), [(None, "true"), ("false", "false")])
+def test_a_gpu_is_shared_unless_the_user_says_otherwise(given, left, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv(tfvae_cli.GROWTH, given or "")
+    if given is None:
+        monkeypatch.delenv(tfvae_cli.GROWTH)
+    assert tfvae_cli.main(["evaluate", str(tmp_path)]) == 2
+    assert os.environ[tfvae_cli.GROWTH] == left
+
+
 def test_an_import_that_fails_is_heard_again(capfd, monkeypatch):
     monkeypatch.delenv(tfvae_cli.LEVEL)
     with pytest.raises(ImportError), tfvae_cli.quiet():

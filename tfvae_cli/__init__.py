@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 LEVEL, SILENT = "TF_CPP_MIN_LOG_LEVEL", "3"
+GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"  # unless it is set, TensorFlow takes the whole memory of a GPU when it starts
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 __all__ = ["main"]
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "recipes":
             sys.stdout.write(parser.recipes())
             return 0
+        os.environ.setdefault(GROWTH, "true")
         try:
             with quiet() as terminal:
                 answer(functools.partial(_leave, terminal=terminal))

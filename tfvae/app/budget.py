@@ -13,7 +13,7 @@ from tfvae.app.options import Options
 from tfvae.checks import data as inputs
 from tfvae.datasets import Data
 from tfvae.training.device import mode_of
-from tfvae.training.program import XLA, XLA_STEPS
+from tfvae.training.program import REFUSALS, XLA, XLA_STEPS
 from tfvae.vae import VAE
 
 FEW, SECONDS = 20, 5.0  # steps that are timed first, and the time of those that are timed after them
@@ -41,8 +41,14 @@ def within_minutes(options: Options, data: Data) -> tuple[Options, str]:
     """
     inputs.check_arrays(vae := options.build_for(data, MANY), inputs.given(vae, data.train.observed))
     compiled = mode_of(vae, MANY, options.batch_size) in (XLA, XLA_STEPS)
-    found = speed(dataclasses.replace(options, jit=compiled), data)
-    if options.jit is None and compiled and found.compiling > WORTH * 60 * options.minutes:
+    try:
+        found = speed(dataclasses.replace(options, jit=compiled), data)
+        refused = options.jit is None and compiled and found.compiling > WORTH * 60 * options.minutes
+    except REFUSALS:
+        if options.jit or not compiled:
+            raise
+        refused = True
+    if refused:
         compiled, found = False, speed(dataclasses.replace(options, jit=False), data)
     epoch = data.train.num_batches(options.batch_size) * found.step + found.checking
     epochs = max(int((60 * options.minutes - found.compiling) / epoch), 1)
