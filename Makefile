@@ -8,7 +8,7 @@ DOCUMENTING := .venv/.documenting
 FAST := -m "not slow"
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: help setup demo test test-all coverage lint format notebooks docs wheel bench-smoke clean
+.PHONY: help setup demo test test-all coverage lint format notebooks docs wheel models bench-smoke clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ wheel: $(INSTALLED)  ## build dist/tfvae-*.whl, which installs without this clon
 	rm -rf build/lib
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
+
+models: $(INSTALLED)  ## train and export what saved_models/ holds, about an hour; DATA=folder of mnist.npz and smfish_counts.npz
+	$(BIN)/python saved_models/make.py --data $(or $(DATA),data)
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
 	@mkdir -p build && touch build/.smoke
