@@ -28,13 +28,13 @@ from tfvae.app.provenance import read_config
 from tfvae.callbacks import read_history
 from tfvae.saved_models.shipped import CARD, FOLDER
 
-DRAWN, SAMPLES, ROWS = 100, 1000, 100  # examples that are drawn, samples of z for each, test examples that are served
+DRAWN, ROWS = 100, 100  # examples that are drawn, and test examples that are served
 FIGURES = "figures.json"
 ABOUT = """# Models that are trained already
 
 Each is a SavedModel that serves as it stands, with a card: data, protocol, figures with errors, command, licence of the
 data. In Python `tfvae.saved_models.load("digits")`, without tfvae `tf.saved_model.load("saved_models/digits/1")`.
-`make models` makes them anew; log p(x) is that of held-out examples, with 1000 importance samples each.
+`make models` makes them anew; log p(x) is that of held-out examples, by importance samples.
 """
 
 
@@ -70,12 +70,12 @@ def cells(data: Path, written: Path) -> str:
 
 
 def tumours(data: Path, written: Path) -> str:
-    """Returns a table that scikit-learn ships: 30 numbers of 569 tumours and a word, what they were."""
+    """Returns a table that scikit-learn ships: ten means of 569 tumours and a word, what they were."""
     from sklearn.datasets import load_breast_cancer
 
     found = load_breast_cancer(as_frame=True)
     words = found.frame["target"].map(dict(enumerate(found.target_names)))
-    found.frame.drop(columns="target").assign(diagnosis=words).to_csv(written / "tumours.csv", index=False)
+    found.frame.filter(like="mean ").assign(diagnosis=words).to_csv(written / "tumours.csv", index=False)
     return str(written / "tumours.csv")
 
 
@@ -88,7 +88,8 @@ MODELS = {
     ),
     "tumours": Made(
         "--patience 20", tumours,
-        "Breast Cancer Wisconsin (Diagnostic), which ships with scikit-learn (Wolberg et al. 1993).", "CC BY 4.0",
+        "Breast Cancer Wisconsin (Diagnostic): means and diagnosis; ships with scikit-learn (Wolberg et al. 1993).",
+        "CC BY 4.0",
     ),
     "smfish": Made(
         "--recipe counts --epochs 140", cells,
@@ -103,28 +104,30 @@ MODELS = {
 }  # fmt: skip
 
 
-def drawn(served: Any, told: Mapping[str, Any]) -> np.ndarray:
+def drawn(served: Any, told: Mapping[str, Any], white: float, num_samples: int) -> np.ndarray:
     """Returns log p(x) of examples that a served model draws, from seed 0, `[DRAWN]`, nats.
 
     Args:
         served: what `tf.saved_model.load` returned.
         told: what it is told, name to values; of each as many are drawn.
+        white: the raw value of what is 1 in the model.
+        num_samples: of z for each.
     """
     kinds, numbers = max(map(len, told.values()), default=1), {"seed": tf.constant(0)}
     given = {name: tf.constant(value) for name, value in told.items()}
     x = served.signatures["sample"](**given, **numbers, num_samples=tf.constant(DRAWN // kinds))["sample"]
-    x = tf.reshape(x, [DRAWN, *x.shape[2 if told else 1 :]])
+    x = white * tf.reshape(x, [DRAWN, *x.shape[2 if told else 1 :]])
     given = {name: tf.tile(value, [DRAWN // kinds]) for name, value in given.items()}
-    return scored(served, x, given)
+    return scored(served, x, given, num_samples)
 
 
-def scored(served: Any, x: Any, told: Mapping[str, Any]) -> np.ndarray:
+def scored(served: Any, x: Any, told: Mapping[str, Any], num_samples: int) -> np.ndarray:
     """Returns log p(x) from a served model, `[N]`, nats; NaN is a cell that is missing, where it is told of those."""
     score = served.signatures["log_prob"]
     given = {"x": tf.cast(x, tf.float32), **{name: tf.constant(value) for name, value in told.items()}}
     if "mask" in score.structured_input_signature[1]:
         given["mask"] = ~tf.math.is_nan(given["x"])
-    return score(**given, num_samples=tf.constant(SAMPLES), seed=tf.constant(0))["log_prob"].numpy()
+    return score(**given, num_samples=tf.constant(num_samples), seed=tf.constant(0))["log_prob"].numpy()
 
 
 def trained(name: str, data: Path, runs: Path) -> Run:
@@ -144,8 +147,10 @@ def ship(name: str, run: Run) -> None:
     served, test = tf.saved_model.load(str(run.folder / SERVED)), run.data.test.rows(slice(ROWS))
     given = test if isinstance(test, dict) else {"x": test}
     told = {key: given[key] for key in made.told}
-    apart = scored(served, given["x"], told) - run.report.per_example["log_prob"][:ROWS]
-    own = drawn(served, made.told)
+    num_samples = run.options.eval_samples
+    apart = scored(served, given["x"], told, num_samples) - run.report.per_example["log_prob"][:ROWS]
+    white = run.config["data"].get("scale") or 1.0
+    own = drawn(served, made.told, white, num_samples)
     report = dataclasses.replace(run.report, per_example=None)
     source = Path(run.options.source)
     written = {**run.config, "options": {**run.config["options"], "source": source.name, "data_dir": None}}
@@ -153,6 +158,8 @@ def ship(name: str, run: Run) -> None:
     text = card(written, report, len(read_history(run.folder / "history.csv")), run.model.count_params())
     figures = {
         "test": report.to_dict(),
+        "num_samples": num_samples,
+        "white": white,
         "served_apart": float(np.abs(apart).max()),
         "drawn": {"log_prob": float(own.mean()), "standard_error": float(own.std(ddof=1) / DRAWN**0.5)},
         "made": {name: written[name] for name in ("created", "command", "git_revision", "versions")},
@@ -168,14 +175,14 @@ def ship(name: str, run: Run) -> None:
 
 def more(name: str, figures: Mapping[str, Any]) -> str:
     """Returns what a card of this folder says beyond a run's: how to load the model, its own draws, the licence."""
-    log_prob, error = figures["drawn"]["log_prob"], figures["drawn"]["standard_error"]
+    log_prob, error, number = (*figures["drawn"].values(), figures["num_samples"])
     return f"""
 ## Load
 
     served = tfvae.saved_models.load("{name}")          # or tf.saved_model.load("saved_models/{name}/1"), without tfvae
 
 Sizes and SHA-256 of the files stand in `seal.json`, which `load` compares. Of {DRAWN} examples that the model draws
-itself (seed 0), log p(x) is {log_prob:.3f} +- {error:.3f} nats with {SAMPLES} samples each; served and scored in Python
+itself (seed 0), log p(x) is {log_prob:.3f} +- {error:.3f} nats with {number} samples each; served and scored in Python
 it is the same within {figures["served_apart"]:.0e} nats, of the first {ROWS} test examples.
 
 ## Licence of the data

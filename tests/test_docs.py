@@ -247,7 +247,7 @@ def test_part_of_contributing_keeps_all_laws(headings, capsys):
 SHOWN.update(("CONTRIBUTING.md", heading) for headings in SECTIONS for heading in headings)
 
 
-@shows("docs/guides/serving.md", "Serving", "On a phone")
+@shows("docs/guides/serving.md", "Serving", "Models that are trained already", "On a phone")
 def test_a_server_and_a_phone_say_what_the_model_says(code, in_tmp):
     names = {}
     exec(shortened(code, epochs=1), names)

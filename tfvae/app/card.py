@@ -29,7 +29,7 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
         "## Serving",
         f"A request may ask for at most {MOST_SERVED} samples; elbo and log_prob take 100 examples and 50 at a time.",
         "## Data",
-        *[f"- {name}: {value}" for name, value in data.items()],
+        *[f"- {name}: {value}" for name, value in _with_columns(data).items()],
         "## Options",
         "| option | value |\n| --- | --- |",
         *rows,
@@ -39,3 +39,10 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
         + ", ".join(f"{name} {version}" for name, version in written["versions"].items()),
     ]
     return "\n".join("\n" + line + "\n" if line.startswith("## ") else line for line in lines).lstrip() + "\n"
+
+
+def _with_columns(data: Config) -> Config:
+    """Returns a data protocol with a table's schema as its columns and their kinds."""
+    if "schema" not in data:
+        return data
+    return {**data, "schema": ", ".join(f"{column['name']} ({column['kind']})" for column in data["schema"]["columns"])}
