@@ -16,6 +16,7 @@ from benchmarks.page import tables
 from benchmarks.page.origin import origin
 from benchmarks.physics import table as physics
 from benchmarks.quality import report as quality
+from benchmarks.speed import short
 from benchmarks.tables import report as of_tables
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -64,6 +65,7 @@ SECTIONS = {
     section.name: section
     for section in [
         Section("speed", "speed.json", ("speed",), only(tables.speed)),
+        Section("short-fits", "short-fits.json", ("speed/short.py",), only(short.table, "rows")),
         Section("quality", "quality.json", ("quality",), only(quality.table)),
         Section("reproduce", "reproduce/*.json", ("reproduce",), tables.reproduced),
         Section("defaults", "defaults.json", ("defaults.py",), only(defaults.table, "rows")),
