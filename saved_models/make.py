@@ -98,7 +98,7 @@ MODELS = {
     ),
     "mnist-labels": Made(
         "--condition y --network residual --latent-dim 40 --batch-size 250 --learning-rate 4e-3 --minutes 10",
-        file("mnist.npz"), MNIST, BY_SA, {"y": np.arange(10)},
+        file("mnist.npz"), MNIST, BY_SA, {"y": np.arange(10, dtype=np.int32)},
     ),
     "mnist": Made("--recipe strong --minutes 30", file("mnist.npz"), MNIST, BY_SA),
 }  # fmt: skip
@@ -144,11 +144,10 @@ def trained(name: str, data: Path, runs: Path) -> Run:
 def ship(name: str, run: Run) -> None:
     """Writes what is kept of a run, after a look at whether it serves what the run says."""
     made, where = MODELS[name], FOLDER / name
-    served, test = tf.saved_model.load(str(run.folder / SERVED)), run.data.test.rows(slice(ROWS))
-    given = test if isinstance(test, dict) else {"x": test}
-    told = {key: given[key] for key in made.told}
+    served, test = tf.saved_model.load(str(run.folder / SERVED)), run.data.test
+    told = {key: test.condition[:ROWS].astype(np.int32) for key in made.told}
     num_samples = run.options.eval_samples
-    apart = scored(served, given["x"], told, num_samples) - run.report.per_example["log_prob"][:ROWS]
+    apart = scored(served, test.x[:ROWS], told, num_samples) - run.report.per_example["log_prob"][:ROWS]
     white = run.config["data"].get("scale") or 1.0
     own = drawn(served, made.told, white, num_samples)
     report = dataclasses.replace(run.report, per_example=None)

@@ -53,6 +53,11 @@ def test_a_card_says_what_is_measured_and_may_be_used(name):
     assert not re.search(r"(?<!\w)/(home|tmp|root|work|Users)/", card + json.dumps(said))
 
 
+def test_the_card_of_a_table_names_its_columns():
+    """In the order in which a request has them."""
+    assert "- schema: mean radius (real), mean texture (real), " in saved_models.card("tumours")
+
+
 @pytest.mark.parametrize("name", ["digits", "tumours"])
 def test_held_out_figures_are_those_of_the_served_model(name, tmp_path):
     source = make.MODELS[name].source(tmp_path, tmp_path)
@@ -83,7 +88,7 @@ def test_a_model_that_is_not_as_it_was_shipped_is_refused_by_the_file(tmp_path):
 
 
 def test_what_is_not_there_is_said(tmp_path):
-    with pytest.raises(tfvae.InvalidInput, match="one of digits, .*received 'nothing'"):
+    with pytest.raises(tfvae.InvalidInput, match="one of digits, .*Received 'nothing'"):
         saved_models.load("nothing")
     with pytest.raises(tfvae.InvalidInput, match="digits"):
         saved_models.card("../digits")
