@@ -123,8 +123,8 @@ def test_units_that_die_while_the_rate_falls_steadily_raise_the_alarm(monkeypatc
             "the last, the objective still had to change (beta=Cyclical",
         ),
         (schedules.Cyclical(period=250, cycles=4), 50, 9, "from step 350, where the warm-up ended"),  # a last plateau
-        (1.0, 20, 4, "takes 100 steps and 3 such epochs from the start, and there were 80 steps and 4 epochs"),
-        (1.0, 200, 2, "takes 100 steps and 3 such epochs from the start, and there were 400 steps and 2 epochs"),
+        (1.0, 20, 4, "takes 100 steps and 3 epochs from the start, and there were 80 steps and 4 epochs"),
+        (1.0, 200, 2, "takes 100 steps and 3 epochs from the start, and there were 400 steps and 2 epochs"),
         (schedules.Cyclical(period=250, cycles=4), None, 4, "at step 200, the last, the objective still had to change"),
     ],
 )

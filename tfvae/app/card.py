@@ -1,5 +1,7 @@
 """The model's card: what it is, on which data, how good, and the command that makes it, on one Markdown page."""
 
+from pathlib import Path
+
 from tfvae.core.types import Config
 from tfvae.evaluation import Report
 from tfvae.export import MOST_SERVED
@@ -18,7 +20,7 @@ def card(written: Config, report: Report, epochs: int, num_weights: int) -> str:
     parts = f"recipe {options['recipe']}" if options.get("recipe") else f"{options['likelihood']} likelihood"
     rows = [f"| {name} | {value} |" for name, value in {**options, "epochs": epochs}.items()]
     lines = [
-        f"# A variational autoencoder of {options['source']}",
+        f"# A variational autoencoder of {Path(options['source']).name}",
         f"{options['network']} encoder and decoder, {options['latent_dim']} latent dimensions,"
         f" {parts}, {num_weights} weights. Made with tfvae {written['versions'].get('tfvae', 'of unknown version')}.",
         "## Figures",

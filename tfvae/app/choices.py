@@ -24,7 +24,18 @@ def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
     rows = f"{data.name}: {sum(data.protocol['sizes'].values())} rows"
     said = "; ".join(f"{typed(choice.name)} {_shown(choice.value)} ({choice.why})" for choice in found)
     values = {choice.name: choice.value for choice in found}
-    return dataclasses.replace(options, **values), "\n".join([rows, str(whole), *told, f"chosen: {said}"])
+    return dataclasses.replace(options, **values), "\n".join([rows, str(whole), *_gaps(data), *told, f"chosen: {said}"])
+
+
+def _gaps(data: Data) -> list[str]:
+    """Returns a line on the cells that are missing in the training rows, by column; none where none are."""
+    if data.train.mask is None:
+        return []
+    schema, missing = data.schema, 1 - data.train.mask.mean(axis=0)
+    shares = {name: missing[schema.places(name)].min() for name in schema.names}
+    said = ", ".join(f"{name} {share:.1%}" for name, share in shares.items() if share > 0)
+    words = ", ".join(word for word in schema.missing if word)
+    return [f"missing: {said} of the training rows; a cell is missing where it is empty or {words}"] if said else []
 
 
 def _shown(value: object) -> str:

@@ -142,7 +142,8 @@ def writable(out: str, source: str | None = None) -> Path:
     if source is not None and path.resolve() == Path(source).resolve():
         raise InvalidInput("another file than the one with the rows", out, "Give another --out.")
     if source is not None and not is_table(source):
-        raise InvalidInput("a table, .csv or .parquet", source, "Write the rows as a CSV file with a header.")
+        remedy = "Write the rows as a CSV file with a header; arrays are scored in Python, by vae.estimate_log_prob(x)."
+        raise InvalidInput("a table, .csv or .parquet", source, remedy)
     return path
 
 

@@ -172,8 +172,9 @@ class CollapseAlarm(keras.callbacks.Callback):
         if self._unsettled:
             return f"at step {step}, the last, {self._unsettled}; train on after it has"
         start = f"step {self._warm_from}, where the warm-up ended" if self._warm_from else "the start"
-        took = f"{step - self._warm_from} steps and {len(self._rates)} epochs with a finite rate"
-        return f"that takes {SETTLING} steps and {self.patience} such epochs from {start}, and there were {took}"
+        took = f"{step - self._warm_from} steps and {len(self._rates)} epochs"
+        needed = f"{SETTLING} steps and {self.patience} epochs from {start}"
+        return f"too short a training; it takes {needed}, and there were {took}"
 
     def get_state(self) -> Config:
         """Returns what was seen so far."""

@@ -78,5 +78,5 @@ def _check_range(x: Arrays, scale: float) -> None:
             raise InvalidInput(
                 f"values to binarise in [0, {scale:g}]",
                 f"{name} values from {low:g} to {high:g}",
-                'Pass scale=(the value of white, such as 255), or binarization="none".',
+                'Pass scale=(the value of white, such as 255), or binarization="none"; --scale or --binarization none.',
             )

@@ -193,7 +193,7 @@ class Report:
         return f"{examples}, {samples} each, seed {self.seed}; nats +- standard error of the mean"
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
-        meaning = "" if self.discrete else ", of a density: it depends on the unit of the preprocessed data"
+        meaning = "" if self.discrete else ", of a density: in other units of x it is another number"
         yield self.level, with_error(self.log_prob), self._bits(self.log_prob) + meaning
         for name, level, difference in self.baselines:
             yield f"  {name}", with_error(level), f"{self.level} less that: {with_error(difference)}"

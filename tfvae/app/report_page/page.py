@@ -101,7 +101,7 @@ def write(
     if num_rows(x) != report.examples:
         remedy = "Pass the examples that were evaluated, in their order."
         raise InvalidInput(f"x with the {report.examples} rows of the report", f"{num_rows(x)} rows", remedy)
-    title = f"A variational autoencoder of {config['options']['source']}" if config else "A variational autoencoder"
+    title = "A variational autoencoder" + (f" of {Path(config['options']['source']).name}" if config else "")
     parts = [
         f"<header><h1>{_text(title)}</h1>{_summary(vae, report, split, history, config)}</header>",
         _tiles(vae, report),
