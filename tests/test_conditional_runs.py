@@ -62,6 +62,11 @@ def test_what_a_person_reads_says_what_it_is_given(name, folder):
     assert "not drawn" not in text
 
 
+@pytest.mark.parametrize("name", ["card.md", "report.html"])
+def test_the_title_names_the_file_and_not_where_it_lay(name, folder):
+    assert re.search(r"(# |<h1>)A variational autoencoder of data\.npz(\n|<)", (folder / name).read_text())
+
+
 def test_the_page_shows_how_to_use_it_and_that_works(folder):
     text, vae = (folder / "report.html").read_text(), run.load_model(folder)
     assert "It is told kind, Labels(3)." in text and "vae.reconstruct(x, condition=kind)" in text
