@@ -50,8 +50,6 @@ MUTANTS = [Mutant(*row) for row in (
      "return -evidence.distortion - at(self.beta", "return -evidence.distortion - 2 * at(self.beta"),
     ("the slope of a warp left out of the density", "distributions/warped.py", "tests/test_warps.py -k log_normal",
      "return self.warp.log_slope(x)", "return 0 * self.warp.log_slope(x)"),
-    ("a shipped model that was changed is loaded", "saved_models/shipped.py", "tests/test_saved_models.py -k as_it_was",
-     "changed = files.damaged(where) if", "changed = [] if"),
     ("an atom of a number told as a gap", "app/choices.py", "tests/test_table_choices.py",
      "missing[schema.places(name)].min()", "missing[schema.places(name)].max()"),
     ("a refusal of XLA ends a training by minutes", "app/budget.py", "tests/test_budget.py -k refuses",
