@@ -76,7 +76,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("validation left out of the time of an epoch", "app/budget.py", "tests/test_budget.py -k passes_fill",
      "* found.step + found.checking", "* found.step"),
     ("compiling however short the training", "app/budget.py", "tests/test_budget.py -k tenth",
-     "if options.jit is None and compiled and", "if False and compiled and"),
+     "refused = options.jit is None and", "refused = False and"),
     ("every column warped as the first one", "warps.py", "tests/test_warps.py -k formula",
      "+ pieces * tf.range(columns)", "+ 0 * tf.range(columns)"),
     ("softmax over a loss in place of its negative in IWAE", "core/evidence.py",
