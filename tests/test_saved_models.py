@@ -35,11 +35,14 @@ def test_each_model_that_is_made_is_there_and_all_are_small():
 
 @pytest.mark.parametrize("name", make.MODELS)
 def test_a_served_model_knows_its_own_draws_as_its_card_says(name):
-    """The same seeds, and so the same draws, but for a pixel here and there that another processor rounds otherwise."""
+    """The same seeds, and so the same draws, but for a few that another processor rounds otherwise.
+
+    A pixel that turns is worth some hundredths of a nat of the mean, a whole row of counts 0.2.
+    """
     all_said, told = figures(name), make.MODELS[name].told
     found = make.drawn(saved_models.load(name), told, all_said["white"], all_said["num_samples"])
     said = all_said["drawn"]
-    assert np.isfinite(found).all() and abs(found.mean() - said["log_prob"]) < said["standard_error"] / 2
+    assert np.isfinite(found).all() and abs(found.mean() - said["log_prob"]) < 0.3 < said["standard_error"]
 
 
 @pytest.mark.parametrize("name", make.MODELS)
