@@ -12,7 +12,7 @@ import tfvae
 from tfvae.callbacks import Checkpoint
 from tfvae.training import program
 from tfvae.training.call import watchers
-from tfvae.training.epochs import Epochs
+from tfvae.training.epochs import Epochs, Resident
 from tfvae.training.step import Carried
 
 
@@ -218,7 +218,7 @@ def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
             seen.append(np.asarray(order))
             return Carried({"loss": 0.0}, [0.0] * 4)
 
-    epochs = Epochs(vae, Steps, {"x": X}, 16, shuffle=True, training=True)
+    epochs = Epochs(vae, Steps, Resident(vae, {"x": X}, 16, shuffle=True), training=True)
     orders = []
     for step in (0, 5, 0):
         vae.optimizer.iterations.assign(step)

@@ -62,7 +62,7 @@ class RowBatches(keras.utils.PyDataset):
         self.rows = tf.nest.flatten(data)[0].shape[0]
         self.batch_size, self.order = batch_size, order
         self.batches_before, self.ended = 0, False
-        self.places = self._drawn()
+        self.places = self.ordered(0)
 
     @property
     def num_batches(self) -> int:
@@ -73,14 +73,15 @@ class RowBatches(keras.utils.PyDataset):
         """Returns some thousand examples, evenly spaced."""
         return tf.nest.map_structure(some_rows, self.data)
 
-    def _drawn(self) -> np.ndarray:
-        return np.arange(self.rows) if self.order is None else self.order(self.rows, self.batches_before)
+    def ordered(self, batches_before: int) -> np.ndarray:
+        """Returns the rows of a pass that starts so many batches after the first one, in their order, `[N]`."""
+        return np.arange(self.rows) if self.order is None else self.order(self.rows, batches_before)
 
     def __getitem__(self, index: int) -> Given:
         """Returns a batch; the first one after the last begins another pass, whenever Keras asks for it."""
         if index == 0 and self.ended:
             self.batches_before += self.num_batches
-            self.places = self._drawn()
+            self.places = self.ordered(self.batches_before)
         self.ended = index == self.num_batches - 1
         rows = np.sort(self.places[index * self.batch_size : (index + 1) * self.batch_size])
         return tf.nest.map_structure(lambda part: read(part, rows), self.data)

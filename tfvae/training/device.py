@@ -1,4 +1,4 @@
-"""Arrays to the device: which fits take their batches there, and how their steps are compiled.
+"""Data to the device: which fits take their batches there, and how their steps are compiled.
 
 Keras' own `fit` keeps the epochs, callbacks, logs and validation. It is given an endless stream of nothing, and its
 train function takes the data from `Epochs`. Under "auto" that goes through XLA where it was measured to pay: on a GPU
@@ -17,12 +17,13 @@ import tensorflow as tf
 from tfvae.checks.data import note_once
 from tfvae.checks.streams import is_stream
 from tfvae.core import keras_private
-from tfvae.core.observed import Observed, num_rows
-from tfvae.core.types import Logs
+from tfvae.core.reading import RowBatches
+from tfvae.core.types import Given, Logs
 from tfvae.training import call as calls
 from tfvae.training.call import FitCall
-from tfvae.training.epochs import Epochs
+from tfvae.training.epochs import Epochs, Resident, Source
 from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS, Present
+from tfvae.training.windows import Windows
 
 if TYPE_CHECKING:
     from tfvae.training.trainer import Trainer
@@ -36,7 +37,7 @@ CONVOLUTIONS = tuple(layer for name, layer in vars(keras.layers).items() if "Con
 
 
 class Placed(NamedTuple):
-    """A fit whose arrays are on the device.
+    """A fit whose data are on the device, whole or window by window.
 
     Attributes:
         training: the epochs, or `None` where the data pass through Keras.
@@ -48,16 +49,16 @@ class Placed(NamedTuple):
 
 
 def placed(model: "Trainer", call: FitCall) -> tuple[FitCall, Placed]:
-    """Brings the arrays of a fit to the device, where they can stay there.
+    """Brings the data of a fit to the device: arrays whole, what is read in parts by windows.
 
     Args:
         model: that is trained.
         call: of `fit`, checked.
 
     Returns:
-        The call that Keras is to have, and the arrays.
+        The call that Keras is to have, and the data.
     """
-    if is_stream(call.x) or not model.compiled:
+    if not (_is_ours(call.x) and model.compiled):
         return call, Placed()
     obstacle = _obstacle(model, call)
     if obstacle:
@@ -81,9 +82,9 @@ def placed(model: "Trainer", call: FitCall) -> tuple[FitCall, Placed]:
     call = call.replaced(
         x=_endless(), batch_size=None, shuffle=False, steps_per_epoch=training.steps, callbacks=callbacks
     )  # fmt: skip
-    if call.validation_data is None or not isinstance(call.validation_data[0], Mapping):
+    if call.validation_data is None or not _is_ours(call.validation_data[0]):
         return call, Placed(training)
-    validation = _validation(model, call, training.batch_size)
+    validation = _validation(model, call, training.source.batch_size)
     each = bool(calls.watchers(callbacks.callbacks, "test"))
     validation.block = model.steps_per_execution if each else validation.steps
     call = call.replaced(validation_data=(_endless(),), validation_steps=validation.steps if each else 1)
@@ -106,18 +107,36 @@ def mode_of(model: "Trainer", steps: int, batch_size: int) -> str:
 
 
 def _training(model: "Trainer", call: FitCall) -> Epochs:
-    size = call.batch_size or 32
-    mode = mode_of(model, call.epochs * -(-num_rows(call.x) // size), size)
-    program = Present(model, functools.partial(model.program, training=True, mode=mode))
-    program().allowance = 1
-    return Epochs(model, program, call.x, size, shuffle=bool(call.shuffle), training=True)
+    source = _source(model, call.x, call.batch_size or 32, shuffle=bool(call.shuffle))
+    mode = mode_of(model, call.epochs * -(-source.rows // source.batch_size), source.batch_size)
+    epochs = Epochs(model, _program(model, call.x, mode, training=True), source, training=True)
+    epochs.program().allowance = 1
+    return epochs
 
 
 def _validation(model: "Trainer", call: FitCall, batch_size: int) -> Epochs:
     mode = EAGER if model.run_eagerly else GRAPH  # the numbers of `evaluate`
-    program = Present(model, functools.partial(model.program, training=False, mode=mode))
-    size, most = call.validation_batch_size or batch_size, call.validation_steps
-    return Epochs(model, program, call.validation_data[0], size, shuffle=False, training=False, most=most)
+    x = call.validation_data[0]
+    source = _source(model, x, call.validation_batch_size or batch_size, shuffle=False)
+    program = _program(model, x, mode, training=False)
+    return Epochs(model, program, source, training=False, most=call.validation_steps)
+
+
+def _source(model: "Trainer", x: Given, batch_size: int, *, shuffle: bool) -> Source:
+    if isinstance(x, RowBatches):
+        return Windows(model, x)
+    return Resident(model, x, batch_size, shuffle=shuffle)
+
+
+def _program(model: "Trainer", x: Given, mode: str, *, training: bool) -> Present:
+    """Returns the program of a fit's steps; values that are read in parts are looked at within it."""
+    checked = not isinstance(x, RowBatches)
+    return Present(model, functools.partial(model.program, training=training, mode=mode, checked=checked))
+
+
+def _is_ours(x: Given) -> bool:
+    """Tells whether our own epochs can take their batches from data, which are not Keras' stream then."""
+    return isinstance(x, RowBatches) or not is_stream(x)
 
 
 def _obstacle(model: "Trainer", call: FitCall) -> str:
@@ -128,13 +147,13 @@ def _obstacle(model: "Trainer", call: FitCall) -> str:
         "steps_per_epoch": call.steps_per_epoch is not None or keras.config.max_steps_per_epoch() is not None,
         "shuffle='batch'": call.shuffle == "batch",
         "a train_step or test_step of its own": model.has_steps_of_its_own,
-        "data beyond 2 GiB on a GPU": _on_gpu() and 4 * _numbers(call.x) > MOST_GPU_BYTES,
+        "data beyond 2 GiB on a GPU": _on_gpu() and isinstance(call.x, Mapping) and _bytes(call.x) > MOST_GPU_BYTES,
     }
     return ", ".join(name for name, holds in obstacles.items() if holds)
 
 
-def _numbers(data: Observed) -> int:
-    return sum(math.prod(np.shape(part)) for part in tf.nest.flatten(data))
+def _bytes(data: Given) -> int:
+    return sum(4 * math.prod(np.shape(part)) for part in tf.nest.flatten(data))
 
 
 def _on_gpu() -> bool:

@@ -1,11 +1,12 @@
-"""The epochs of arrays that stay on the device: which rows make a batch, and how many steps a call takes.
+"""The epochs of arrays: which rows make a batch, and how many steps a call takes.
 
-order   = permutation of the N rows, a function of the model's seed and of the step that the epoch starts at
-step i  sees the rows order[i B : (i + 1) B];    the last N mod B rows are a batch of their own
+step i of an epoch sees the rows order[i B : (i + 1) B];    the last N mod B rows are a batch of their own
+
+Where the rows stand is said by a `Source`: arrays that are on the device whole, or windows of what is read in parts.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -24,15 +25,47 @@ COMPACT_ON_GPU = (tf.bool, tf.float16, tf.bfloat16)  # tf.gather has no GPU kern
 COMPACT = (tf.bool, tf.uint8, tf.int8, tf.float16, tf.bfloat16, tf.uint16, tf.int16)  # all others become float32
 
 
+class Held(NamedTuple):
+    """Examples on the device, and the batches that they make.
+
+    Attributes:
+        data: what is known of them, `[R, ...]`.
+        full: which of them make each full batch, `[K, B]`.
+        remainder: which make the last batch of the epoch, `[1, N mod B]`.
+        first: number of the first of the K batches in the epoch.
+    """
+
+    data: Observed
+    full: tf.Tensor
+    remainder: tf.Tensor
+    first: int = 0
+
+
+class Source(Protocol):
+    """Where the examples of an epoch stand.
+
+    Attributes:
+        rows: number of examples N.
+        batch_size: B.
+    """
+
+    rows: int
+    batch_size: int
+
+    def begin(self) -> None:
+        """Starts an epoch."""
+
+    def held(self, index: int) -> Held:
+        """Returns examples that contain a batch, and as many of those after it as there is room for."""
+
+
 class Epochs:
-    """The epochs of arrays: where Keras' train or test function takes its next steps.
+    """The epochs of a source: where Keras' train or test function takes its next steps.
 
     Args:
         model: that is trained.
         program: of its steps, as the model is now.
-        data: what is known of the N examples.
-        batch_size: B.
-        shuffle: anew in every epoch.
+        source: of the N examples.
         training: whether the steps are train steps.
         most: batches in an epoch, if not all.
 
@@ -43,31 +76,19 @@ class Epochs:
     """
 
     def __init__(
-        self,
-        model: "Trainer",
-        program: Present,
-        data: Observed,
-        batch_size: int,
-        *,
-        shuffle: bool,
-        training: bool,
-        most: int | None = None,
+        self, model: "Trainer", program: Present, source: Source, *, training: bool, most: int | None = None
     ) -> None:
-        self.model, self.program, self.shuffle, self.training = model, program, shuffle, training
-        self.data = tf.nest.map_structure(on_device, data)
-        self.rows, self.batch_size = num_rows(data), batch_size
-        self.full = self.rows // batch_size
-        self.steps = min(-(-self.rows // batch_size), most or self.rows)
+        self.model, self.program, self.source, self.training = model, program, source, training
+        self.full = source.rows // source.batch_size
+        self.steps = min(-(-source.rows // source.batch_size), most or source.rows)
         self.block, self.position = self.steps, 0
         self.tick: Callable[[int, dict], None] | None = None
-        self._orders = _cut(tf.range(self.rows), batch_size)
 
     def advance(self) -> dict[str, tf.Tensor]:
         """Takes the next `block` of steps, or what is left of the epoch; returns the logs after them."""
         self.position %= self.steps
-        if self.position == 0 and self.shuffle:
-            seed = seeds.as_seed(self.model.seed)
-            self._orders = _shuffled(self.rows, self.batch_size, seed, self.model.step_count)
+        if self.position == 0:
+            self.source.begin()
         end = min(self.position + self.block, self.steps)
         while True:
             logs = self.model.inspected(self._carried(end), self.training, self.batch)
@@ -78,20 +99,49 @@ class Epochs:
 
     def batch(self, index: int) -> Observed:
         """Returns what is known of a batch of the present epoch."""
-        full, remainder = self._orders
-        rows = full[index] if index < self.full else remainder[0]
-        return tf.nest.map_structure(lambda part: tf.gather(part, rows), self.data)
+        held = self.source.held(index)
+        rows = held.full[index - held.first] if index < self.full else held.remainder[0]
+        return tf.nest.map_structure(lambda part: tf.gather(part, rows), held.data)
 
     def _carried(self, end: int) -> Carried:
-        full, remainder = self._orders
-        program, count = self.program(), min(end, self.full) - self.position
+        held, program = self.source.held(self.position), self.program()
+        count = min(end, self.full, held.first + len(held.full)) - self.position
         if count <= 0:
             self.position += 1
-            return program.run_remainder(self.data, remainder)
+            return program.run_remainder(held.data, held.remainder)
         count = min(count, program.allowance)
-        carried = program.run(self.data, full, self.position, count)
+        carried = program.run(held.data, held.full, self.position - held.first, count)
         self.position += count
         return carried
+
+
+class Resident:
+    """Arrays that stay on the device.
+
+    order = permutation of the N rows, a function of the model's seed and of the step that the epoch starts at
+
+    Args:
+        model: that is trained.
+        data: what is known of the N examples.
+        batch_size: B.
+        shuffle: anew in every epoch.
+    """
+
+    def __init__(self, model: "Trainer", data: Observed, batch_size: int, *, shuffle: bool) -> None:
+        self.model, self.shuffle = model, shuffle
+        self.rows, self.batch_size = num_rows(data), batch_size
+        self._held = Held(tf.nest.map_structure(on_device, data), *_cut(tf.range(self.rows), batch_size))
+
+    def begin(self) -> None:
+        """Shuffles the rows."""
+        if self.shuffle:
+            order = _shuffled(self.rows, self.batch_size, seeds.as_seed(self.model.seed), self.model.step_count)
+            self._held = Held(self._held.data, *order)
+
+    def held(self, index: int) -> Held:
+        """Returns all of them."""
+        del index
+        return self._held
 
 
 def on_device(part: np.ndarray | tf.Tensor) -> tf.Tensor:

@@ -263,9 +263,9 @@ class Trainer(keras.Model, Model):
             return TestStep(self, *common)
         return TrainStep(self, *common, tuple(self.part_variables), self.optimizer, self.estimator, self.guard)
 
-    def program(self, training: bool, mode: str) -> Program:
-        """Returns the program of many steps on arrays, whose values were checked, made once for each step and mode."""
-        return self._programs(self.make_step(training, checked=keeps_values(self.preprocessing)), mode)
+    def program(self, training: bool, mode: str, checked: bool = True) -> Program:
+        """Returns the program of many steps, made once for each step and mode; `checked` if all values were."""
+        return self._programs(self.make_step(training, checked=checked and keeps_values(self.preprocessing)), mode)
 
     def _program(self, step: Step, mode: str) -> Program:
         noted = self.jit_is_automatic and isinstance(step, TrainStep)
