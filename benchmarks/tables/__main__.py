@@ -6,6 +6,7 @@
     python -m benchmarks.tables settings [--data FOLDER]            held-out log p by setting, for anomalies
     python -m benchmarks.tables anomalies [--data FOLDER] [--peers FOLDER] [--splits 0 1 2 3 4]
     python -m benchmarks.tables synthetic [--data FOLDER] [--peers FOLDER] [--splits 0]
+    python -m benchmarks.tables large                               ten million rows: training, scoring, memory
     python -m benchmarks.tables report                              the tables of the result files
     python -m benchmarks.tables all --smoke                         all of them, tiny; needs no files and no peers
 
@@ -27,10 +28,10 @@ FOLDERS = ("--data", "--out", "--peers")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one job, or all of them."""
-    from benchmarks.tables import anomalies, density, imputation, report, synthetic
+    from benchmarks.tables import anomalies, density, imputation, large, report, synthetic
 
     runs = {"density": density.run, "imputation": imputation.run, "settings": anomalies.settings}
-    runs |= {"anomalies": anomalies.run, "synthetic": synthetic.run, "report": report.run}
+    runs |= {"anomalies": anomalies.run, "synthetic": synthetic.run, "large": large.run, "report": report.run}
     words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=["setup", *runs, "all"], metavar="JOB")

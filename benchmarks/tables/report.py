@@ -103,8 +103,27 @@ def synthetic(found: Result) -> str:
     return markdown(head, rows)
 
 
+def large(found: Result) -> str:
+    """Returns speed and memory by number of rows."""
+    head = ["rows", "shards, MB", "training: largest MB", "epochs on shards to memory", "scored a second", "largest MB",
+            "killed and resumed"]  # fmt: skip
+    rows = [
+        [
+            f"{row['rows']:,}",
+            f"{row['shards']['megabytes']:.0f}",
+            f"{row['train']['megabytes']:.0f}",
+            f"{row['speed']['ratio']:.2f} ({row['speed']['least']:.2f} to {row['speed']['largest']:.2f})",
+            f"{row['score']['rows_a_second']:,}",
+            f"{row['score']['megabytes']:.0f}",
+            "the same file" if row["identical"] else "ANOTHER FILE",
+        ]
+        for row in found["rows"]
+    ]
+    return markdown(head, rows)
+
+
 TABLES: dict[str, Callable[[Result], str]] = {
-    each.__name__: each for each in (density, imputation, settings, anomalies, synthetic)
+    each.__name__: each for each in (density, imputation, settings, anomalies, synthetic, large)
 }
 
 

@@ -105,7 +105,9 @@ class Options:
     """
 
     source: str
-    data_dir: str | None = _option(None, "folder of TensorFlow Datasets' record files", type=str, metavar="DIR")
+    data_dir: str | None = _option(
+        None, "folder of TensorFlow Datasets' record files, or for encoded rows of shards", type=str, metavar="DIR"
+    )
     binarization: str = _option(
         None, "how grey values become 0 or 1; 'dynamic' draws them anew at each visit",
         shown="dynamic for binary likelihoods, none for others", choices=BINARIZATIONS,

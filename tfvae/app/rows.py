@@ -21,6 +21,7 @@ from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets.table_source import is_table
 from tfvae.datasets.tables import blocks
+from tfvae.datasets.tables.reading import shards
 from tfvae.files import read_json, whole_file, write_json
 from tfvae.tables import TableModel
 
@@ -148,11 +149,9 @@ def writable(out: str, source: str | None = None) -> Path:
 
 
 def _state(path: Path) -> Config:
-    """Returns what changes when a file is written to."""
-    if not path.is_file():
-        raise InvalidInput(f"a file with a table at {path}", "none", "Check the name.")
-    found = path.stat()
-    return {"size": found.st_size, "changed": found.st_mtime_ns}
+    """Returns what changes when a file, or one of a folder, is written to."""
+    found = [file.stat() for file in shards(path)]
+    return {"size": sum(file.st_size for file in found), "changed": max(file.st_mtime_ns for file in found)}
 
 
 def _check_same(path: Path, before: Config) -> None:

@@ -4,6 +4,7 @@ import math
 
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
+from tfvae.datasets.table_source import is_folder
 from tfvae.recipes import RECIPES, arguments
 
 
@@ -17,7 +18,8 @@ def check_table(table: bool, values: Config, given: Config) -> None:
     if values["schema"] is not None and not table:
         raise InvalidInput("a table beside --schema", values["source"], "Leave --schema out.")
     own = {name: value for name, value in given.items() if (name, value) != ("binarization", "none")}
-    decided = [name for name in ("likelihood", "binarization", "scale", "data_dir") if table and name in own]
+    unused = ("likelihood", "binarization", "scale", *(() if is_folder(values["source"]) else ("data_dir",)))
+    decided = [name for name in unused if table and name in own]
     if decided:
         raise InvalidInput("a schema that says what columns are", typed(decided[0]), "Say so in --schema FILE.")
     taken = arguments(RECIPES[values["recipe"]])

@@ -68,7 +68,8 @@ def load(
     Args:
         source: `"digits"` (8x8 handwritten digits that come with scikit-learn); the name of a TensorFlow Datasets set,
             `"name[/config][:version]"`; the path of an `.npz` or `.npy` file, which goes first where both are there;
-            a table, that is a .csv or .parquet file or a frame of pandas or polars;
+            a table, that is a .csv or .parquet file, a folder of such files as shards of one table, or a frame of
+            pandas or polars;
             or arrays: x, a tuple (x, y), a mapping.
             Files and mappings have the keys x_train, x_valid, x_test (y_train, ... beside them), or x and y.
         binarization: the name of a protocol.
@@ -76,7 +77,8 @@ def load(
         valid_fraction: share of train, in (0, 1), to cut off as valid where the source has no such split.
         test_fraction: the same for test.
         data_dir: folder of TensorFlow Datasets' files; its own default is the variable TFDS_DATA_DIR, else
-            `~/tensorflow_datasets`. Other sources do not look at it.
+            `~/tensorflow_datasets`. Of shards, where their encoded rows are kept; TFVAE_CACHE, `~/.cache/tfvae`. Other
+            sources do not look at it.
         scale: the value that becomes 1; by default 16 for the digits, 255 for uint8 images with values above 1, else 1.
         condition: what the examples are known by: "y" for the labels (or "label", "labels"), or the name of another
             array of a file, a mapping or a TFDS set, with the ends _train, _valid, _test where x has them. Words and
@@ -121,7 +123,8 @@ def load(
             raise InvalidInput(f"{name}_fraction in (0, 1)", received, "Pass a share of train, for example 0.1.")
     if is_table(source):
         others = {"binarization": binarization != "none", "scale": scale is not None, "labels": labels is not None}
-        return load_table(source, int(seed), fractions, condition, schema, [name for name in others if others[name]])
+        unused = [name for name in others if others[name]]
+        return load_table(source, int(seed), fractions, condition, schema, unused, data_dir)
 
     raw = _read(source, data_dir, condition)
     if not missing:

@@ -28,20 +28,39 @@ def complete(
     how = {name: f"the source's own split {raw.own_names.get(name, name)}" for name in raw.splits}
     train = raw.splits["train"]
     x = train["x"]
-    default = raw.held_out or min(LARGEST_HELD_OUT, len(x) // 6)
-    missing = [name for name in fractions if name not in raw.splits]
-    counts = [default if fractions[name] is None else round(fractions[name] * len(x)) for name in missing]
-    if missing and (min(counts) < 1 or sum(counts) >= len(x)):
-        shares = ", ".join(f"{count} for {name}" for name, count in zip(missing, counts, strict=True))
-        remedy = "Pass more data, other fractions, or a mapping with x_train, x_valid and x_test."
-        raise InvalidInput("at least one example for every split", f"{len(x)} examples, of which {shares}", remedy)
+    missing = {name: fraction for name, fraction in fractions.items() if name not in raw.splits}
     splits = dict(raw.splits)
     if missing:
-        rows = np.split(generator.permutation(len(x)), np.cumsum(counts))
-        for name, chosen in zip([*missing, "train"], rows, strict=True):
-            splits[name] = {key: array[chosen] for key, array in train.items()}
-            how[name] = f"{len(chosen)} of {len(x)} {raw.own_names.get('train', 'train')}, permuted with the seed"
+        rows, words = cut(len(x), missing, generator, raw.held_out, raw.own_names.get("train", "train"))
+        splits |= {name: {key: array[chosen] for key, array in train.items()} for name, chosen in rows.items()}
+        how |= words
     return {name: splits[name] for name in SPLITS}, {name: how[name] for name in SPLITS}
+
+
+def cut(
+    size: int, fractions: Fractions, generator: np.random.Generator, default: int | None = None, what: str = "rows"
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Returns the places of the examples of each split, train the last, and in words where they come from.
+
+    Args:
+        size: number of examples.
+        fractions: of the splits to hold out, `None` for the default.
+        generator: of the permutation.
+        default: number of examples to hold out; by default a sixth, at most 10,000.
+        what: the examples are called.
+
+    Raises:
+        InvalidInput: if a split would be empty.
+    """
+    default = default or min(LARGEST_HELD_OUT, size // 6)
+    counts = [default if fraction is None else round(fraction * size) for fraction in fractions.values()]
+    if min(counts) < 1 or sum(counts) >= size:
+        shares = ", ".join(f"{count} for {name}" for name, count in zip(fractions, counts, strict=True))
+        remedy = "Pass more data, other fractions, or a mapping with x_train, x_valid and x_test."
+        raise InvalidInput("at least one example for every split", f"{size} examples, of which {shares}", remedy)
+    rows = np.split(generator.permutation(size), np.cumsum(counts))
+    places = dict(zip([*fractions, "train"], rows, strict=True))
+    return places, {name: f"{len(own)} of {size} {what}, permuted with the seed" for name, own in places.items()}
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:

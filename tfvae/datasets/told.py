@@ -44,6 +44,13 @@ class Told:
             return {conditions.ALONE: self.part}
         return {self.name: self.part}
 
+    def values(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns the numbers of a column of a table as a model is told them: labels, or in `units`."""
+        if self.units is None:
+            return numbers.astype(np.int32)
+        mean, spread = self.units
+        return ((numbers - mean) / spread).astype(np.float32)[:, np.newaxis]
+
     @property
     def protocol(self) -> Config:
         """The same for JSON."""

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfvae import scales, warps
+from tfvae.core.reading import some_rows
 from tfvae.datasets.tables import Family, Slot
 from tfvae.likelihoods import Bernoulli, Categorical, Likelihood, NegativeBinomial, Normal, Warped
+
+MOST = 200_000  # rows
 
 
 def column_likelihoods(slots: Sequence[Slot], x: np.ndarray, mask: np.ndarray) -> list[Likelihood]:
@@ -21,9 +24,10 @@ def column_likelihoods(slots: Sequence[Slot], x: np.ndarray, mask: np.ndarray) -
 
     Args:
         slots: what each column of x is, those of one family side by side.
-        x: training rows, `[N, D]`.
+        x: training rows, `[N, D]`; some of very many are enough.
         mask: which cells were observed, `[N, D]`.
     """
+    x, mask = some_rows(x, MOST), some_rows(mask, MOST)
     found, at = [], 0
     for (family, size), group in itertools.groupby(slots, key=lambda slot: (slot.family, slot.size)):
         number = len(list(group))

@@ -25,6 +25,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Given
 from tfvae.datasets.tables import Family, Schema, blocks
+from tfvae.datasets.told import Told
 from tfvae.tables.filling import mixed
 from tfvae.vae import VAE
 
@@ -230,10 +231,9 @@ class TableModel:
         return next(iter(self.vae.conditions))
 
     def _as_told(self, numbers: np.ndarray) -> np.ndarray:
-        if isinstance(self.vae.conditions[self._told_as], Labels):
-            return numbers.astype(np.int32)
-        mean, spread = self.units or (0.0, 1.0)
-        return ((numbers - mean) / spread).astype(np.float32)[:, np.newaxis]
+        part = self.vae.conditions[self._told_as]
+        units = None if isinstance(part, Labels) else self.units or (0.0, 1.0)
+        return Told(self.condition or "", part, units=units).values(numbers)
 
     def _number(self, value: str | float | None) -> float:
         column = self.schema[self.condition or ""]

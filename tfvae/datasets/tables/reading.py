@@ -2,6 +2,7 @@
 
 .csv .tsv (.gz)     UTF-8; tab between cells of .tsv, else comma, semicolon or tab, whichever the header has most
 .parquet            values as text
+a folder            of such files, with the same columns: shards of one table, in the order of their names
 a frame             of pandas, or whatever speaks Arrow's protocol (polars): values as text
 
 The text of a value follows from the type of its column; where pandas has none that says it (whole numbers with gaps,
@@ -24,6 +25,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from tfvae.core.errors import InvalidInput
+from tfvae.datasets.sources import TABLES
 
 ROWS = 100_000  # of a block
 BYTES = 16 * 2**20  # read at once
@@ -48,7 +50,7 @@ def blocks(source: Any, rows: int = ROWS, skip: int = 0) -> Iterator[pd.DataFram
     """Yields a table block by block, as text; all blocks but the last have `rows` rows.
 
     Args:
-        source: a file, whose rows the index counts from 0, or a frame, whose index is kept.
+        source: a file or a folder, whose rows the index counts from 0, or a frame, whose index is kept.
         rows: of a block.
         skip: how many rows to leave out at the start.
 
@@ -61,15 +63,59 @@ def blocks(source: Any, rows: int = ROWS, skip: int = 0) -> Iterator[pd.DataFram
             yield frame.iloc[at : at + rows]
         return
     path, at = Path(source), 0
-    with _refused(path):
-        for table in _even(_batches(path), rows):
-            at += len(table)
-            if at > skip:
-                frame = _of_arrow(table)
-                frame.index = pd.RangeIndex(at - len(table), at)
-                yield frame.iloc[max(skip - at + len(table), 0) :]
+    for table in _even(pieces(path), rows):
+        at += len(table)
+        if at > skip:
+            frame = as_text(table)
+            frame.index = pd.RangeIndex(at - len(table), at)
+            yield frame.iloc[max(skip - at + len(table), 0) :]
     if not at:
         raise InvalidInput(f"a table with rows in {path}", "none", "Add rows below the names of the columns.")
+
+
+def pieces(path: Path) -> Iterator[pa.Table]:
+    """Yields the pieces of a file, or of the files of a folder, as they are read.
+
+    Raises:
+        InvalidInput: as `read` does, or if shards have other columns than the first, when they are reached.
+    """
+    first = None
+    for file in shards(path):
+        with _refused(file):
+            for batch in _parquet(file) if file.suffix.lower() == ".parquet" else _text(file):
+                table = _plain(batch)
+                first = table.schema if first is None else first
+                if table.schema != first:
+                    raise _other_columns(file, table.schema, first)
+                yield table
+
+
+def _plain(batch: pa.RecordBatch) -> pa.Table:
+    """Returns a piece whose text is of one type, whoever wrote it."""
+    text = (pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int32(), pa.large_string()))
+    fields = [field.with_type(pa.string()) if field.type in text else field for field in batch.schema]
+    return pa.Table.from_batches([batch]).cast(pa.schema(fields))
+
+
+def shards(path: Path) -> list[Path]:
+    """Returns the files of a table: itself, or those of a folder in the order of their names.
+
+    Raises:
+        InvalidInput: if there is none.
+    """
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.name.lower().endswith(TABLES))
+        if not found:
+            raise InvalidInput(f"shards of a table in {path}", "none", f"Write files that end in {', '.join(TABLES)}.")
+        return found
+    if not path.is_file():
+        raise InvalidInput(f"a file with a table at {path}", "none", "Check the name.")
+    return [path]
+
+
+def as_text(table: pa.Table) -> pd.DataFrame:
+    """Returns a table of Arrow's as a frame of text."""
+    return _as_text(table.to_pandas(integer_object_nulls=True, ignore_metadata=True), typed=True)
 
 
 def separator(path: Path) -> str:
@@ -124,25 +170,13 @@ def _frame(source: Any) -> pd.DataFrame:
     elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pd.Series):
         table = pa.table(source)
         _check_names(table.column_names, "the frame")
-        text = _of_arrow(table)
+        text = as_text(table)
     else:
         remedy = "Pass a pandas or polars DataFrame, or the path of a .csv or .parquet file."
         raise InvalidInput("a table", f"a {type(source).__name__}", remedy)
     if not len(text):
         raise InvalidInput("a table with rows in the frame", "none", "Add rows.")
     return text
-
-
-def _of_arrow(table: pa.Table) -> pd.DataFrame:
-    return _as_text(table.to_pandas(integer_object_nulls=True, ignore_metadata=True), typed=True)
-
-
-def _batches(path: Path) -> Iterator[pa.Table]:
-    """Yields the pieces of a file as they are read."""
-    if not path.is_file():
-        raise InvalidInput(f"a file with a table at {path}", "none", "Check the name.")
-    for batch in _parquet(path) if path.suffix.lower() == ".parquet" else _text(path):
-        yield pa.Table.from_batches([batch])
 
 
 def _text(path: Path) -> Iterator[pa.RecordBatch]:
@@ -218,6 +252,14 @@ def _refusal(path: Path, error: Exception) -> InvalidInput:
     return InvalidInput(
         f"a table in {path}", f"{text.rstrip('.'):.200}", "Write or copy the file again: it may not be whole."
     )
+
+
+def _other_columns(file: Path, schema: pa.Schema, first: pa.Schema) -> InvalidInput:
+    """Returns what to say of a shard whose columns are not those of the first."""
+    (own, theirs) = ([f"{field.name} ({field.type})" for field in fields] for fields in (schema, first))
+    received = ", ".join(sorted(set(own) - set(theirs))) or "another order or number of them"
+    expected = f"the columns of the first shard, {', '.join(theirs)}, in {file}"
+    return InvalidInput(expected, received, "Write all shards alike, or move other files out of the folder.")
 
 
 def _other_bytes(path: Path, encoding: str) -> InvalidInput:
