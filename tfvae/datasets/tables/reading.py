@@ -106,7 +106,8 @@ def shards(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.name.lower().endswith(TABLES))
         if not found:
-            raise InvalidInput(f"shards of a table in {path}", "none", f"Write files that end in {', '.join(TABLES)}.")
+            expected = f"a file with a table at {path}, or a folder of files that end in {', '.join(TABLES)}"
+            raise InvalidInput(expected, "a folder without any", "Check the name.")
         return found
     if not path.is_file():
         raise InvalidInput(f"a file with a table at {path}", "none", "Check the name.")
