@@ -80,6 +80,7 @@ SECTIONS = {
         Section("synthetic", "tables/synthetic.json", ("tables",), only(of_tables.synthetic)),
         Section("settings", "tables/settings.json", ("tables",), only(of_tables.settings)),
         Section("anomalies", "tables/anomalies.json", ("tables",), only(of_tables.anomalies)),
+        Section("large", "tables/large.json", ("tables",), only(of_tables.large)),
         Section("images", "anomaly.json", ("anomaly.py",), only(tables.images, "rows")),
         Section("physics", "physics/*.json", ("physics",), lambda _: physics.made(RESULTS / "physics")),
         Section("factors", "disentanglement.json", ("disentanglement.py",), only(disentanglement.table, "rows")),
