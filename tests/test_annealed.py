@@ -26,10 +26,8 @@ def mean_error(values) -> tuple[float, float]:
 # The sandwich.
 
 
-SLOW = pytest.param((10, 30, 100, 300, 1000), 1000, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize(("temperatures", "examples"), [((10, 30, 100), 300), SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize(("temperatures", "examples"), [((10, 30, 100), 300), ((10, 30, 100, 300, 1000), 1000)])
 def test_bounds_enclose_the_truth_and_meet_as_temperatures_grow(temperatures, examples, monkeypatch):
     """On the oracle; the simulated examples are the same ones at each number of temperatures."""
     monkeypatch.setattr(annealed, "ROWS_PER_BLOCK", 1000)
@@ -199,11 +197,12 @@ def test_one_row_and_none():
     assert all(value.shape == (0,) for value in none)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("posterior", "prior", "likelihood"), [
     ("FullNormal", "MixtureOfNormals", "Bernoulli"),
-    pytest.param("Flow-RealNVP", "VampPrior", "Normal", marks=pytest.mark.slow),
-    pytest.param("LowRankNormal", "Flow-MaskedAutoregressive", "Poisson", marks=pytest.mark.slow),
-    pytest.param("Flow-InverseAutoregressive", "DiagonalNormal", "Normal", marks=pytest.mark.slow),
+    ("Flow-RealNVP", "VampPrior", "Normal"),
+    ("LowRankNormal", "Flow-MaskedAutoregressive", "Poisson"),
+    ("Flow-InverseAutoregressive", "DiagonalNormal", "Normal"),
 ])  # fmt: skip
 def test_any_part_with_real_latents(posterior, prior, likelihood):
     """From the encoder and from the prior, the same log p(x) within 4 joint standard errors, two examples.

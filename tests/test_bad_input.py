@@ -312,9 +312,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize(
-    ("jit_compile", "steps"), [(False, 1), (False, 4), pytest.param(True, 4, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("jit_compile", "steps"), [(False, 1), (False, 4), (True, 4)])
 def test_a_stream_that_goes_bad_is_refused_at_the_end_of_its_block(jit_compile, steps, subtests):
     """Three steps ran, or the block of four; the bad row moved nothing: it counted as a row of weight 0."""
     options = {"jit_compile": jit_compile, "steps_per_execution": steps}

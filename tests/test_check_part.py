@@ -142,11 +142,7 @@ BROKEN = {
 }
 
 
-FAST = [OffByAConstant, Disagrees, Untrained, NotReparameterized, Forgetful, OtherForm, Endless]
-KINDS = [pytest.param(kind, marks=[] if kind in FAST else pytest.mark.slow) for kind in BROKEN]
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", BROKEN, ids=lambda kind: kind.__name__)
 def test_a_broken_part_is_told_which_law(kind, monkeypatch):
     for table in ("GLOBAL_CUSTOM_OBJECTS", "GLOBAL_CUSTOM_NAMES"):
         registry = getattr(keras.src.saving.object_registration, table)

@@ -176,6 +176,7 @@ def test_pictures_of_few_and_of_many_classes(report):
         plotting.reliability(Report.from_dict({**report.to_dict(), "classes": []}))
 
 
+@pytest.mark.slow
 def test_the_page_shows_classes_and_moves_what_can_move(vae, report, tmp_path):
     report_page.write(tmp_path / "report.html", vae, report, {"x": X, "labels": {"y": Y}}, labels=Y)
     page = (tmp_path / "report.html").read_text()

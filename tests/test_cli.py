@@ -38,6 +38,7 @@ def test_the_page_of_the_run_and_the_last_line_read_the_table(trained, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"files in {trained}: {', '.join(names)}"
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_made_in_order_by_its_maker(copy, monkeypatch):
     """And what is there is left alone; the work that made several files is done again for any of its last ones."""
     made = []
@@ -65,6 +66,7 @@ def test_what_is_missing_is_made_in_order_by_its_maker(copy, monkeypatch):
     assert contents(copy)["report.html"] == before["report.html"]
 
 
+@pytest.mark.slow
 def test_config_is_enough_to_repeat_the_run(trained, tmp_path):
     config = json.loads((trained / "config.json").read_text())
     assert config["command"].startswith("tfvae train digits --out")

@@ -154,6 +154,7 @@ def test_the_learning_rate_warms_up_and_falls_unless_said_otherwise():
     assert rates == pytest.approx([0, 1e-3, 2e-3, 1e-3, 0], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_patience_takes_the_best_weights(tmp_path):
     words = "--epochs 30 --hidden 64 --latent-dim 3 --learning-rate 0.03 --patience 1 --eval-samples 2".split()
     words += ["--schedule", "constant"]

@@ -278,6 +278,7 @@ def test_a_writer_before_the_alarm_is_refused(vae, binary, tmp_path):
         vae.fit(binary, verbose=0, callbacks=[HistoryFile(tmp_path / "h.csv"), CollapseAlarm(binary)])
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_alarms_of_one_never_stopped(make_vae, binary, tmp_path, caplog):
     stream = tf.data.Dataset.from_tensor_slices(binary).batch(1)
 

@@ -169,6 +169,7 @@ def test_pictures_are_of_each_label_or_of_the_first_examples():
     assert given.conditions(tiny_vae(event=6), X) == {} and len(given.first_of_each(tiny_vae(event=6), X)) == 10
 
 
+@pytest.mark.slow
 def test_a_process_says_what_it_lacks_in_its_last_line(folder):
     words = [sys.executable, "-m", "tfvae_cli", "sample", str(folder)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

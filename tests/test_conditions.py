@@ -71,6 +71,7 @@ def test_bayes_rule_classifies_by_a_conditional_model():
     assert np.mean(of_each.argmax(axis=0) == Y) > 0.6  # the groups overlap; one in three by chance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBSERVED)
 def test_arrays_streams_and_batches_train_to_the_same_weights(name):
     """With condition, mask, NaN under it and both; the same operations, in other programs."""
@@ -117,6 +118,7 @@ def test_every_method_takes_arguments_or_one_dict(name):
     assert np.isfinite(report.unit_activity).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBSERVED)
 def test_files_and_signatures_say_what_the_model_says(name, tmp_path):
     make, data = OBSERVED[name]

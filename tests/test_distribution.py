@@ -18,7 +18,7 @@ from documents import BLOCKS
 TESTS = Path(__file__).parent
 MIRRORED, WORKERS = "Two devices of one machine", "Two machines"  # headings of the page
 CASES = list(distribution_cases.CASES)
-SHORT = CASES[:2]  # of two replicas; of two workers the first
+SHORT = CASES[:1]
 
 
 def start(heading: str, out: Path, cases, **variables: str) -> subprocess.Popen:
@@ -127,6 +127,7 @@ def test_what_must_be_refused_is_counted_over_replicas(replicas, refused):
     check_refused(replicas[0]["refused"], refused)
 
 
+@pytest.mark.slow
 def test_two_workers_take_the_steps_of_one_device(tmp_path, one_device, refused):
     found = workers(tmp_path, CASES[:1])
     for index, worker in enumerate(found):

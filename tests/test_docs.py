@@ -91,6 +91,7 @@ def test_first_steps(code, capsys):
     np.testing.assert_allclose(names["joint"], total, rtol=1e-5)
 
 
+@pytest.mark.slow
 @shows("docs/start.md", "The five terms on images")
 def test_example_of_the_terms_on_stand_in_images(in_tmp, code):
     """28x28 images made of the embedded digits, three times enlarged; one epoch."""
@@ -210,6 +211,7 @@ def test_example_of_a_law(code):
     assert trusted.shape == (10,) and np.isfinite(names["evidence"]).all() and len(names["evidence"]) == 60
 
 
+@pytest.mark.slow
 @shows("docs/guides/speed.md", "Settings that train a good model")
 def test_settings_of_a_good_model_train_in_two_stages(in_tmp, code):
     """A short version: the ELBO's path gradient, then IWAE's, with one optimizer whose steps and averages go on."""

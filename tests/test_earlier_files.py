@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from files_0_1 import make
 
-SLOW = {"run_stopped", "models/flow.keras"}
-
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
@@ -17,9 +15,7 @@ def files(tmp_path_factory):
     return folder, make.unpack(folder)
 
 
-@pytest.mark.parametrize(
-    "question", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in make.QUESTIONS]
-)
+@pytest.mark.parametrize("question", make.QUESTIONS)
 def test_a_file_of_the_version_before_gives_its_numbers(files, question):
     folder, everything = files
     expected = {name: value for name, value in everything.items() if name.startswith(question + "/")}

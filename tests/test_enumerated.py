@@ -77,6 +77,7 @@ def test_bound_and_gradient_are_those_of_a_sum_by_hand(name, labels):
         np.testing.assert_allclose(mine, other, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_piwae_has_the_value_of_iwae_and_the_gradients_of_both():
     """y's posterior gets none from either side; z's gets that of MIWAE, p's that of IWAE."""
     vae, pathwise = m2(), estimators.Pathwise()

@@ -85,6 +85,7 @@ def test_activity_is_that_of_burda_for_a_standard_normal(vae):
 # Gaps.
 
 
+@pytest.mark.slow
 def test_report_splits_the_variational_gap():
     """The encoder is 3 times as wide as the posterior and off by 2: all is amortisation gap, in closed form.
 
@@ -126,6 +127,7 @@ def test_gaps_that_cannot_be_had_are_refused_before_the_first_sample(vae, monkey
 # Cost.
 
 
+@pytest.mark.slow
 def test_import_leaves_the_learners_out():
     """Keras loads parts of scikit-learn itself; forests, trees, neighbours and the rest wait for the first call."""
     script = "import sys, tfvae; print(*(name for name in sys.modules if name.startswith('sklearn.')))"

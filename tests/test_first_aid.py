@@ -86,6 +86,7 @@ def test_a_diagnosis_names_scales_by_what_the_parts_declare():
         assert sorted(found.vanished) == (vanished if silent else [])
 
 
+@pytest.mark.slow
 def test_the_scales_of_the_package_have_floors():
     scale = tfvae.scales.PerDimension()
     vae = make(lambda *args, **kwargs: tfvae.likelihoods.Normal(*args, scale=scale, **kwargs))
@@ -195,6 +196,7 @@ def test_loss_scaling_does_not_skip_for_ever():
     assert "the gradient is not finite" in str(error) and "batch 16" in str(error)  # 2^15 halved to 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"steps_per_execution": 3}])
 def test_a_healthy_run_is_the_same_with_first_aid(options):
     plain, aided = make(**options), make(**options)
@@ -310,6 +312,7 @@ def test_two_guards_are_refused():
         make().fit(BINARY, verbose=0, callbacks=[FirstAid(), FirstAid()])
 
 
+@pytest.mark.slow
 def test_the_next_fit_may_do_without_and_with_again():
     vae, aid = make(), FirstAid()
     for callbacks in ([aid], [], [aid], [FirstAid()]):
@@ -347,6 +350,7 @@ def test_a_validation_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_pa
     assert Checkpoint(tmp_path).restore() is None
 
 
+@pytest.mark.slow
 def test_a_resumed_run_fails_at_the_same_step_again(tmp_path):
     def options(checkpoint):
         batches = tfvae.datasets.Split("train", BINARY, None).batches(32, 0, checkpoint.initial_epoch)

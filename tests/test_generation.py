@@ -29,9 +29,10 @@ def normal(rows: int, dim: int, seed: int, shift: float = 0.0, scale: float = 1.
 # Classifier two-sample test.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "classifier",
-    [logistic_regression(), nearest_neighbors(100), pytest.param(boosted_trees(), marks=pytest.mark.slow)],
+    [logistic_regression(), nearest_neighbors(100), boosted_trees()],
     ids=["logistic", "neighbours", "trees"],
 )
 def test_classifier_test_has_the_right_size(classifier):

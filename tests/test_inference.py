@@ -103,6 +103,7 @@ def test_gaps_add_up_and_print():
     assert np.isnan(one.elbo.spread_error) and np.isfinite(one.elbo.mean_error)
 
 
+@pytest.mark.slow
 def test_no_approximation_gap_is_negative_by_noise():
     """Log p(x) and ELBO(q*) of the same weights: Jensen's inequality holds for each example, if of 20 samples only."""
     gaps = evaluation.inference_gaps(correlated_vae(), data(60, 4), steps=100, num_samples=20, seed=0)
@@ -129,6 +130,7 @@ def test_standard_errors_of_the_gaps_are_their_spread():
         assert name in ("approximation_gap", "variational_gap") or stated < 1.25 * spread
 
 
+@pytest.mark.slow
 def test_gaps_say_where_log_p_cannot_be_trusted():
     """Almost parallel columns of W: along the ridge the best diagonal q has 1/20 of the posterior's variance."""
     vae, x = correlated_vae(), data(30, 4)
@@ -197,16 +199,6 @@ def test_bounds_are_those_of_the_two_q():
     np.testing.assert_allclose(refined.start_standard_error, spread, rtol=0.15)
 
 
-LONG = (
-    "LowRankNormal",
-    "Flow-Spline",
-    "Flow-RealNVP",
-    "Flow-InverseAutoregressive",
-    "VonMisesFisher",
-    "PowerSpherical",
-)  # to trace
-
-
 def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
     """51 of them are 0, 1 ... 49 of the first chunk, and 0 of the second."""
 
@@ -231,14 +223,7 @@ def test_bounds_take_exactly_the_samples_asked_for(monkeypatch):
     np.testing.assert_allclose(error[:, 0], values.std(ddof=1) / np.sqrt(51) * np.array([1, 3, 2]), rtol=1e-5)
 
 
-REPARAMETERIZED = [
-    pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
-    for name, (kind, _, _) in parts.POSTERIORS.items()
-    if kind.reparameterized
-]
-
-
-@pytest.mark.parametrize("name", REPARAMETERIZED)
+@pytest.mark.parametrize("name", [name for name, (kind, _, _) in parts.POSTERIORS.items() if kind.reparameterized])
 def test_any_reparameterised_posterior(name):
     """It gains on an encoder of random weights; the model's weights stay as they are."""
     vae = parts.randomise(parts.make_vae(name), spread=0.2)
@@ -269,6 +254,7 @@ def test_warns_if_it_has_not_settled(caplog):
 # Shapes, noise, mistakes.
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_no_seed_does_not():
     vae, x = set_exact(linear_vae(), 1.5), data(3, 9)
     one, same, fresh = (inference.refine(vae, x, steps=3, seed=seed, evaluation_samples=5) for seed in (1, 1, None))

@@ -22,6 +22,7 @@ def trained(request):
     return vae
 
 
+@pytest.mark.slow
 def test_a_file_and_a_served_model_say_the_same(trained, tmp_path):
     x = data(10)
     trained.save(tmp_path / "ladder.keras")
@@ -48,19 +49,19 @@ def test_a_file_and_a_served_model_say_the_same(trained, tmp_path):
         assert {f"{name}_mean", f"{name}_stddev"} <= encoded.keys() or f"{name}_center" in encoded
 
 
-def test_arrays_and_streams_train_alike():
+@pytest.mark.parametrize("order", ORDERS)
+def test_arrays_and_streams_train_alike(order):
     """With the rate of each latent in the logs, their sum the rate."""
     histories = []
-    for order in ORDERS:
-        for made in (lambda x: (x, {"batch_size": 16, "shuffle": False}), lambda x: (stream(x), {})):
-            vae, (x, how) = ladder(order), made(data(48))
-            vae.compile("adam", jit_compile=False)
-            histories.append(vae.fit(x, epochs=2, verbose=0, **how).history)
-    for arrays, streams in (histories[:2], histories[2:]):
-        assert {"rate_z1", "rate_z2"} <= arrays.keys()
-        for name in arrays:
-            np.testing.assert_allclose(arrays[name], streams[name], rtol=2e-4, atol=1e-4)
-        np.testing.assert_allclose(np.add(arrays["rate_z1"], arrays["rate_z2"]), arrays["rate"], rtol=1e-4)
+    for made in (lambda x: (x, {"batch_size": 16, "shuffle": False}), lambda x: (stream(x), {})):
+        vae, (x, how) = ladder(order), made(data(48))
+        vae.compile("adam", jit_compile=False)
+        histories.append(vae.fit(x, epochs=2, verbose=0, **how).history)
+    arrays, streams = histories
+    assert {"rate_z1", "rate_z2"} <= arrays.keys()
+    for name in arrays:
+        np.testing.assert_allclose(arrays[name], streams[name], rtol=2e-4, atol=1e-4)
+    np.testing.assert_allclose(np.add(arrays["rate_z1"], arrays["rate_z2"]), arrays["rate"], rtol=1e-4)
 
 
 def test_missing_cells_conditions_and_layers_go_together():
@@ -95,6 +96,7 @@ def test_free_bits_of_a_layer_are_a_floor_for_each():
     assert objectives.ELBO(layer_free_bits=bits).of_log_weight(tf.zeros([1, 2])) is None
 
 
+@pytest.mark.slow
 def test_a_term_takes_the_latent_that_it_is_told():
     x = data(16)
     for objective in (objectives.MaximumMeanDiscrepancy, objectives.TotalCorrelation, objectives.MomentMatching):

@@ -124,6 +124,7 @@ def test_information_is_left_out_where_q_is_a_mixture_and_the_report_says_so(vae
     assert 'latent="z2"' in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_upwards_it_is_the_lowest_latent_of_which_there_is_information():
     """Its prior hangs on z2: I and the rate less I add up to its rate."""
     vae = ladder("bottomup", exact=True, stretch=STRETCH)
@@ -135,6 +136,7 @@ def test_upwards_it_is_the_lowest_latent_of_which_there_is_information():
     assert "rate less I(x; z1)" in printed and "q(z2 | x) is a mixture over z1" in printed
 
 
+@pytest.mark.slow
 def test_a_dead_latent_has_no_rate_no_unit_and_a_warning():
     vae = ladder("topdown", exact=True)
     set_linear(vae.posterior.parts["z2"], np.zeros([1, N]), np.zeros(1), np.eye(1))  # q(z2 | x) = p(z2)
@@ -150,6 +152,7 @@ def test_a_dead_latent_has_no_rate_no_unit_and_a_warning():
 ANNEALING = {"num_temperatures": 40, "num_chains": 16, "from_posterior": True, "num_leapfrog": 4}
 
 
+@pytest.mark.slow
 def test_both_bounds_of_annealing_enclose_the_exact_log_prob_of_a_ladder(vae):
     sandwich = evaluation.bidirectional(vae, 12, seed=1, **ANNEALING)
     exact, error = exact_log_prob(sandwich.x.numpy()), 4 * np.std(sandwich.gap) / np.sqrt(12)

@@ -205,6 +205,7 @@ def test_two_runs_with_the_same_random_seed_are_bit_equal(make_vae, binary):
     assert runs[0][0] != runs[2][0]
 
 
+@pytest.mark.slow
 def test_steps_per_execution_changes_no_number(make_vae, binary):
     runs = []
     for steps in (1, 2):

@@ -138,6 +138,7 @@ def test_the_penalty_passes_the_wrapped_bound_on():
         )
 
 
+@pytest.mark.slow
 def test_files_and_signatures_say_what_the_model_says(tmp_path):
     vae = everything()
     vae.fit(KNOWN, verbose=0)

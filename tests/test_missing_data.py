@@ -87,6 +87,7 @@ def test_hidden_cells_of_nothing_are_refused():
         hidden_cells(labels, np.zeros([4, 3]))
 
 
+@pytest.mark.slow
 def test_a_run_with_missing_cells_says_what_is_missing_and_how_well_it_is_filled(tmp_path):
     np.savez(tmp_path / "holes.npz", x=HOLES)
     options = Options.of(
@@ -108,6 +109,7 @@ def test_a_run_with_missing_cells_says_what_is_missing_and_how_well_it_is_filled
     assert again.log_prob == report.log_prob
 
 
+@pytest.mark.slow
 def test_a_run_of_complete_data_has_no_word_of_conditions_or_holes(tmp_path):
     """`config.json` and `metrics.json` have the keys of version 0.1 and no other that is empty."""
     np.savez(tmp_path / "x.npz", x=X)

@@ -22,8 +22,6 @@ PAIRS = [
     ("residual_conv", "residual_conv_transpose"),
     ("residual_conv-sequence", "residual_conv_transpose-sequence"),
 ]
-SLOW = {"conv", "residual_conv-sequence"}  # of each kind another pair is fast
-ROWS = [pytest.param(*pair, marks=[pytest.mark.slow] if pair[0] in SLOW else []) for pair in PAIRS]
 
 
 def made(name: str) -> tuple[keras.Model, tf.Tensor]:
@@ -59,7 +57,7 @@ def test_shape_gradients_and_configuration(name):
     assert np.allclose(network(x[:1]), features[:1], atol=1e-5)  # examples do not see each other
 
 
-@pytest.mark.parametrize(("encoder", "decoder"), ROWS)
+@pytest.mark.parametrize(("encoder", "decoder"), PAIRS)
 def test_a_model_learns_is_saved_and_serves(encoder, decoder, tmp_path, monkeypatch):
     """Four steps lower the loss; the file and the SavedModel reconstruct as the model does."""
     keras.utils.set_random_seed(0)

@@ -100,9 +100,7 @@ def reference():
     return weights
 
 
-# The richest form as a dict and x as today are fast; the other two of each way are slow.
-SLOW = pytest.mark.slow
-CELLS = [("x", False), ("all", True), pytest.param("x", True, marks=SLOW), pytest.param("all", False, marks=SLOW)]
+CELLS = [("x", False), ("all", True), ("x", True), ("all", False)]
 
 
 @pytest.mark.parametrize(("form", "as_dict"), CELLS, ids=["x-as today", "all-dict", "x-dict", "all-as today"])
@@ -132,6 +130,7 @@ def test_validation_evaluation_and_prediction_take_both(form, as_dict):
         assert {name: history[f"val_{name}"][0] for name in logs} == pytest.approx(logs, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_validation_split_takes_the_last_rows_of_every_key():
     history, given = (
         make().fit(data, batch_size=BATCH, shuffle=False, verbose=0, **options).history
@@ -307,6 +306,7 @@ class Plain(tfvae.objectives.Objective):
         return {"num_samples": self.num_samples}
 
 
+@pytest.mark.slow
 def test_an_objective_that_cannot_be_hashed_trains_as_any_other():
     one, other = make(objective=Plain()), make()
     one.fit(X, batch_size=BATCH, verbose=0)
@@ -321,6 +321,7 @@ def test_steps_a_call_may_be_set_after_compile():
     assert int(vae.optimizer.iterations) == 5
 
 
+@pytest.mark.slow
 def test_a_part_that_was_frozen_stays_where_it_is_whatever_was_compiled_before():
     vae = make()
     vae.fit(X, batch_size=BATCH, verbose=0)

@@ -172,6 +172,7 @@ def test_the_list_names_every_recipe_and_its_paper(capsys):
     assert "Higgins et al. 2017" in printed and len(RECIPES) >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["beta-tcvae", "counts"])
 def test_a_recipe_runs_from_the_command_line_and_resumes(name, tmp_path, capsys):
     folder = tmp_path / "run"

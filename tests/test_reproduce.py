@@ -34,6 +34,7 @@ def tiny(tmp_path):
     return run.Options(**tiny)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_a_finished_one_is_left_alone(tiny, monkeypatch, capsys):
     fit, seen = run.VAE.fit, []
 

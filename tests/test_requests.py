@@ -189,9 +189,8 @@ PHONE = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "binarised" else pytest.param(name, marks=pytest.mark.slow) for name in PHONE]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PHONE)
 def test_encode_decode_and_reconstruct_convert_for_a_phone(name, tmp_path):
     vae = PHONE[name]()
     x = np.random.default_rng(0).integers(0, 2, [1, *vae.event_shape]).astype("float32")

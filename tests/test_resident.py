@@ -162,6 +162,7 @@ def test_fit_within_a_scope_of_one_replica(scope):
     assert int(keras.ops.convert_to_numpy(vae.optimizer.iterations)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])
 def test_a_variable_is_an_array_too(variable):
     arrays, variables, how = make(), make(), {"batch_size": 16, "epochs": 2, "verbose": 0}
@@ -172,6 +173,7 @@ def test_a_variable_is_an_array_too(variable):
     np.testing.assert_allclose(variables.predict(variable(X), verbose=0), arrays.predict(X, verbose=0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_seed_is_other_noise():
     one, other = (make(optimizer=keras.optimizers.SGD(0.0)) for _ in range(2))
     first = one.fit(X, verbose=0, shuffle=False).history["loss"]
@@ -230,6 +232,7 @@ def test_shuffling_shows_every_row_once_an_epoch_in_a_new_order():
     assert np.mean(orders[0] == np.arange(70)) < 0.2
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_bit_for_bit_shuffled_too(tmp_path):
     whole = make()
     whole.fit(X, batch_size=16, epochs=4, verbose=0)
@@ -340,6 +343,7 @@ def test_an_interrupt_leaves_an_ordinary_model():
     vae.fit(stream(X), verbose=0)
 
 
+@pytest.mark.slow
 def test_a_callback_may_evaluate_other_data():
     found = []
 
@@ -365,6 +369,7 @@ def test_what_cannot_stay_on_the_device_passes_through_streams_and_it_is_said_on
     assert int(vae.optimizer.iterations) == 12
 
 
+@pytest.mark.slow
 def test_validation_split_takes_the_last_rows():
     one, other = make(), make()
     options = {"batch_size": 16, "shuffle": False, "verbose": 0}

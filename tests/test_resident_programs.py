@@ -42,6 +42,7 @@ def convolutional():
     return tfvae.posteriors.DiagonalNormal(2, network)
 
 
+@pytest.mark.slow
 def test_convolutions_go_through_xla_step_by_step():
     one, other = (make(posterior=convolutional(), jit_compile=True) for _ in range(2))
     other.set_weights(one.get_weights())
@@ -80,6 +81,7 @@ def test_noise_comes_from_the_generator_that_is_fast_there(seed=(5, 6)):
         np.testing.assert_array_equal(drawn[one][0], drawn[other][0])
 
 
+@pytest.mark.slow
 def test_arrays_and_streams_see_the_same_noise_under_xla():
     arrays, batches = make(jit_compile=True), make(jit_compile=True)
     arrays.fit(X[:64], batch_size=16, epochs=2, shuffle=False, verbose=0)  # a smaller last batch runs without XLA

@@ -1,5 +1,6 @@
 """A model saved in one process goes on in another; an exported one needs neither tfvae, nor TFP, nor Keras."""
 
+import functools
 import json
 import os
 import subprocess
@@ -245,20 +246,35 @@ TOLERANCE = {  # 0 but here: the model compiles log_prob's densities with XLA, a
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """Every model of `SERVED`, exported to a folder of its own, and what a process without tfvae got out of it."""
-    root, models = tmp_path_factory.mktemp("served"), {}
-    for name, make in SERVED.items():
+def exported(tmp_path_factory):
+    """Returns a function from a name of `SERVED` to the model and the folder it was exported to, once."""
+    root = tmp_path_factory.mktemp("served")
+
+    @functools.cache
+    def export(name):
         keras.utils.set_random_seed(0)
-        models[name] = make(tiny_vae)
-        folder = root / name.replace(" ", "-")
-        assert tfvae.export(models[name], folder) == str(folder / "1")
+        model, folder = SERVED[name](tiny_vae), root / name.replace(" ", "-")
+        assert tfvae.export(model, folder) == str(folder / "1")
+        return model, folder
+
+    return export
+
+
+@pytest.fixture(scope="module")
+def served(exported):
+    """Returns a function from a name to the model and the folder, which holds what a process without tfvae answered."""
+
+    @functools.cache
+    def serve(name):
+        model, folder = exported(name)
         rng, high = np.random.default_rng(1), 2 if name == "bernoulli" else 256
         requests = {f"x{n}": rng.integers(0, high, [n, 5]).astype(np.float32) for n in (0, 1, 1000)}
         requests |= {f"z{n}": rng.normal(size=[n, 2]).astype(np.float32) for n in (0, 1, 1000)}
         np.savez(folder / "requests.npz", **requests)
-    in_fresh_process(SERVE, *(root / name.replace(" ", "-") for name in SERVED))
-    return root, models
+        in_fresh_process(SERVE, folder)
+        return model, folder
+
+    return serve
 
 
 def answers(vae, x, z, draws):
@@ -278,10 +294,9 @@ def answers(vae, x, z, draws):
 @pytest.mark.parametrize("n", [0, 1, 1000])
 @pytest.mark.parametrize("name", SERVED)
 def test_a_process_without_tfvae_gets_the_models_answers(served, name, n):
-    root, models = served
-    folder, worst = root / name.replace(" ", "-"), {}
+    (model, folder), worst = served(name), {}
     with np.load(folder / "requests.npz") as requests, np.load(folder / "answers.npz") as answered:
-        for key, expected in answers(models[name], requests[f"x{n}"], requests[f"z{n}"], n % 7).items():
+        for key, expected in answers(model, requests[f"x{n}"], requests[f"z{n}"], n % 7).items():
             got, expected = answered[f"x{n}:{key}"], np.asarray(expected)
             assert got.shape == expected.shape and np.all(np.isfinite(got)), key
             worst[key] = float(np.max(np.abs(got - expected), initial=0.0))
@@ -290,8 +305,8 @@ def test_a_process_without_tfvae_gets_the_models_answers(served, name, n):
     print(f"\n{name}, batch of {n}: largest differences {worst}")
 
 
-def test_signatures_and_folder_are_as_a_server_wants_them(served):
-    folder = served[0] / "bernoulli" / "1"
+def test_signatures_and_folder_are_as_a_server_wants_them(exported):
+    folder = exported("bernoulli")[1] / "1"
     assert {p.name for p in folder.iterdir()} >= {"saved_model.pb", "variables"}
     graphs = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
     assert [list(graph.meta_info_def.tags) for graph in graphs] == [["serve"]]
@@ -327,8 +342,8 @@ REFUSED = {
 }
 
 
-def test_endpoints_refuse_with_a_reason(served, subtests):
-    signatures = tf.saved_model.load(str(served[0] / "bernoulli" / "1")).signatures
+def test_endpoints_refuse_with_a_reason(exported, subtests):
+    signatures = tf.saved_model.load(str(exported("bernoulli")[1] / "1")).signatures
     for name, (signature, inputs, words) in REFUSED.items():
         with subtests.test(name):
             with pytest.raises((tf.errors.InvalidArgumentError, ValueError)) as error:
@@ -336,9 +351,8 @@ def test_endpoints_refuse_with_a_reason(served, subtests):
             assert words in str(error.value)
 
 
-def test_versions(served, tmp_path):
-    _, models = served
-    vae = models["bernoulli"]
+def test_versions(exported, tmp_path):
+    vae, _ = exported("bernoulli")
     (tmp_path / "digits" / "7").mkdir(parents=True)
     (tmp_path / "digits" / "notes").mkdir()
     assert tfvae.export(vae, tmp_path / "digits") == str(tmp_path / "digits" / "8")
@@ -360,7 +374,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("error", "raised"), FAILURES.values(), ids=FAILURES)
-def test_a_failed_export_leaves_nothing(served, tmp_path, monkeypatch, error, raised):
+def test_a_failed_export_leaves_nothing(exported, tmp_path, monkeypatch, error, raised):
     def write_part(self, path, **options):
         (Path(path) / "variables").mkdir(parents=True)
         (Path(path) / "saved_model.pb").write_bytes(b"half")
@@ -368,6 +382,6 @@ def test_a_failed_export_leaves_nothing(served, tmp_path, monkeypatch, error, ra
 
     monkeypatch.setattr(type(keras.export.ExportArchive()), "write_out", write_part)
     with pytest.raises(raised):
-        tfvae.export(served[1]["bernoulli"], tmp_path / "digits" / "1")
+        tfvae.export(exported("bernoulli")[0], tmp_path / "digits" / "1")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
     assert list((tmp_path / "digits").glob("*")) == []

@@ -150,6 +150,7 @@ def test_adapt_sets_it_and_fit_leaves_it():
     np.testing.assert_allclose(vae.scaling.mean, DATA[:50].mean(0, dtype=np.float64), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_file_and_served_model_have_it(tmp_path):
     vae = model()
     vae.fit(DATA, verbose=0)

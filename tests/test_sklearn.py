@@ -203,6 +203,7 @@ def test_a_search_compares_densities_on_held_out_rows(density, numbers):
     assert np.isfinite(scores).all() and scores[1] == pytest.approx(density.score(numbers[30:]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_joblib_carries_them_to_another_process(detector, numbers, tmp_path):
     """Which finds what it needs; `import tfvae` alone imports none of it."""
     joblib.dump((detector, numbers), tmp_path / "detector.joblib")

@@ -108,6 +108,7 @@ def test_an_environment_counts_when_it_is_complete(tmp_path):
     assert not there.missing(tmp_path)
 
 
+@pytest.mark.slow
 def test_all_ways_to_train_tfvae_do_the_same():
     from benchmarks.speed.peers import tfvae_fit
 

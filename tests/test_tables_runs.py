@@ -109,6 +109,7 @@ def test_order_of_columns_others_and_the_index_do_not_matter(run):
     assert found.index.tolist() == shuffled.index.tolist()
 
 
+@pytest.mark.slow
 def test_frames_with_types_score_as_the_file(run):
     """Numbers with and without gaps, categories, dates as pandas has them."""
     table, number = run.block, pd.to_numeric

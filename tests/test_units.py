@@ -45,9 +45,7 @@ def fitted(x, caplog, adapt=False, optimizer=1e-3, scale=scales.PerDimension, **
     return vae
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in ("1.7e15", "ratio", "1e-12") else pytest.param(n, marks=pytest.mark.slow) for n in COLUMNS]
-)
+@pytest.mark.parametrize("name", COLUMNS)
 def test_columns_in_other_units_are_named_before_training_and_adapt_is_the_cure(name, caplog):
     x, needed = table(name), COLUMNS[name][1]
     fitted(x, caplog)
@@ -59,6 +57,7 @@ def test_columns_in_other_units_are_named_before_training_and_adapt_is_the_cure(
     assert not notes(caplog, "other units") or name == "1e-12"  # below the floor of all scales: only rescaling helps
 
 
+@pytest.mark.slow
 def test_one_scale_for_columns_of_many_units_is_named_though_adapted(caplog):
     x = table("cents")
     fitted(x, caplog, adapt=True, scale=scales.Shared)
@@ -75,7 +74,7 @@ def test_the_first_batch_of_a_stream_is_looked_at_and_a_trained_model_is_not(cap
     assert len(notes(caplog, "other units")) == 1
 
 
-@pytest.mark.parametrize("form", ["array", pytest.param("stream", marks=pytest.mark.slow), "eager"])
+@pytest.mark.parametrize("form", ["array", "stream", "eager"])
 def test_a_loss_that_is_not_finite_is_said_once_with_the_cure_of_units(form, caplog):
     x = table("1.7e15") * np.float32(1e6)  # its square overflows
     vae = tiny_vae(likelihoods.Normal, 4, run_eagerly=form == "eager")
@@ -101,6 +100,7 @@ def test_columns_of_many_kinds_are_looked_at_one_by_one(caplog):
     assert "column 0 is" in text and "column 3 does not vary" in notes(caplog, "not vary")[0]
 
 
+@pytest.mark.slow
 def test_a_healthy_fit_says_nothing_and_first_aid_speaks_for_itself(caplog):
     fitted(ROWS.astype("float32"), caplog)
     assert not caplog.records
