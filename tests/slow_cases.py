@@ -7,8 +7,6 @@ carries the marker itself.
 
 import re
 
-CONTRIBUTING = r"Add a prior in 20 lines \(2\)"
-
 STAY = {  # file: test: pattern of all of what stands between the brackets
     "test_annealed.py": {
         "test_weights_are_unbiased_in_both_directions": "True-0.5",
@@ -31,7 +29,7 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
     },
     "test_collapse_alarm.py": {
         "test_no_alarm_before_a_warm_up_is_over": "(beta|capacity)-schedule[03]-.*",
-        "test_posteriors_without_a_mean_or_a_kl_per_dimension": "<lambda>-(None|<lambda>1)",
+        "test_posteriors_without_a_mean_or_a_kl_per_dimension": "<lambda>-<lambda>1",
         "test_an_unknown_number_of_steps_is_judged_after_the_schedule_and_not_on_a_plateau": "schedule1-500",
     },
     "test_collapse_alarm_runs.py": {
@@ -42,20 +40,20 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
     },
     "test_conditions.py": {
         "test_every_method_takes_arguments_or_one_dict": "both",
-        "test_parts_of_every_kind_are_told": "mixture prior",
         "test_what_stands_under_the_mask_is_never_seen": "nan",
     },
     "test_conditional_runs.py": {"test_samples_are_of_the_label_that_was_asked_for": "fox"},
     "test_containers.py": {
-        "test_numbers_are_those_of_the_array": "memory map|csr",
+        "test_numbers_are_those_of_the_array": "csr",
         "test_labels_are_dropped_with_a_note_in_any_form": "integers|a column",
     },
+    "test_disentanglement.py": {"test_noise_is_at_chance_however_few_rows_a_value_has": "2"},
     "test_docs.py": {
-        "test_part_of_contributing_keeps_all_laws": CONTRIBUTING,
+        "test_part_of_contributing_keeps_all_laws": "Add an estimator in 20 lines",
         "test_page_runs_from_top_to_bottom": "choose/(estimator|network|prior)|extend|faq",
     },
     "test_earlier_files.py": {
-        "test_a_file_of_the_version_before_gives_its_numbers": "models/iwae.keras|run_complete|served/1",
+        "test_a_file_of_the_version_before_gives_its_numbers": "models/normal.keras|run_complete|served/1",
     },
     "test_enumerated.py": {
         "test_bound_and_gradient_are_those_of_a_sum_by_hand": "ELBO-(no|some) labels|MIWAE-no labels|"
@@ -74,13 +72,13 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
         r"IWAE.*-Doubly.*|(IWAE|Renyi\(alpha=-1).*-Score.*|PIWAE.*-Pathwise.*|CIWAE.*-Pathwise.*|MIWAE.*",
     },
     "test_evaluation.py": {
-        "test_every_posterior_has_a_report": "(DiagonalNormal|VonMisesFisher|Categorical)-None",
+        "test_every_posterior_has_a_report": "(DiagonalNormal|Categorical)-None",
         "test_exactly_the_samples_asked_for": "7-(1003|50)|50-(1|51)",
     },
     "test_first_aid.py": {
         "test_a_healthy_run_with_batchnorm_and_dropout_is_the_same_with_first_aid": "None",
         "test_training_goes_on_without_the_guard_after_a_fit": "1000000.0",
-        "test_the_batch_is_carried_out_of_the_step_as_it_was_given": "given[13]",
+        "test_the_batch_is_carried_out_of_the_step_as_it_was_given": "given1",
         "test_of_arrays_the_batch_is_known_however_many_steps_a_call_takes": "more0",
     },
     "test_flows.py": {
@@ -106,8 +104,12 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
         "test_mixed_precision_keeps_densities_in_float32": "mixed_bfloat16",
         "test_own_networks": "functional|one layer, and none",
     },
+    "test_known.py": {
+        "test_what_is_wrong_is_named_with_what_to_do": "(?!no condition (to|in) |.*in a stream|inf|half).*",
+    },
     "test_known_doors.py": {
         "test_a_sparse_matrix_keeps_what_is_beside_it": "a mask",
+        "test_a_single_batch_takes_target_weights_and_condition": "train_on_batch",
         "test_the_note_on_labels_says_why": "masked-.*",
     },
     "test_labels.py": {
@@ -125,29 +127,30 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
         "test_held_parameters_are_constants_inside_the_density": "(?!Flow-(Inverse|Spline)).*",
     },
     "test_laws.py": {  # the gradients, and the mixed precision, of every posterior and prior alone are in test_latents
-        "test_every_weight_of_a_model_has_a_finite_gradient": "(FullNormal|Flow-RealNVP|VonMisesFisher)-None-.*|"
-        "DiagonalNormal-(VampPrior|Flow-Masked).*|DiagonalNormal-None-(Bernoulli|Categorical|Negative.*|Columns)-.*|"
+        "test_every_weight_of_a_model_has_a_finite_gradient": "FullNormal-None-.*|"
+        "DiagonalNormal-VampPrior.*|DiagonalNormal-None-(Bernoulli|Columns)-.*|"
         "DiagonalNormal-DiagonalNormal-Normal-(?!IWAE).*|FullNormal-Mixture.*-(Sticking|Doubly|Score).*",
         "test_evidence_of_an_unknown_batch_knows_its_number_of_samples": "Bernoulli|StudentT|Warped|Columns",
         "test_mixed_precision_keeps_densities_float32": "likelihood-.*|prior-VampPrior|posterior-FullNormal",
     },
+    "test_likelihood_adapt.py": {"test_adapt_to_constant_data_is_clipped": "(?!DiscretizedLogisticMixture).*"},
     "test_likelihood_models.py": {"test_model_trains_scores_saves_and_exports": "Columns"},
     "test_likelihoods.py": {
-        "test_declarations_are_true": "(?!NegativeBinomial).*",
-        "test_hard_points_are_finite_and_xla_is_eager": "(?!(StudentT|NegativeBinomial)|ZeroInflated.*-Predicted).*",
+        "test_declarations_are_true": "(?!.*NegativeBinomial).*",
+        "test_hard_points_are_finite_and_xla_is_eager": "(?!StudentT|ZeroInflated|.*Binomial-Predicted).*",
     },
     "test_networks.py": {
-        "test_a_model_learns_is_saved_and_serves": "mlp-mlp|conv-sequence-conv_transpose-sequence",
+        "test_a_model_learns_is_saved_and_serves": "conv-sequence-.*",
     },
     "test_observed.py": {
         "test_every_way_takes_the_dict_and_todays_form_to_the_same_weights": "arrays-all-dict|"
         "stream, three steps a call-all-dict|(stream|PyDataset|generator)-x-as today",
-        "test_steps_of_ones_own_see_what_was_given": "(x|labels|weights)-|(all|labels, split)-first aid",
-        "test_validation_evaluation_and_prediction_take_both": "all-as today",
+        "test_steps_of_ones_own_see_what_was_given": "(x|weights)-|all-first aid",
     },
     "test_one_copy.py": {"test_a_gpu_without_the_tools_of_xla_trains_without_it": "InternalError"},
     "test_plotting_latents.py": {"test_a_traversal_of_one_hot_vectors_goes_through_the_categories": "one-hot"},
     "test_plotting_tables.py": {
+        "test_least_and_most_likely_examples_carry_their_row": "shape0",
         "test_names_of_classes_do_not_cover_each_other": "{}-0.0-2|class number {}-(3.0-5|0.0-10)|of.*-0.1-10",
     },
     "test_progress.py": {"test_it_costs_no_program_and_no_note": "True"},
@@ -155,8 +158,8 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
         "test_penalties_of_a_batch_do_not_need_its_size_beforehand": "beta-tcvae|factor-vae",
         "test_a_recipe_that_leaves_the_likelihood_open_takes_another": "vae|m2|ladder|conditional|vimco|factor-vae",
         "test_a_recipe_that_leaves_the_objective_open_takes_another": "vae|counts|tabular|two-layer|iaf",
-        "test_each_trains_scores_saves_and_loads": "vae|counts|vamp-prior|geco",
-        "test_the_signature_says_what_a_recipe_takes": "vae|vamp-prior|tabular",
+        "test_each_trains_scores_saves_and_loads": "vae|counts|geco",
+        "test_the_signature_says_what_a_recipe_takes": "vae|tabular",
         "test_each_is_told_a_condition_or_says_that_it_cannot_be": "vae|counts|flow-prior|conditional",
     },
     "test_reproduce.py": {
@@ -177,7 +180,7 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
     "test_resident_programs.py": {"test_values_of_arrays_are_checked_before_training_alone": "False"},
     "test_resume.py": {
         "test_interrupted_and_resumed_equals_uninterrupted": "early stopping-3-end",
-        "test_a_damaged_checkpoint_is_never_taken": "changed|half written",
+        "test_a_damaged_checkpoint_is_never_taken": "changed",
     },
     "test_run_folder.py": {
         "test_data_that_changed_since_the_training_are_not_scored": "a value|rows permuted|another shape|labels",
@@ -187,17 +190,22 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
     "test_save_and_serve.py": {
         "test_every_combination_loads_as_it_was_saved": "predicted scale|binarised|dequantised|steps",
         "test_a_process_without_tfvae_gets_the_models_answers": "bernoulli-.*|predicted scale-1",
+        "test_another_process_goes_on_bit_equally": "float32-.*",
     },
     "test_scaling.py": {"test_the_first_fit_sets_it_once": "dict"},
     "test_simulator.py": {
         "test_first_aid_names_the_simulator_the_latents_and_the_way_out": "division by zero|growth|slope.*",
+    },
+    "test_tables_runs.py": {"test_killed_and_given_again_it_ends_with_the_same_file": "score"},
+    "test_spherical.py": {
+        "test_von_mises_fisher_agrees_with_bessel_functions": "2|50",
+        "test_power_spherical_is_tfps": "2|20",
     },
     "test_temperature.py": {
         "test_a_schedule_is_what_a_callback_would_set_and_evaluation_takes_its_end": "False",
     },
     "test_training.py": {
         "test_fit_and_evaluate_log_what_numpy_computes": "IWAE.*",
-        "test_logs_are_the_same_whichever_estimator_drives_the_gradient": "False",
     },
     "test_units.py": {
         "test_columns_in_other_units_are_named_before_training_and_adapt_is_the_cure": "ratio",

@@ -88,6 +88,7 @@ def test_holds_where_importance_sampling_with_a_bad_encoder_fails():
     assert abs(np.mean(found.log_prob - truth)) < 3 * error < 0.05
 
 
+@pytest.mark.slow
 def test_agrees_with_a_grid_for_a_non_linear_decoder():
     """Bernoulli pixels from a random two-layer network: posteriors of two dimensions that are no normals.
 
@@ -118,6 +119,7 @@ def test_every_weight_is_log_p_where_the_chains_start_at_the_posterior():
     np.testing.assert_allclose(found.effective_sample_size, 3, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_temperature_is_importance_sampling_from_the_prior():
     """Its mean weight over 5000 chains is p(x); no transition, so that there is no acceptance rate."""
     vae, x = set_exact(linear_vae()), data(3, 6)

@@ -155,10 +155,10 @@ def test_sample_draws_a_picture_into_the_run_folder(copy):
 
 
 def test_export_writes_the_next_version(trained, tmp_path, capsys):
-    for version in ("1", "2"):
-        assert main(["export", str(trained), str(tmp_path / "served")]) == 0
-        assert (tmp_path / "served" / version / "saved_model.pb").exists()
-        assert str(tmp_path / "served" / version) in capsys.readouterr().out
+    (tmp_path / "served" / "1").mkdir(parents=True)
+    assert main(["export", str(trained), str(tmp_path / "served")]) == 0
+    assert (tmp_path / "served" / "2" / "saved_model.pb").exists()
+    assert str(tmp_path / "served" / "2") in capsys.readouterr().out
 
 
 def test_each_part_of_a_run_sees_its_own_split(tmp_path, monkeypatch):

@@ -122,7 +122,7 @@ def test_a_run_in_use_is_refused(copy, capsys):
     assert "in use" in capsys.readouterr().err
 
 
-def test_data_that_changed_since_are_refused(tmp_path, capsys):
+def test_data_that_changed_since_are_refused(tmp_path, capsys, without_pages):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(90, 3)))
     words = ["train", str(tmp_path / "x.npy"), "--likelihood", "normal", "--out", str(tmp_path / "run"), *SMALL]
     assert main(words) == 0

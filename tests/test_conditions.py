@@ -173,6 +173,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_parts_of_every_kind_are_told(name, tmp_path):
     """Each trains, scores, draws, saves and loads."""
@@ -193,6 +194,7 @@ def functional(names, width):
     return keras.Model(inputs, keras.layers.Dense(width, activation="relu")(joined))
 
 
+@pytest.mark.slow
 def test_a_users_functional_model_with_inputs_of_these_names_works(tmp_path):
     vae = conditional(
         likelihood=likelihoods.Bernoulli(EVENT, functional({"condition": (CLASSES,), "z": (2,)}, 8), given=TOLD),

@@ -134,6 +134,7 @@ def test_the_advice_works(vae, kind):
     assert np.isfinite(vae.elbo(advice(x), seed=0)).all()
 
 
+@pytest.mark.slow
 def test_the_advice_for_words_works():
     coded = np.column_stack([*WORDS[:, :4].T, np.unique(WORDS[:, 4], return_inverse=True)[1]]).astype("float32")
     likelihood = tfvae.likelihoods.Columns(
@@ -271,6 +272,7 @@ def test_what_stands_beside_a_sparse_matrix_counts(given):
     assert abs(vae.evaluate(X, verbose=0)[0] - expected[0]) > 1
 
 
+@pytest.mark.slow
 def test_validation_data_may_be_a_sparse_matrix_with_weights_or_without():
     vae = tiny_vae(tfvae.likelihoods.Normal)
     alone = vae.fit(SPARSE, validation_data=SPARSE, verbose=0).history["val_loss"]

@@ -203,6 +203,7 @@ def test_every_protocol_leaves_binary_data_alone(binarization, dtype):
         np.testing.assert_array_equal(part, x[..., None])
 
 
+@pytest.mark.slow
 def test_data_train_a_vae(make_vae):
     data = datasets.load("digits", binarization="dynamic")
     vae = make_vae(event=data.event_shape, preprocessing=data.preprocessing)

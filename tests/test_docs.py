@@ -157,6 +157,7 @@ def test_example_of_the_evaluation(in_tmp, capsys, code):
     assert tfvae.evaluation.Report.load("report.json").to_json() == report.to_json()
 
 
+@pytest.mark.slow
 @shows("docs/guides/conditions.md", "Conditions")
 def test_example_of_conditions(in_tmp, code):
     names = {}
@@ -165,6 +166,7 @@ def test_example_of_conditions(in_tmp, code):
     assert names["threes"].shape == (20, 1, 8, 8, 1) and Path("samples.png").stat().st_size
 
 
+@pytest.mark.slow
 @shows("docs/guides/missing-cells.md", "Missing cells")
 def test_example_of_missing_cells(in_tmp, code):
     names = {}
@@ -175,6 +177,7 @@ def test_example_of_missing_cells(in_tmp, code):
     assert names["codes"].shape == (500, 3)
 
 
+@pytest.mark.slow
 @shows("docs/guides/layers.md", "Several layers of latents")
 def test_example_of_layers(in_tmp, code):
     names = {}
@@ -183,6 +186,7 @@ def test_example_of_layers(in_tmp, code):
     assert names["mean"].shape == (3, 8, 8, 1) and np.isfinite(names["log_prob"]).all()
 
 
+@pytest.mark.slow
 @shows("docs/guides/few-labels.md", "A few labels")
 def test_example_of_few_labels(in_tmp, code):
     names = {}
@@ -201,6 +205,7 @@ def test_example_of_a_table(code):
     assert list(names["synthetic"]) == list(frame) and 0 < names["quality"].column_score <= 1
 
 
+@pytest.mark.slow
 @shows("docs/guides/physics.md", "A physical law in the decoder")
 def test_example_of_a_law(code):
     """One epoch: what is said of shapes and sets holds; that constants are found is the benchmark's to show."""

@@ -241,6 +241,7 @@ def test_a_traversal_of_a_class_is_one_picture_a_class_and_holds_the_rest(monkey
 # Training
 
 
+@pytest.mark.slow
 def test_first_aid_names_rows_whose_labels_cannot_be():
     vae = m2()
     vae.compile("adam", objectives.ELBO())

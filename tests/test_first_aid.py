@@ -63,6 +63,7 @@ def test_a_learning_rate_that_explodes_later_keeps_the_epochs_before(tmp_path):
     assert is_same(state(vae), copy.last) and is_same(state(Checkpoint(tmp_path).restore()), copy.last)
 
 
+@pytest.mark.slow
 def test_a_scale_driven_to_zero_is_named(tmp_path):
     error = fail(make(WithoutFloor, 0.03), GREY, folder=tmp_path)
     assert "likelihood.scale fell to 0" in str(error) and "log-likelihood" in str(error)
@@ -180,6 +181,7 @@ def test_of_arrays_the_batch_is_known_however_many_steps_a_call_takes(more):
     assert "batch 3:" in str(error) and list(error.diagnosis.rows) == [6]  # 32 rows a batch
 
 
+@pytest.mark.slow
 def test_overflow_under_loss_scaling_is_no_failure():
     keras.config.set_dtype_policy("mixed_float16")
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=2.0**50)
@@ -243,6 +245,7 @@ class EagerCalls(keras.layers.Layer):
         return x
 
 
+@pytest.mark.slow
 def test_an_epoch_of_a_healthy_run_takes_no_diagnosis():
     class Begin(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -341,6 +344,7 @@ def test_xla_has_the_same_guard():
     assert "learning rate of 1e+06" in str(error)
 
 
+@pytest.mark.slow
 def test_a_validation_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path):
     vae = make(tfvae.likelihoods.Normal, run_eagerly=True)
     valid = GREY.copy()

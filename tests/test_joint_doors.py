@@ -64,6 +64,7 @@ def test_arrays_and_streams_train_alike(order):
     np.testing.assert_allclose(np.add(arrays["rate_z1"], arrays["rate_z2"]), arrays["rate"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_missing_cells_conditions_and_layers_go_together():
     told = ("h", "condition")
     posterior = Joint(z2=posteriors.DiagonalNormal(1, given=told), z1=posteriors.DiagonalNormal(2, given=("x", "z2")))

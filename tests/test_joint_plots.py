@@ -139,6 +139,7 @@ def test_each_picture_of_each_latent_is_drawn_or_refused_with_a_latent_that_work
         PICTURES[name](vae, latent="w")
 
 
+@pytest.mark.slow
 def test_the_page_shows_each_latent_and_says_what_it_leaves_out(vae, tmp_path):
     report_page.write(tmp_path / "page.html", vae, evaluate(vae, X, 20, verbose=False, per_example=True), X)
     text = (tmp_path / "page.html").read_text()

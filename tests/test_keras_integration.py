@@ -194,6 +194,7 @@ def test_schedules_clipping_and_frozen_parts(make_vae, binary):
     assert all(np.any(old != new) for old, new in zip(decoder, vae.likelihood.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_two_runs_with_the_same_random_seed_are_bit_equal(make_vae, binary):
     runs = []
     for global_seed in (7, 7, 8):
@@ -216,6 +217,7 @@ def test_steps_per_execution_changes_no_number(make_vae, binary):
     assert runs[0] == runs[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective", [tfvae.objectives.ELBO(), pytest.param(tfvae.objectives.IWAE(3), marks=pytest.mark.slow)], ids=repr
 )

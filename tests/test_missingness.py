@@ -137,6 +137,7 @@ def test_imputation_weighs_the_points_that_log_w_was_made_of():
     assert np.abs(by_hand(seeds.fold(seed, 1))[1] - found).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_draws_of_hidden_cells_follow_the_mechanism():
     """2000 draws a cell: 5 standard errors of the mean, of the draws and of the weights; 15 % of the deviation."""
     x, mask = holes(20, seed=3)

@@ -114,6 +114,7 @@ def test_every_way_takes_the_dict_and_todays_form_to_the_same_weights(reference,
     assert worst < 1e-6  # the same operations, in other programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_dict", [False, True], ids=["as today", "dict"])
 @pytest.mark.parametrize("form", FORMS)
 def test_validation_evaluation_and_prediction_take_both(form, as_dict):
@@ -256,6 +257,7 @@ def test_a_step_that_one_model_alone_was_given_is_taken():
     assert seen
 
 
+@pytest.mark.slow
 def test_weights_may_be_a_list_and_stand_where_keras_has_them():
     vae = make()
     weighted = vae.evaluate(X, sample_weight=WEIGHT, batch_size=BATCH, verbose=0)

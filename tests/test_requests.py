@@ -207,6 +207,7 @@ def test_what_needs_noise_does_not_convert(name, tmp_path):
         lite(tiny_vae(), tmp_path, name)
 
 
+@pytest.mark.slow
 def test_keras_export_hands_on_its_options(tmp_path):
     tiny_vae().export(tmp_path / "1", max_samples=3)
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["sample"]

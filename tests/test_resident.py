@@ -113,6 +113,7 @@ def test_validation_takes_the_rows_that_were_asked_for(options, rows, batches, w
     assert vae.steps_per_execution == 1
 
 
+@pytest.mark.slow
 def test_validation_that_was_stopped_starts_at_its_first_row_the_next_time():
     class Stop(TestBatches):
         def on_test_batch_end(self, batch, logs=None):
@@ -131,6 +132,7 @@ def test_a_batch_size_that_is_none_is_refused(size, name):
         make().fit(X, verbose=0, **{name: size})
 
 
+@pytest.mark.slow
 def test_gradients_accumulate_with_noise_of_their_own_as_in_a_stream():
     adam = lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)  # noqa: E731
     one, other = make(optimizer=adam()), make(optimizer=adam())
@@ -301,6 +303,7 @@ def test_each_hook_of_a_batch_is_one_that_watches(phase, hook):
     assert watchers([callback], {"train": "test", "test": "train"}[phase]) == []
 
 
+@pytest.mark.slow
 def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
     monkeypatch.setattr(program, "PATIENCE", 0.0)  # one step a call
     moved = []
@@ -314,6 +317,7 @@ def test_the_progress_bar_moves_within_an_epoch(monkeypatch):
     assert moved == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_training_can_be_stopped_within_an_epoch(monkeypatch):
     monkeypatch.setattr(program, "PATIENCE", 0.0)
 
