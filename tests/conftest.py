@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import traces
 from run_folder import SMALL
-from slow_cases import is_slow
+from slow_cases import COLLECTED, is_slow
 from tiny import tiny_vae
 
 pytest.register_assert_rewrite("dataset_cases", "first_aid_cases", "parts", "pictures", "resident_cases")
 
 
-def pytest_collection_modifyitems(items):
-    """Marks the cases that stand in `slow_cases`."""
+def pytest_collection_modifyitems(config, items):
+    """Marks the cases that `slow_cases` leaves to the slow run, and keeps the names of all."""
+    config.stash[COLLECTED] = [item.nodeid for item in items]
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker(pytest.mark.slow)

@@ -6,7 +6,11 @@ carries the marker itself.
 """
 
 import re
+from collections.abc import Iterable
 
+import pytest
+
+COLLECTED = pytest.StashKey[list[str]]()  # the names of all cases of this run, of which some are left out
 STAY = {  # file: test: pattern of all of what stands between the brackets
     "test_annealed.py": {
         "test_weights_are_unbiased_in_both_directions": "True-0.5",
@@ -75,6 +79,7 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
         "test_every_posterior_has_a_report": "(DiagonalNormal|Categorical)-None",
         "test_exactly_the_samples_asked_for": "7-(1003|50)|50-(1|51)",
     },
+    "test_few_labels_suite.py": {"test_m2_with_100_labels_is_better_than_its_classifier_alone": "3"},
     "test_first_aid.py": {
         "test_a_healthy_run_with_batchnorm_and_dropout_is_the_same_with_first_aid": "None",
         "test_training_goes_on_without_the_guard_after_a_fit": "1000000.0",
@@ -216,8 +221,23 @@ STAY = {  # file: test: pattern of all of what stands between the brackets
 }
 
 
+def parted(name: str) -> tuple[str, str, str]:
+    """Returns file, test and case of a name `folder/file::test[case]`."""
+    file, test, case = re.fullmatch(r"(?:.*/)?([^/]+\.py)::(.*?)(?:\[(.*)\])?", name, re.DOTALL).groups(default="")
+    return file, test, case
+
+
 def is_slow(name: str) -> bool:
-    """Tells whether the default run leaves out a case, by its name `folder/file::test[case]`."""
-    file, test, case = re.fullmatch(r"(?:.*/)?([^/]+\.py)::(.*?)(?:\[(.*)\])?", name, re.DOTALL).groups()
+    """Tells whether the default run leaves out a case."""
+    file, test, case = parted(name)
     pattern = STAY.get(file, {}).get(test)
-    return bool(pattern) and not re.fullmatch(pattern, case or "", re.DOTALL)
+    return pattern is not None and not re.fullmatch(pattern, case, re.DOTALL)
+
+
+def useless(names: Iterable[str]) -> list[str]:
+    """Returns the tests of the list, of the files that these names are of, that keep all of their cases, or none."""
+    slow: dict[str, dict[str, set[bool]]] = {}
+    for name in names:
+        file, test, _ = parted(name)
+        slow.setdefault(file, {}).setdefault(test, set()).add(is_slow(name))
+    return [f"{file}::{test}" for file in slow for test in STAY.get(file, {}) if len(slow[file].get(test, ())) < 2]

@@ -9,9 +9,10 @@ from benchmarks.labels import __main__ as command
 from benchmarks.labels import data, digits
 
 
-def test_m2_with_100_labels_is_better_than_its_classifier_alone():
-    """Five draws of labels, 500 test images; measured: 2.2 +- 0.7 points of 9.1."""
-    found = [digits.errors(draw) for draw in range(5)]
+@pytest.mark.parametrize("draws", [3, 5])
+def test_m2_with_100_labels_is_better_than_its_classifier_alone(draws):
+    """On 500 test images; measured: 2.5 +- 0.5 points of 7.9 over three draws of labels, of five 2.2 +- 0.7 of 9.1."""
+    found = [digits.errors(draw) for draw in range(draws)]
     gain, error = digits.gains(found)
     print(f"errors {found}; gain {100 * gain:.1f} +- {100 * error:.1f} points")
     assert gain > 0.005 and gain > 1.5 * error

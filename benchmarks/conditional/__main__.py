@@ -53,9 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.conditional import labels, quadrants, smfish
 
     command = " ".join(["python -m benchmarks.conditional", *without_data(words)])
+    names = labels.MODELS if said.control else labels.MODELS[1:2] if options.smoke else labels.MODELS[:2]
     for seed in said.seeds:
         if said.name in ("labels", "all"):
-            labels.run(seed, said.k, labels.MODELS if said.control else labels.MODELS[:2], options, command)
+            labels.run(seed, said.k, names, options, command)
         for given in said.given if said.name in ("quadrants", "all") else ():
             quadrants.run(given, seed, options, command)
         if said.name in ("smfish", "all"):

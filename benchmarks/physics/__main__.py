@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     said = parser.parse_args(arguments)
     if said.smoke:
         said.out = said.runs = Path(tempfile.mkdtemp(prefix="physics-"))
-        said.updates, said.samples, said.seeds, said.weights = 20, 5, [0], [10.0]
+        said.updates, said.samples, said.seeds = 20, 5, [0]
+        said.arms, said.weights = ["both, near"], []  # it has all that the other forced ones have
     use_threads(said.threads)
     from benchmarks.physics import run, speed, table
 

@@ -63,8 +63,9 @@ def run(out: Path, smoke: bool) -> Result:
     x = swings("train", size=2 * BATCH if smoke else 5 * BATCH).x
     x = x if smoke else np.tile(x, [10, 1])
     found: Result = {"load_before": os.getloadavg(), "gradients": gradients(x[:50])}
+    ways = {"graph": False} if smoke else {"graph": False, "XLA": True}
     for arm in ARMS[:1] if smoke else ARMS:
-        for name, jit_compile in {"graph": False, "XLA": True}.items():
+        for name, jit_compile in ways.items():
             found[f"{arm}, {name}"] = timed(arm, jit_compile, x, len(x) // BATCH)
             print(arm, name, found[f"{arm}, {name}"], flush=True)
     found |= {"load_after": os.getloadavg(), "versions": versions()}
