@@ -6,7 +6,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTING := .venv/.documenting
 FAST := -m "not slow"
-PARALLEL := --numprocesses 2 --dist loadfile
+# Files one after the other in their order: by number of tests, as by default, those of few heavy tests would come last.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test test-all coverage lint format notebooks docs wheel models bench-smoke clean
 
