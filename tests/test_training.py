@@ -356,7 +356,6 @@ def test_noise_follows_the_seed_and_the_step(linear_vae, binary):
     assert len({*histories[0], *histories[2]}) == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_logs_are_the_same_whichever_estimator_drives_the_gradient(linear_vae, binary, jit_compile):
     """The number that is logged is the bound and no estimator's surrogate: to 1e-6, as XLA fuses them differently."""
