@@ -314,6 +314,7 @@ def test_a_mask_means_the_same_as_a_masked_array_and_a_mask_of_numbers():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [np.nan, np.inf, -1e30, 0.5])
 def test_what_stands_under_the_mask_is_never_seen(fill):
     """Neither by training, preprocessing and scaling, nor by any score; 0.5 is outside the support, too."""

@@ -74,6 +74,7 @@ def test_gaps_of_a_deliberately_bad_encoder_are_exact(stretch, shift):
     assert abs(gaps.log_prob.mean - exact_log_prob(x).mean()) < 3 * gaps.log_prob.mean_error + LEFT
 
 
+@pytest.mark.slow
 def test_gaps_of_a_diagonal_q_on_a_correlated_posterior_are_exact():
     """With a bad encoder on top; by importance sampling, then by annealing."""
     vae, x = correlated_vae(), data(60, 3)

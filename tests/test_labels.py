@@ -57,6 +57,7 @@ WAYS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", list(WAYS)[1:])
 def test_labels_come_whichever_way_with_the_same_numbers(way):
     one, other = everything(), everything(steps_per_execution=2 if way == "a stream" else 1)

@@ -126,6 +126,7 @@ def test_the_first_fit_sets_it_once(form):
         np.testing.assert_array_equal(weight, value)
 
 
+@pytest.mark.slow
 def test_it_is_what_a_layer_in_the_encoder_would_do():
     """The same training, to rounding, as with Keras' layer inside the encoder and no scaling; x stays in its units."""
     layer = keras.layers.Normalization(mean=DATA.mean(0), variance=DATA.var(0))
