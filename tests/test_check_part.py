@@ -3,6 +3,8 @@
 The broken parts are those of a tired author; each breaks one law, and the laws that follow from it.
 """
 
+import types
+
 import keras
 import parts
 import pytest
@@ -11,7 +13,8 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import estimators, likelihoods, objectives, posteriors, priors, schedules
-from tfvae.testing import check_part
+from tfvae.testing import check_part, models
+from tfvae.testing.report import Broken
 
 tfd = tfp.distributions
 
@@ -162,6 +165,39 @@ def test_a_class_that_is_not_registered_is_told_how():
     report = check_part(Unregistered(2), quick=True)
     assert report.broken == ["it comes back from its configuration"]
     assert 'register_keras_serializable(package="mine")' in repr(report)
+
+
+class OfTensorFlow(priors.DiagonalNormal):
+    """Its weight is a variable of TensorFlow, which Keras does not know."""
+
+    def build(self, context_shape):
+        if not self.built:
+            self.shift = self.held(tf.Variable(tf.zeros([self.latent_dim])))
+        super().build(context_shape)
+
+
+HELD = {
+    "alone": lambda variable: variable,
+    "in a list": lambda variable: [3, variable],
+    "in a distribution": lambda variable: tfd.Normal(variable, 1.0),
+}
+
+
+@pytest.mark.parametrize("held", HELD.values(), ids=HELD)
+def test_a_variable_of_tensorflow_is_named_and_what_is_wanted_instead(held):
+    """No other law shows it: Keras trains and saves the weights that it knows, and the part starts where it started."""
+    part = OfTensorFlow(2)
+    part.held = held
+    part.build((None,))
+    with pytest.raises(Broken, match=r"shift of OfTensorFlow is a tf\.Variable.*self\.shift = self\.add_weight\("):
+        models.tracked(types.SimpleNamespace(part=part))
+
+
+def test_a_variable_of_tensorflow_is_a_broken_law_of_the_report():
+    class Held(OfTensorFlow):
+        held = staticmethod(HELD["alone"])
+
+    assert "Keras knows every weight" in check_part(Held(2), quick=True).broken
 
 
 def test_errors_of_a_part_are_lines_of_the_report():

@@ -1,4 +1,4 @@
-"""The laws of a part in a model: every weight is trained, and the model is the same after file and export.
+"""The laws of a part in a model: Keras knows every weight, each is trained, and file and export keep the model.
 
 d bound / d weight  finite and not zero          log p(x) of the file = log p(x) of the SavedModel = log p(x)
 """
@@ -11,11 +11,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.core.keras_private import all_layers
 from tfvae.export import export
+from tfvae.objectives import Objective
 from tfvae.testing.report import Broken, Law
 from tfvae.vae import VAE
 
 SAME, SERVED = 1e-4, 2e-3  # nats
+
+
+def tracked(subject: Any) -> str:
+    """No variable is TensorFlow's own, in the part or a layer of it: Keras would neither train nor save it."""
+    part = subject.part
+    layers = [part] if isinstance(part, keras.layers.Layer) else part.layers if isinstance(part, Objective) else []
+    holders = {id(held): held for held in (part, *(inner for layer in layers for inner in all_layers(layer)))}
+    for holder in holders.values():
+        for name, value in vars(holder).items():
+            if not name.startswith("_self_") and any(map(_has_variable, tf.nest.flatten(value))):  # TensorFlow's books
+                remedy = f"make it in build, self.{name} = self.add_weight(shape=..., name=...)"
+                raise Broken(f"{name} of {type(holder).__name__} is a tf.Variable, or holds one: {remedy}")
+    return "no tf.Variable"
+
+
+def _has_variable(value: Any) -> bool:
+    return isinstance(value, tf.Variable) or (isinstance(value, tf.Module) and bool(value.variables))
 
 
 def gradients(subject: Any) -> str:
@@ -88,7 +107,7 @@ def same(found: Any, expected: np.ndarray, tolerance: float) -> str:
     return f"log p(x) within {difference.max():.1g} nats"
 
 
-QUICK: dict[str, Law] = {"every weight gets a gradient": gradients}
+QUICK: dict[str, Law] = {"Keras knows every weight": tracked, "every weight gets a gradient": gradients}
 WHOLE: dict[str, Law] = {
     "a model trains, eagerly and compiled": trains,
     "its .keras file scores the same": saved,
