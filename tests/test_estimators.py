@@ -5,6 +5,7 @@ Gauss-Hermite sum, whose gradient is exact to rounding. Each estimator's mean ov
 within 5 standard errors in each of 8 parameters: false-alarm rate 5e-6 a case; what a case can see is printed.
 """
 
+import logging
 import math
 
 import keras
@@ -235,3 +236,12 @@ def test_fit_uses_the_estimator_and_saves_it(tmp_path):
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
     assert repr(loaded.estimator) == "DoublyReparameterized()" and repr(loaded.objective) == "IWAE(num_samples=4)"
+
+
+def test_double_reparameterisation_is_compiled_again_without_a_warning_of_traces(caplog):
+    """A model of a table is compiled once, and again at each reading of its file; TensorFlow warns from five traces."""
+    tf.get_logger().propagate = True
+    with caplog.at_level(logging.WARNING, tf.get_logger().name):
+        for _ in range(4):
+            model().compile("adam", objectives.IWAE(2), estimators.DoublyReparameterized())
+    assert "retracing" not in caplog.text

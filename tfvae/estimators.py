@@ -239,13 +239,14 @@ def derivatives(objective: Objective, evidence: Evidence) -> tuple[Tensor, Tenso
     rows, more = tf.shape(log_weight)[0], [[0, int(replicas.count() > 1)], [0, 0]]
     log_weight = tf.pad(log_weight, more)  # TensorFlow fails at an empty share
     masses = [tf.pad(tf.stop_gradient(mass), more[::-1]) for mass in evidence.masses]
-    with tf.GradientTape() as outer:
+    eager = tf.executing_eagerly()  # where TensorFlow would trace a parallel loop at each call, and warn of it
+    with tf.GradientTape(persistent=eager) as outer:
         outer.watch(log_weight)
         with tf.GradientTape() as inner:
             inner.watch(log_weight)
             value = tf.reduce_sum(objective.of_log_weight(tf.transpose(log_weight), *masses))
         first = inner.gradient(value, log_weight)
-    hessian = outer.batch_jacobian(first, log_weight, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    hessian = outer.batch_jacobian(first, log_weight, tf.UnconnectedGradients.ZERO, experimental_use_pfor=not eager)
     return tf.transpose(first[:rows]), tf.transpose(tf.linalg.diag_part(hessian)[:rows])
 
 
