@@ -1,11 +1,13 @@
 """Keras' own doors: export, save, early stopping, encoders as in Keras' examples, another backend."""
 
 import importlib
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from documents import ROOT
 from tiny import tiny_vae
 
 import tfvae
@@ -25,8 +27,10 @@ def test_export_of_keras_writes_what_tfvae_exports(binary, tmp_path):
 
 @pytest.mark.parametrize("form", ["onnx", "litert", "openvino"])
 def test_other_forms_of_export_are_refused_with_the_way_there(form, tmp_path):
-    with pytest.raises(tfvae.InvalidInput, match=f"encode, decode and reconstruct .*{form} cannot hold"):
+    with pytest.raises(tfvae.InvalidInput, match=f"encode, decode and reconstruct .*{form} cannot hold") as refused:
         tiny_vae().export(tmp_path / "one", format=form)
+    page, heading = re.search(r'\((\S+), "(.+?)"\)', str(refused.value)).groups()
+    assert f"## {heading}\n" in (ROOT / page).read_text()
     assert not list(tmp_path.iterdir())
 
 

@@ -28,7 +28,8 @@ def check_format(name: str) -> None:
     """Raises `InvalidInput` for a form of export other than a SavedModel."""
     if name != "tf_saved_model":
         remedy = (
-            'Export a SavedModel, and convert its signatures encode, decode and reconstruct (README, "On a phone"); '
-            f"sample, elbo and log_prob draw noise from a seed, which {name} cannot hold."
+            "Export a SavedModel, and convert its signatures encode, decode and reconstruct "
+            f'(docs/guides/serving.md, "On a phone"); sample, elbo and log_prob draw noise from a seed, which {name} '
+            "cannot hold."
         )
         raise InvalidInput('format="tf_saved_model"', f"format={name!r}", remedy)
