@@ -178,3 +178,14 @@ def test_lines_per_part():
     for lines, code, name in sorted(rows, reverse=True):
         print(f"{name:45s} {lines:4d} lines, {code:3d} without docstrings")
     assert len(rows) > 40 and max(lines for lines, _, _ in rows) < 149
+
+
+@pytest.mark.parametrize("family", ["posteriors", "priors", "likelihoods", "objectives", "estimators"])
+def test_every_part_stands_in_the_list_of_all_parts(family):
+    """On the page "Which part when", in the row of its family."""
+    lines = (ROOT.parent / "docs" / "choose" / "index.md").read_text().splitlines()
+    rows = " ".join(line for line in lines if f"`{family}.`" in line)
+    module = getattr(tfvae, family)
+    classes = {name: kind for name in module.__all__ if inspect.isclass(kind := getattr(module, name))}
+    kinds = [name for name, kind in classes.items() if issubclass(kind, INTERFACES) and not inspect.isabstract(kind)]
+    assert kinds and not [name for name in kinds if not re.search(rf"`{name}[`(]", rows)]
