@@ -1,6 +1,6 @@
 """Mistakes that tests of ours must catch, and the command that plants them: `python tests/mutants.py [--only WORD]`.
 
-A mutant is a row of `MUTANTS`: the mistake, a file of the package, the arguments of pytest that select the tests which
+A mutant is a row of `MUTANTS`: the mistake, a file, the arguments of pytest that select the tests which
 watch the place, a text that stands once in the file, and what is planted there. It is caught if one of these tests
 turns red on a copy with the mistake and is green on a copy without it. The working tree is not touched.
 
@@ -27,12 +27,13 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 600.0  # seconds
+OTHERS = ("saved_models", "benchmarks", "notebooks")  # folders beside the package in which a mistake may stand
 QUIET = ["-x", "-q", "-rfE", "-p", "no:cacheprovider", "-m", "not slow"]
 
 
 class Mutant(NamedTuple):
     mistake: str
-    file: str  # in the package
+    file: str  # in the package; of another folder from the root: "saved_models/make.py"
     tests: str  # arguments of pytest: those that watch the place
     text: str
     planted: str
@@ -40,6 +41,11 @@ class Mutant(NamedTuple):
     @property
     def name(self) -> str:
         return self.mistake.replace(" ", "-")
+
+    @property
+    def path(self) -> str:
+        """The file from the root of the project."""
+        return self.file if self.file.split("/")[0] in OTHERS else f"tfvae/{self.file}"
 
 
 # fmt: off
@@ -243,13 +249,16 @@ MUTANTS = [Mutant(*row) for row in (
     ("a negative schedule obeys the law", "testing/training.py",
      "tests/test_check_part.py -k 'told and Negative' -m slow",
      "not np.isfinite(value) or value < 0:", "not np.isfinite(value):"),
+    ("examples drawn by a shipped model scored in other units", "saved_models/make.py",
+     "tests/test_saved_models.py -k 'own_draws and mnist'",
+     "x = white * tf.reshape(", "x = tf.reshape("),
 )]
 # fmt: on
 
 
 def planted(mutant: Mutant) -> str:
     """Returns the file with the mistake."""
-    text = (ROOT / "tfvae" / mutant.file).read_text()
+    text = (ROOT / mutant.path).read_text()
     assert text.count(mutant.text) == 1, (
         f"{mutant.mistake}: its text stands {text.count(mutant.text)} times in its file"
     )
@@ -258,7 +267,7 @@ def planted(mutant: Mutant) -> str:
 
 def copy_of_the_project(folder: Path) -> Path:
     """Copies package and tests, and what the tests read."""
-    for name in ("tfvae", "tfvae_cli", "tests", "docs"):
+    for name in ("tfvae", "tfvae_cli", "tests", "docs", *OTHERS):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, folder)
@@ -322,7 +331,7 @@ def examine(mutant: Mutant) -> dict[str, str | float | None]:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         project = copy_of_the_project(Path(folder))
-        (project / "tfvae" / mutant.file).write_text(planted(mutant))
+        (project / mutant.path).write_text(planted(mutant))
         caught = first_failure(project, shlex.split(mutant.tests))
     if caught:
         with tempfile.TemporaryDirectory() as folder:
