@@ -28,6 +28,11 @@ def is_traced_for_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
+def own_attributes(holder: object) -> dict[str, Any]:
+    """Returns what an object holds by name, less the books that TensorFlow keeps in it."""
+    return {name: value for name, value in vars(holder).items() if not name.startswith("_self_")}
+
+
 def all_layers(layer: keras.layers.Layer, include_self: bool = True) -> Iterator[keras.layers.Layer]:
     """Yields a layer and all layers within it, at any depth; `layers` of a model are only those of the first."""
     return layer._flatten_layers(include_self=include_self, recursive=True)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.core.keras_private import all_layers
+from tfvae.core.keras_private import all_layers, own_attributes
 from tfvae.export import export
 from tfvae.objectives import Objective
 from tfvae.testing.report import Broken, Law
@@ -26,8 +26,8 @@ def tracked(subject: Any) -> str:
     layers = [part] if isinstance(part, keras.layers.Layer) else part.layers if isinstance(part, Objective) else []
     holders = {id(held): held for held in (part, *(inner for layer in layers for inner in all_layers(layer)))}
     for holder in holders.values():
-        for name, value in vars(holder).items():
-            if not name.startswith("_self_") and any(map(_has_variable, tf.nest.flatten(value))):  # TensorFlow's books
+        for name, value in own_attributes(holder).items():
+            if any(map(_has_variable, tf.nest.flatten(value))):
                 remedy = f"make it in build, self.{name} = self.add_weight(shape=..., name=...)"
                 raise Broken(f"{name} of {type(holder).__name__} is a tf.Variable, or holds one: {remedy}")
     return "no tf.Variable"
