@@ -11,6 +11,7 @@ from tfvae.callbacks import Checkpoint, FirstAid
 from tfvae.core import reading
 from tfvae.core.reading import RowBatches
 from tfvae.training import windows
+from tfvae.training.epochs import Epochs
 from tfvae.training.windows import Windows
 
 X = np.random.default_rng(0).normal(size=(70, 5)).astype("float32")
@@ -44,7 +45,9 @@ def reversed_by(rows, before):
 def test_windows_hold_the_batches_of_the_stream_each_once(rows):
     data = ({"x": X[:rows] if rows <= 70 else np.concatenate([X, X[:2]]), "weight": np.arange(rows, dtype="float32")},)
     batches = RowBatches(data, BATCH, reversed_by)
-    source, shapes = Windows(make(), RowBatches(data, BATCH, reversed_by)), set()
+    vae = make()
+    source, shapes = Windows(vae, RowBatches(data, BATCH, reversed_by)), set()
+    epochs = Epochs(vae, None, source, training=True)
     for epoch in range(2):
         source.begin()
         for index in range(batches.num_batches):
@@ -53,6 +56,7 @@ def test_windows_hold_the_batches_of_the_stream_each_once(rows):
             expected = batches[index][0]
             for key in ("x", "weight"):
                 np.testing.assert_array_equal(np.asarray(held.data[key])[places.numpy()], expected[key], err_msg=epoch)
+            np.testing.assert_array_equal(epochs.batch(index)["x"], expected["x"])
             shapes.add((tuple(held.data["x"].shape), tuple(held.full.shape)))
     assert len(shapes) <= 2 and max(shape[0][0] for shape in shapes) <= 5 * BATCH
 
@@ -97,12 +101,25 @@ def test_a_value_that_must_be_refused_is_found_in_any_window(tmp_path, row):
         make().fit(np.load(tmp_path / "bad.npy", mmap_mode="r"), batch_size=BATCH, verbose=0)
 
 
-def test_first_aid_sees_the_batch_that_failed(mapped):
+def test_first_aid_ends_a_fit_that_is_read_in_parts(mapped):
     vae = make()
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([4], [1e-3, 1e30])
     vae.compile(keras.optimizers.SGD(rate))
     with pytest.raises(tfvae.callbacks.Diverged):
         vae.fit(mapped, batch_size=BATCH, epochs=3, verbose=0, callbacks=[FirstAid()])
+
+
+def test_a_container_is_asked_for_few_places_at_a_time():
+    class Kept:
+        asked = []
+
+        def __getitem__(self, rows):
+            self.asked.append(len(rows))
+            return X[rows % 70]
+
+    rows = np.arange(2500)
+    np.testing.assert_array_equal(reading.read(Kept(), rows), X[rows % 70])
+    assert Kept.asked == [1000, 1000, 500]
 
 
 def test_no_more_than_two_windows_are_dense(monkeypatch):

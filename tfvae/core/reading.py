@@ -17,6 +17,7 @@ from tfvae.core.types import Array, Given
 
 LARGE = 2**28  # bytes, from which on what lies on a disk is not read whole
 SOME = 10_000  # rows are enough for a mean
+AT_ONCE = 1000  # places that a container is asked for: the time that HDF5 takes grows with their square
 Order: TypeAlias = Callable[[int, int], np.ndarray]
 
 
@@ -38,7 +39,11 @@ def is_read_in_parts(x: Given) -> bool:
 
 def read(x: Given, rows: slice | np.ndarray) -> Array:
     """Returns some rows of x, dense, `[R, ...]`; an array of places must rise, since HDF5 wants that."""
-    return x.tocsr()[rows].toarray() if is_sparse(x) else np.asarray(x[rows])
+    if is_sparse(x):
+        return x.tocsr()[rows].toarray()
+    if isinstance(rows, slice) or isinstance(x, np.ndarray) or len(rows) <= AT_ONCE:
+        return np.asarray(x[rows])
+    return np.concatenate([np.asarray(x[rows[at : at + AT_ONCE]]) for at in range(0, len(rows), AT_ONCE)])
 
 
 def some_rows(x: Given, most: int = SOME) -> Array:
