@@ -108,6 +108,23 @@ def test_what_was_encoded_is_used_again_until_a_shard_changes(folder, monkeypatc
     assert datasets.load(folder, seed=1).protocol["crc32"] != before.protocol["crc32"] and times
 
 
+def test_what_another_process_has_encoded_meanwhile_is_taken(folder, monkeypatch):
+    encode = shard_source._encode
+
+    def slower(path, temporary, *rest):
+        monkeypatch.setattr(shard_source, "_encode", encode)
+        encode(path, temporary, *rest)
+        datasets.load(folder)
+
+    monkeypatch.setattr(shard_source, "_encode", slower)
+    assert len(datasets.load(folder).train) == len(datasets.load(folder).train.mask)
+
+
+def test_shards_may_hold_text_in_any_of_its_types(folder):
+    people().iloc[100:101].astype({"class": "category"}).to_parquet(folder / "part-1.parquet", index=False)
+    assert "crew" in datasets.load(folder).schema["class"].values
+
+
 def test_nothing_half_encoded_stays(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shard_source, "_encode", lambda path, temporary, *_: (temporary / "x").touch() or 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -136,7 +136,7 @@ def _add_rows(commands: Any) -> None:
 def _of_rows(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     command = _command(commands, name, text)
     command.add_argument("run", metavar="RUN", help="run folder of tfvae train FILE.csv")
-    command.add_argument("rows", metavar="FILE", help="table with rows, .csv or .parquet")
+    command.add_argument("rows", metavar="FILE", help="table with rows, .csv or .parquet, or a folder of such files")
     command.add_argument("--out", required=True, metavar="OUT", help="file to write, .csv")
     return command
 

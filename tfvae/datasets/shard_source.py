@@ -52,7 +52,7 @@ def looked_at(path: Path) -> tuple[int, pd.DataFrame]:
     known: dict[str, set] = {}
     kept: list[pa.Table] = []
     keys = np.empty(0)
-    for piece in _told("read", pieces(path)):
+    for piece in _counted("read", pieces(path)):
         key = rng.random(len(piece))
         key[_with_new_words(piece, known)] = -1.0
         count += len(piece)
@@ -96,8 +96,12 @@ def encoded(
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     folder = Path(cache or os.environ.get("TFVAE_CACHE") or HOME).expanduser() / f"{path.name}-{name}"
     if not folder.exists():
-        with files.whole_folder(folder) as temporary:
-            _encode(path, temporary, schema, told, places, seed)
+        try:
+            with files.whole_folder(folder) as temporary:
+                _encode(path, temporary, schema, told, places, seed)
+        except OSError:
+            if not folder.exists():  # else another process has made it meanwhile
+                raise
         size = sum(file.stat().st_size for file in folder.iterdir()) / 2**20
         logger.warning("tfvae: %d rows are encoded in %s, %.0f MB; it may be deleted.", rows, folder, size)
     sums = files.read_json(folder / "crc32.json")
@@ -115,7 +119,7 @@ def _encode(
         of_split[places[split]] = number
     writers = {split: _Writer(folder, split, len(places[split])) for split in SPLITS}
     noise = generator(seed, NOISE)
-    for block in _told("encoded", blocks(path), len(of_split)):
+    for block in _counted("encoded", blocks(path), len(of_split)):
         numbers = explained.numbers(block)
         values = {} if told is None else {"condition": told.values(told_numbers(schema, told.name, block))}
         own = of_split[block.index.to_numpy()]
@@ -171,7 +175,7 @@ def _with_new_words(piece: pa.Table, known: dict[str, set]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _told(what: str, parts: Iterator[Any], rows: int | None = None) -> Iterator[Any]:
+def _counted(what: str, parts: Iterator[Any], rows: int | None = None) -> Iterator[Any]:
     """Yields what it is given; says from time to time how many rows have gone by."""
     count, said = 0, time.monotonic()
     for part in parts:

@@ -92,8 +92,9 @@ def pieces(path: Path) -> Iterator[pa.Table]:
 
 def _plain(batch: pa.RecordBatch) -> pa.Table:
     """Returns a piece whose text is of one type, whoever wrote it."""
-    text = (pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int32(), pa.large_string()))
-    fields = [field.with_type(pa.string()) if field.type in text else field for field in batch.schema]
+    text = (pa.string(), pa.large_string())
+    held = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in batch.schema]
+    fields = [f.with_type(pa.string()) if own in text else f for f, own in zip(batch.schema, held, strict=True)]
     return pa.Table.from_batches([batch]).cast(pa.schema(fields))
 
 
