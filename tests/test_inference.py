@@ -92,6 +92,14 @@ def test_gaps_of_a_diagonal_q_on_a_correlated_posterior_are_exact():
     print(gaps)
 
 
+def test_an_estimate_prints_as_one_line_outside_and_inside_a_graph():
+    found = tfvae.MarginalEstimate(tf.constant([-1.0, -2.0]), tf.constant([0.5, 0.25]), tf.constant([3.0, 5.0]))
+    means = "log_prob -1.500, standard_error 0.375, effective_sample_size 4.000"
+    assert repr(found) == f"MarginalEstimate of 2 examples, means: {means}"
+    specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, found)
+    assert repr(specs).startswith("MarginalEstimate(log_prob=TensorSpec(shape=(2,)")
+
+
 def test_gaps_add_up_and_print():
     """For each example; the table has a row for each field."""
     gaps = evaluation.inference_gaps(correlated_vae(), data(5, 4), steps=20, num_samples=50, seed=0)

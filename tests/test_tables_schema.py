@@ -14,6 +14,7 @@ from tables_of_text import every_kind
 from tfvae import InvalidInput
 from tfvae.datasets.tables import Family, Schema, blocks, read
 from tfvae.datasets.tables.numbers import LAYOUTS
+from tfvae.tables.filling import mixed
 
 ROWS = 200
 
@@ -235,6 +236,19 @@ def test_what_is_inferred_saved_and_given_again_is_the_same():
     found = Schema.of(table)
     assert Schema.of(table, found.to_dict()) == found
     assert Schema.of(table, json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_words_keep_the_blank_that_a_file_writes_before_them():
+    """Files with ", " between cells: a filled gap would else be another word than its neighbours."""
+    cells = [f" {word}" for word in ["yes", "no", "maybe"] * 9] + [" ?", None]
+    found = schema(cells)
+    own = found["c"]
+    assert own.values == ("maybe", "no", "yes") and own.words(np.array([2.0, np.nan])).tolist() == [" yes", ""]
+    again = Schema.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again == found and again["c"].words(np.array([0.0])).tolist() == [" maybe"]
+    texts, gaps = pd.Series([" yes", None], dtype=object), np.array([False, True])
+    assert mixed(texts, gaps, own.words(np.array([1.0, 1.0])), own).tolist() == [" yes", " no"]
+    assert column(["yes", *cells]).blank == "" and "blank" not in schema(["yes", "no"] * 9).to_dict()["columns"][0]
 
 
 def test_other_takes_the_words_that_are_not_there():

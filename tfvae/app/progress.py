@@ -3,7 +3,8 @@
 nats/example       ELBO  valid ELBO     rate  distortion  active   time left
 epoch   2/100    -45.93      -44.12     1.55       44.38       3        40 s
 
-time left = seconds an epoch, what compiles left out, * epochs that are left
+time left = seconds an epoch, what compiles left out, * epochs that are left; the last, smaller batch of the first epoch
+compiles anew, so that the clock of this epoch stops before it
 """
 
 import shutil
@@ -66,7 +67,8 @@ class Progress(keras.callbacks.Callback):
         done = self.epoch + (batch + 1) / self.params["steps"]
         if self.since is None:
             self.since = time.monotonic(), done
-        self._measure(done)
+        if self.begun > 1 or batch + 1 < self.params["steps"]:
+            self._measure(done)
         if self.in_place and time.monotonic() - self.drawn >= FROM_STATE:
             self._draw(self._row(done, logs))
 

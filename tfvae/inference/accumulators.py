@@ -24,7 +24,7 @@ from tfvae.core.types import Shape
 
 
 class MarginalEstimate(NamedTuple):
-    """An importance-sampled log p(x) for each of B examples.
+    """An importance-sampled log p(x) for each of B examples; prints as one line.
 
     Attributes:
         log_prob: log p(x) in nats, `[B]`; its expectation is a lower bound that rises with the number of samples.
@@ -35,6 +35,10 @@ class MarginalEstimate(NamedTuple):
     log_prob: tf.Tensor
     standard_error: tf.Tensor
     effective_sample_size: tf.Tensor
+
+    def __repr__(self) -> str:
+        """Returns means over the examples, in one line."""
+        return described(self)
 
 
 Statistic: TypeAlias = MarginalEstimate | tf.Tensor  # of each of B examples
@@ -209,6 +213,15 @@ class Kept(Accumulator):
     def result(self, state: tuple[tf.TensorArray, ...], num_samples: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Returns log weights and the others, `[num_samples, B, ...]`."""
         return tuple(array.concat()[:num_samples] for array in state)
+
+
+def described(estimate: NamedTuple) -> str:
+    """Returns a number of examples and the mean of each field, `[B]`; inside a graph, and of specs, the fields."""
+    fields, name = estimate._asdict(), type(estimate).__name__
+    if not all(tf.is_tensor(value) and hasattr(value, "numpy") for value in fields.values()):
+        return f"{name}({', '.join(f'{field}={value!r}' for field, value in fields.items())})"
+    means = ", ".join(f"{field} {tf.reduce_mean(value).numpy():.3f}" for field, value in fields.items())
+    return f"{name} of {tf.size(next(iter(fields.values())))} examples, means: {means}"
 
 
 def accumulate(

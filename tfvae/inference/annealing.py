@@ -23,6 +23,7 @@ from tfvae.core.graphs import compiled
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.types import Tree
+from tfvae.inference.accumulators import described
 from tfvae.inference.importance import estimate
 from tfvae.inference.target import Target
 
@@ -34,7 +35,7 @@ STEEPNESS = 4.0  # of the schedule: small steps near both ends, where the densit
 
 
 class AnnealedEstimate(NamedTuple):
-    """Log p(x) by annealed importance sampling for each of B examples.
+    """Log p(x) by annealed importance sampling for each of B examples; prints as one line.
 
     Attributes:
         log_prob: log p(x) in nats, `[B]`; its expectation is a lower bound that rises with temperatures and chains.
@@ -47,6 +48,10 @@ class AnnealedEstimate(NamedTuple):
     standard_error: tf.Tensor
     acceptance: tf.Tensor
     effective_sample_size: tf.Tensor
+
+    def __repr__(self) -> str:
+        """Returns means over the examples, in one line."""
+        return described(self)
 
 
 class Annealing:

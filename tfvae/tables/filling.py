@@ -46,7 +46,7 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
     column, words = column.infer_objects(), words.where(words != "", None)
     kind = column.dtype
     if types.is_bool_dtype(kind):
-        return words.map({"True": True, "False": False})
+        return words.str.strip().map({"True": True, "False": False})
     if types.is_integer_dtype(kind):
         ends = np.iinfo(getattr(kind, "numpy_dtype", kind))
         return pd.to_numeric(words).clip(ends.min, ends.max)
@@ -59,7 +59,7 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
     objects = [value for value in known if not isinstance(value, str)]
     meant = dict(zip(own.numbers(pd.Series(list(map(str, objects)), dtype=object)), objects, strict=True))
     others = pd.to_numeric(words) if objects and own.numeric else words
-    found = [meant.get(number, other) for number, other in zip(own.numbers(words), others, strict=True)]
+    found = [meant.get(number, other) for number, other in zip(own.numbers(words.str.strip()), others, strict=True)]
     return pd.Series(found, words.index, dtype=object)
 
 

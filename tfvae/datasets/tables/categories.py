@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.datasets.tables.column import Column, Family, Slot, refuse
 
 OTHER = 'Give the column an "other" in the schema to allow more, or correct the cells.'
@@ -26,6 +27,7 @@ class Words(Column, abc.ABC):
     Attributes:
         values: the words.
         other: the one that stands for words that are not among them; `None` to refuse these.
+        blank: what stands before each word in the table, as files have it that write ", " between cells.
 
     Raises:
         InvalidInput: for fewer than two words, one twice, or another number of them than the kind has.
@@ -34,6 +36,7 @@ class Words(Column, abc.ABC):
     most: ClassVar[float] = np.inf
     values: tuple[str, ...] = ()
     other: str | None = None
+    blank: str = ""
 
     def __post_init__(self) -> None:
         """Checks the words."""
@@ -82,7 +85,12 @@ class Words(Column, abc.ABC):
         """Returns the words; of a number between two, such as a probability, the nearer one."""
         known = np.isfinite(numbers)
         places = np.clip(np.rint(np.nan_to_num(numbers)), 0, len(self.values) - 1).astype(int)
-        return pd.Series(np.where(known, np.array(self.values, dtype=object)[places], ""), dtype=object)
+        written = np.array([self.blank + word for word in self.values], dtype=object)
+        return pd.Series(np.where(known, written[places], ""), dtype=object)
+
+    def to_dict(self) -> Config:
+        """Returns the column for JSON, `blank` where there is one."""
+        return {field: value for field, value in super().to_dict().items() if field != "blank" or value}
 
     def __str__(self) -> str:
         """Returns the column as the schema prints it."""

@@ -15,7 +15,7 @@ import pandas as pd
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
 from tfvae.datasets.tables import said
-from tfvae.datasets.tables.categories import Category, YesNo
+from tfvae.datasets.tables.categories import Category, Words, YesNo
 from tfvae.datasets.tables.column import Column, Family, LeftOut, Slot
 from tfvae.datasets.tables.guess import check_typos, guess
 
@@ -49,7 +49,7 @@ class Schema:
         entries, missing = said.parts({} if given is None else given)
         known = said.by_name(entries, list(frame.columns))
         schema = cls((), MISSING if missing is None else tuple(dict.fromkeys(["", *missing])))
-        columns = [_column(name, schema.cells(frame[name]), known.get(name, {})) for name in frame.columns]
+        columns = [_column(name, frame[name], schema.cells(frame[name]), known.get(name, {})) for name in frame.columns]
         if all(isinstance(column, LeftOut) for column in columns):
             why = "; ".join(f"{column.name}: {column.why or 'left out'}" for column in columns[:5])
             raise InvalidInput("a column that a model can learn from", why, "Give other kinds in the schema.")
@@ -194,13 +194,23 @@ class Schema:
         return "\n".join(f"  {column.name:{width}}  {column}" for column in self.columns)
 
 
-def _column(name: str, cells: pd.Series, entry: Config) -> Column:
-    """Returns the column that the cells suggest, but for what is said of it."""
+def _column(name: str, texts: pd.Series, cells: pd.Series, entry: Config) -> Column:
+    """Returns the column that the cells, and the texts that they come from, suggest, but for what is said of it."""
     found, why = guess(cells)
     if entry.get("kind") is None:
         check_typos(name, cells)
         kind = Category if found is YesNo and entry.keys() & {"values", "other"} else found
     else:
         kind = said.kind(entry)
-    fields = {"why": why if kind is found else ""} | (said.fields(kind, entry) if entry else {})
+    suggested = {"why": why if kind is found else ""} | (
+        {"blank": _blank(texts[cells.notna()])} if issubclass(kind, Words) else {}
+    )
+    fields = suggested | (said.fields(kind, entry) if entry else {})
     return kind.of(name, cells, **fields)
+
+
+def _blank(texts: pd.Series) -> str:
+    """Returns what blanks every text of a column begins with."""
+    first = next(iter(texts), "")
+    blank = first.removesuffix(first.lstrip())
+    return blank if texts.str.startswith(blank).all() else ""
