@@ -124,6 +124,16 @@ def test_the_flag_is_the_p_value_at_the_rate(detector, numbers):
     assert detector.predict([[1000.0, -1000.0, 0.0]]).tolist() == [-1]
 
 
+def test_the_further_out_a_number_is_the_stranger_its_row(detector, numbers):
+    """By Student's t in the units of x, where no value of an array has a mass of its own."""
+    rows = np.array([[2.0, 2.0, 2.0], [2.0, 4.0, 2.0], [2.0, 8.0, 2.0], [2.0, 80.0, 2.0], [2.0, 800.0, 2.0]])
+    assert np.all(np.diff(detector.score_samples(rows)) < -0.5)  # nats; a factor of 10 adds (df + 1) log 10 in the end
+    (law,) = detector.model_.vae.likelihood.likelihoods
+    assert isinstance(law, tfvae.likelihoods.StudentT)
+    repeated = small(VAEOutlierDetector).fit(np.round(numbers))
+    assert len(repeated.model_.schema.slots) == 3
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.05, 0.29, 0.999])
 def test_the_threshold_is_where_the_p_value_passes_the_rate(rate):
     held_out = np.random.default_rng(0).normal(size=99)

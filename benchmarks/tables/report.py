@@ -76,12 +76,14 @@ def anomalies(found: Result) -> str:
     rows = [[name, *(f"{told['by_set'][way][i]:.3f}" for way in ways)] for i, name in enumerate(told["sets"])]
     rows.append(["mean", *(f"{told['mean'][way]:.4f}" for way in ways)])
     lines = [markdown(["set", *ways], rows), ""]
-    head = ["ours less", "over sets", "over sets and splits"]
+    head = [f"{ways[0]}, less", "over sets", "over sets and splits"]
     less = {way: told[f"ours_less_{way}"] for way in ways[1:]}
     rows = [[way, said(d["sets"], 4, "+"), said(d["pairs"], 4, "+")] for way, d in less.items()]
-    flags = [row["flags"]["tfvae"] for row in found["rows"]]
+    flags = [row["flag"] for row in found["rows"] if row["way"] == ways[0]]
     share = np.mean([flag["ordinary"] for flag in flags])
-    flagged = f"rows without an anomaly that a flag of {flags[0]['rate']:.0%} names: {share:.1%} over sets and splits"
+    flagged = (
+        f"Ordinary rows that a flag of {flags[0]['rate']:.0%} by {ways[0]} names: {share:.1%} over sets and splits."
+    )
     return "\n".join([*lines, markdown(head, rows), "", flagged])
 
 

@@ -27,6 +27,7 @@ The data
     counts, sparse_counts             counts; with many zeros
     tabular                           a table with mixed columns
     mixed_table                       the same with gaps, by the importance-weighted bound
+    robust_table                      a mixed table whose strange rows are looked for
     conditional                       with labels or other known values: log p(x | c)
     m2, m1_m2                         with labels for a few examples: a class beside a style
     miwae_imputation, not_miwae       cells that are missing: at random, for their own values
@@ -49,6 +50,7 @@ from tfvae.recipes.data import (
     counts,
     mixed_table,
     robust,
+    robust_table,
     sigma_vae,
     sparse_counts,
     tabular,
@@ -119,6 +121,7 @@ __all__ = [
     "relaxed_categorical",
     "renyi",
     "robust",
+    "robust_table",
     "sigma_vae",
     "sparse_counts",
     "spline_flow",

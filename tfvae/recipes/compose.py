@@ -12,7 +12,7 @@ from typing import Any, TypedDict, get_args, get_type_hints
 
 import keras
 
-from tfvae import conditions, likelihoods, networks, objectives, posteriors, priors, scales, schedules
+from tfvae import conditions, estimators, likelihoods, networks, objectives, posteriors, priors, scales, schedules
 from tfvae.core.feature import Feature
 from tfvae.core.joint import Joint
 from tfvae.estimators import Estimator
@@ -149,11 +149,28 @@ def composed(
     return vae
 
 
-def of_columns(columns: Sequence[likelihoods.Likelihood] | None) -> Callable[..., likelihoods.Likelihood]:
-    """Returns what makes the likelihood of a table, of normal columns where none are named."""
+def of_columns(
+    columns: Sequence[likelihoods.Likelihood] | None, plain: Callable[..., likelihoods.Likelihood] = likelihoods.Normal
+) -> Callable[..., likelihoods.Likelihood]:
+    """Returns what makes the likelihood of a table, of plain columns with a scale each where none are named."""
     if columns is None:
-        return functools.partial(likelihoods.Normal, scale=scales.PerDimension())
+        return functools.partial(plain, scale=scales.PerDimension())
     return lambda _, **parts: likelihoods.Columns(columns, **parts)
+
+
+def bound_of(num_samples: int) -> dict[str, Any]:
+    """Returns the importance-weighted bound of a table and the estimator of its gradient."""
+    return {"objective": objectives.IWAE(num_samples), "estimator": estimators.DoublyReparameterized()}
+
+
+def unwarped(
+    columns: Sequence[likelihoods.Likelihood] | None, plain: Callable[..., likelihoods.Likelihood]
+) -> list[likelihoods.Likelihood] | None:
+    """Returns columns with plain ones, a scale each, in place of those that are warped."""
+    warped = likelihoods.Warped
+    return columns and [
+        plain(part.event_shape, scale=scales.PerDimension()) if isinstance(part, warped) else part for part in columns
+    ]
 
 
 def arguments(recipe: Recipe) -> dict[str, object]:

@@ -6,9 +6,9 @@ from typing import Unpack
 
 import keras
 
-from tfvae import conditions, estimators, likelihoods, objectives, priors, scales
+from tfvae import conditions, likelihoods, priors, scales
 from tfvae.core.errors import InvalidInput
-from tfvae.recipes.compose import AnyBoth, AnyObjective, Common, Shape, composed, of_columns, recipe
+from tfvae.recipes.compose import AnyBoth, AnyObjective, Common, Shape, bound_of, composed, of_columns, recipe, unwarped
 from tfvae.vae import VAE
 
 
@@ -117,8 +117,32 @@ def mixed_table(
     Reference:
         Mattei and Frellsen 2019, "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets"
     """
-    bound = {"objective": objectives.IWAE(num_samples), "estimator": estimators.DoublyReparameterized()}
-    return composed(event_shape, likelihood=of_columns(columns), **bound, **common)
+    return composed(event_shape, likelihood=of_columns(columns), **bound_of(num_samples), **common)
+
+
+@recipe
+def robust_table(
+    event_shape: Shape,
+    columns: Sequence[likelihoods.Likelihood] | None = None,
+    num_samples: int = 5,
+    **common: Unpack[Common],
+) -> VAE:
+    """A table whose strange rows are looked for: numbers follow Student's t in their own units, not warped normals.
+
+    A warp takes a number far out for the next quantile; here it stays as improbable as it is far from its mean given z.
+
+    Args:
+        event_shape: shape of one row.
+        columns: as for `mixed_table`; those that are warped are Student's t, with one learned scale each.
+        num_samples: as for `mixed_table`.
+        **common: see `Common`.
+
+    Reference:
+        Takahashi et al. 2018, "Student-t Variational Autoencoder for Robust Density Estimation"
+    """
+    student = likelihoods.StudentT
+    columns = of_columns(unwarped(columns, student), student)
+    return composed(event_shape, likelihood=columns, **bound_of(num_samples), **common)
 
 
 @recipe

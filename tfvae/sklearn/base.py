@@ -9,7 +9,7 @@ An array has no words, so that nothing is inferred from how few values a column 
 import contextlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tfvae.core.types import Config
 from tfvae.datasets.tables.guess import MOST_WORDS
+from tfvae.recipes import RECIPES
 from tfvae.tables import TableModel, fit
 
 FEWEST_ROWS = 2
@@ -35,6 +36,8 @@ class _OfTables:
         n_features_in_: number of columns, which scikit-learn's check sets.
     """
 
+    _recipe: ClassVar[str] = "mixed-table"
+    _atoms: ClassVar[Config] = {}  # what is said of single values of numbers
     model_: TableModel
     n_features_in_: int
 
@@ -86,10 +89,11 @@ class _OfTables:
         with _generators_kept():
             self.model_ = fit(
                 table,
-                schema=_with(self.schema, _categories(table) if is_frame(X) else _reals(table)),
+                schema=_with(self.schema, _categories(table) if is_frame(X) else _reals(table, self._atoms)),
                 held_out=self.held_out,
                 seed=seed,
                 verbose=self.verbose,
+                recipe=RECIPES[self._recipe],
                 **{name: value for name, value in settings.items() if value is not None},
             )
         return self
@@ -147,9 +151,9 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(MOST_SEEDS))
 
 
-def _reals(table: pd.DataFrame) -> list[Config]:
+def _reals(table: pd.DataFrame, atoms: Config) -> list[Config]:
     """Returns what is said of the columns of an array: those of several values are real."""
-    return [{"name": name, "kind": "real"} for name in table if table[name].nunique() > 1]
+    return [{"name": name, "kind": "real", **atoms} for name in table if table[name].nunique() > 1]
 
 
 def _categories(table: pd.DataFrame) -> list[Config]:

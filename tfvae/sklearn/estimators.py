@@ -8,7 +8,7 @@ VAEDensity           log p(x); x ~ p(x)
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.sklearn.base import _OfTables, alike, is_frame, seed_of, to_pandas
 from tfvae.tables.filling import new
 
@@ -168,6 +169,7 @@ class VAEOutlierDetector(OutlierMixin, _Scores, _OfTables, BaseEstimator):
         p-value(x) = (1 + number of held-out rows that score no higher) / (1 + number of held-out rows)
 
     A row of the same kind as the training rows is flagged with a probability of at most that rate, whatever the model.
+    Numbers follow Student's t in their own units (the recipe `robust_table`), so that one far out is improbable.
     The rate stands in place of scikit-learn's `contamination`, a share of strange rows that nobody knows beforehand.
 
     Args:
@@ -180,12 +182,15 @@ class VAEOutlierDetector(OutlierMixin, _Scores, _OfTables, BaseEstimator):
 
     Source:
         Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; Bates et al. 2023, "Testing for
-        Outliers with Conformal p-values".
+        Outliers with Conformal p-values"; Takahashi et al. 2018, "Student-t Variational Autoencoder for Robust Density
+        Estimation".
 
     Example:
         >>> strange = VAEOutlierDetector(false_positive_rate=0.01).fit(frame).predict(new) == -1
     """
 
+    _recipe = "robust-table"
+    _atoms: ClassVar[Config] = {"atoms": []}  # none has a mass of its own, which would compare with densities
     offset_: float
 
     def __init__(
