@@ -30,7 +30,8 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.missing.results import mean_and_error, say
 from benchmarks.tables import sets
 from benchmarks.tables.common import Clock, Options, by_peers, opened
-from tfvae import recipes, tables
+from tfvae import tables
+from tfvae.recipes import RECIPES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Setting:
 
     Attributes:
         given: to `tables.fit`.
+        recipe: of the model.
         patience: epochs without a better ELBO of the watched rows, after which the best weights are taken; `None` for
             all epochs and the last weights.
         real: every column is a number; else the schema is inferred.
@@ -47,6 +49,7 @@ class Setting:
     """
 
     given: dict[str, Any] = dataclasses.field(default_factory=dict)
+    recipe: str = "mixed-table"
     patience: int | None = 30
     real: bool = True
     step: float | None = None
@@ -59,7 +62,7 @@ class Setting:
         schema = {"columns": numbers} if self.real else None
         callbacks = [] if self.patience is None else [stop]
         compiled = len(train) > 400  # compiling takes longer than the steps of fewer rows
-        more = {"schema": schema, "callbacks": callbacks, "jit_compile": compiled}
+        more = {"schema": schema, "callbacks": callbacks, "recipe": RECIPES[self.recipe], "jit_compile": compiled}
         return tables.fit(train, seed=seed, held_out=held_out, **more, **self.given)
 
     def resolution(self, column: pd.Series) -> dict[str, Any]:
@@ -76,7 +79,7 @@ SETTINGS = {
     "all epochs": Setting(patience=None),
 }
 CHOSEN = SETTINGS["stopped"]
-DETECTOR = Setting({"recipe": recipes.robust_table}, patience=None, atoms=False)
+DETECTOR = Setting(recipe="robust-table", patience=None, atoms=False)
 OURS = {"tfvae, detector": DETECTOR, "tfvae": CHOSEN, "tfvae, coarse": dataclasses.replace(CHOSEN, step=0.2)}
 HELD_OUT = {"settings": 0.2, "anomalies": 0.1}
 PEERS = ("iforest", "mcd", "vae")
@@ -115,7 +118,7 @@ def small(setting: Setting) -> Setting:
 def run(options: Options) -> None:
     """Writes `anomalies.json`, one row a set, split and way, those of the peers together, and the summary."""
     own = {way: small(setting) if options.smoke else setting for way, setting in OURS.items()}
-    results = opened("anomalies", __doc__, options, settings={way: repr(setting) for way, setting in own.items()})
+    results = opened("anomalies", __doc__, options, settings={w: dataclasses.asdict(s) for w, s in own.items()})
     names = ("smoke",) if options.smoke else sets.ANOMALIES
     ways = {way: functools.partial(by_us, setting, way) for way, setting in own.items()}
     ways |= {"peers": functools.partial(by_others, options)} if options.with_peers else {}
