@@ -241,7 +241,7 @@ MUTANTS = [Mutant(*row) for row in (
      "tests/test_sklearn.py -k names_of_columns", "        if not reset:\n            names =",
      "        if False:\n            names ="),
     ("an estimator fills frames with text", "tables/filling.py", "tests/test_sklearn.py -k comes_back_filled",
-     "return words.map({\"True\": True, \"False\": False})", "return words"),
+     "return words.str.strip().map({\"True\": True, \"False\": False})", "return words"),
     ("draws of an estimator wrap around", "tables/filling.py", "tests/test_sklearn.py -k integer_type",
      ".clip(ends.min, ends.max)", ""),
     ("the target among what predicts it", "evaluation/table_rows.py", "tests/test_table_rows.py -k teach",
