@@ -7,6 +7,7 @@
 Ten million rows of eight columns in twenty shards: an amount, a score, two counts, a rate, two words and a day.
 """
 
+import functools
 import hashlib
 import math
 import signal
@@ -96,8 +97,13 @@ def ratio(data: datasets.Data, model: tables.TableModel, rounds: int) -> dict[st
     return {**found, "ratio": round(statistics.median(each), 3), "least": min(each), "largest": max(each)}
 
 
-def one(rows: int) -> dict[str, Any]:
-    """Returns what was measured of a table of so many rows."""
+def one(rows: int, *, resumed: bool) -> dict[str, Any]:
+    """Returns what was measured of a table of so many rows.
+
+    Args:
+        rows: of all shards.
+        resumed: whether to kill a process that scores, and to compare the file at which it ends when it is given again.
+    """
     with tempfile.TemporaryDirectory(prefix="large-") as name:
         folder = Path(name)
         shards, run, cache = folder / "shards", folder / "run", folder / "cache"
@@ -122,6 +128,8 @@ def one(rows: int) -> dict[str, Any]:
         found["score"] = process([*score, str(folder / "never.csv")])
         found["score"]["rows_a_second"] = round(rows / found["score"]["seconds"])
         say(f"large: scored {found['score']}")
+        if not resumed:
+            return found
         note, half = folder / "killed.csv.part", (folder / "never.csv").stat().st_size * KILLED_AT
         process([*score, str(folder / "killed.csv")], lambda: note.exists() and note.stat().st_size > half)
         found["killed_at_bytes"] = note.stat().st_size if note.exists() else None
@@ -136,4 +144,4 @@ def run(options: Options) -> None:
     """Writes `large.json`, one row a size."""
     results = opened("large", __doc__, options, columns=8, batch_size=BATCH, hidden=HIDDEN, num_samples=SAMPLES)
     for rows in (2000,) if options.smoke else ROUNDS:
-        results.row({"rows": rows}, lambda rows=rows: one(rows))
+        results.row({"rows": rows}, functools.partial(one, rows, resumed=not options.smoke))
