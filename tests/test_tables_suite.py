@@ -71,6 +71,17 @@ def test_hidden_cells_are_three_in_ten_and_nothing_else_changes():
     assert (found.where(known) == frame.where(known))[known].sum().sum() == known.sum().sum()
 
 
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [({"identical": True}, "the same file"), ({"identical": False}, "ANOTHER FILE"), ({}, "not tried")],
+)
+def test_a_table_of_many_rows_says_whether_a_process_was_killed_and_resumed(found, says):
+    """A tiny run kills none."""
+    row = {"rows": 2000, "shards": {"megabytes": 1.0}, "train": {"megabytes": 2.0}} | found
+    row |= {"speed": {"ratio": 1.0, "least": 1.0, "largest": 1.0}, "score": {"rows_a_second": 3, "megabytes": 4.0}}
+    assert report.large({"rows": [row]}).splitlines()[-1].endswith(f"| {says} |")
+
+
 @pytest.mark.slow
 def test_the_suite_runs(monkeypatch):
     made = []
@@ -78,7 +89,7 @@ def test_the_suite_runs(monkeypatch):
     monkeypatch.setattr(common.results.Results, "write", kept)
     assert command.main(["all", "--smoke", "--data", "/nowhere"]) == 0
     last = {found["name"]: found for found in json.loads(json.dumps(made))}
-    assert last.keys() == {"density", "imputation", "settings", "synthetic"} | {"anomalies"}
+    assert last.keys() == report.TABLES.keys()
     assert all(found["command"] == "python -m benchmarks.tables all --smoke --data FOLDER" for found in last.values())
     for name, table in report.TABLES.items():
         assert table(last[name]).startswith("| ")

@@ -117,7 +117,7 @@ def large(found: Result) -> str:
             f"{row['speed']['ratio']:.2f} ({row['speed']['least']:.2f} to {row['speed']['largest']:.2f})",
             f"{row['score']['rows_a_second']:,}",
             f"{row['score']['megabytes']:.0f}",
-            "the same file" if row["identical"] else "ANOTHER FILE",
+            {True: "the same file", False: "ANOTHER FILE", None: "not tried"}[row.get("identical")],
         ]
         for row in found["rows"]
     ]
