@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: a clean Keras for each test, tiny data, and the builder of tiny VAEs."""
 
+import gc
 import os
 import shutil
 
@@ -12,8 +13,24 @@ import traces
 from run_folder import SMALL
 from slow_cases import COLLECTED, is_slow
 from tiny import tiny_vae
+from xdist.scheduler import LoadFileScheduling
 
 pytest.register_assert_rewrite("dataset_cases", "first_aid_cases", "parts", "pictures", "resident_cases")
+
+
+ONE_RUN = ("tests/test_cli.py", "tests/test_cli_refusals.py")  # go to one process, which makes `trained` once
+
+
+class Together(LoadFileScheduling):
+    """Gives each file to one process, and the files that share a run to the same one."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return ONE_RUN[0] if file in ONE_RUN else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -22,6 +39,13 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """What TensorFlow and the tests' modules are made of stays: a collection of garbage need not walk it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)

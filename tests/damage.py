@@ -78,10 +78,11 @@ def make(place: Path) -> None:
     np.save(place / "data.npy", np.random.default_rng(0).integers(0, 2, [60, 4]).astype("float32"))
     words = {"epochs": 2, "hidden": (4,), "latent_dim": 2, "eval_samples": 2, "seed": 1}
     options = Options.of(str(place / "data.npy"), **words)
-    for name in ("run", "stopped"):
-        run = folder.Run(place / name, options)
-        folder.start(run)
-        folder.complete(run) if name == "run" else folder.fit(run)
+    stopped = folder.Run(place / "stopped", options)
+    folder.start(stopped)
+    folder.fit(stopped)
+    shutil.copytree(place / "stopped", place / "run")
+    folder.complete(folder.Run(place / "run", options))
     for name in ("model.keras", "alarms.json"):
         (place / "stopped" / name).unlink()
 

@@ -138,12 +138,11 @@ def drawn(strategy):
 
 
 def leave(strategy, out, cases):
-    """Writes what a process of its own finds."""
-    found = {}
-    for case in cases:
+    """Writes what a process of its own finds: of cases, and of `refused` and `drawn`."""
+    found = {rest.__name__: rest(strategy) for rest in (refused, drawn) if rest.__name__ in cases}
+    for case in (case for case in cases if case in CASES):
         found[case], vae = trained(strategy, case)
         found[case]["replicas"] = [
             [np.asarray(value) for value in strategy.experimental_local_results(v.value)] for v in state(vae)
         ]
-    found["refused"], found["drawn"] = refused(strategy), drawn(strategy)
     Path(out).write_bytes(pickle.dumps(found))

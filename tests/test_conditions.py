@@ -296,6 +296,7 @@ def test_merged_broadcasts_the_leads_to_one():
     assert context["d"] == 2 and context.with_(z=tf.constant([2.0]))["d"] == 3 and context["d"] == 2
 
 
+@pytest.mark.slow
 def test_a_mask_means_the_same_as_a_masked_array_and_a_mask_of_numbers():
     vae = masked()
     expected = vae.log_prob(HOLES, 10, seed=0, mask=MASK)

@@ -18,7 +18,7 @@ from documents import BLOCKS
 TESTS = Path(__file__).parent
 MIRRORED, WORKERS = "Two devices of one machine", "Two machines"  # headings of the page
 CASES = list(distribution_cases.CASES)
-SHORT = CASES[:1]
+SHORT, REST = CASES[:1], ["refused", "drawn"]
 
 
 def start(heading: str, out: Path, cases, **variables: str) -> subprocess.Popen:
@@ -62,6 +62,11 @@ def workers(folder, cases):
 def replicas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
     return mirrored(folder, SHORT), folder
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory):
+    return mirrored(tmp_path_factory.mktemp("rest"), REST)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +114,9 @@ def test_two_replicas_save_one_model(replicas):
     assert np.isfinite(logs["loss"]) and int(loaded.optimizer.iterations) == 12
 
 
-def test_replicas_draw_their_own_noise(replicas):
-    first, second = replicas[0]["drawn"]
+@pytest.mark.slow
+def test_replicas_draw_their_own_noise(rest):
+    first, second = rest["drawn"]
     print(f"z of two replicas for the same examples: smallest difference {np.abs(first - second).min():.1e}")
     assert first.shape == (1, distribution_cases.ROWS, distribution_cases.D)
     assert np.all(first != second)
@@ -123,13 +129,14 @@ def check_refused(found, one):
     assert diverged.startswith("Diverged") and moved == 0
 
 
-def test_what_must_be_refused_is_counted_over_replicas(replicas, refused):
-    check_refused(replicas[0]["refused"], refused)
+@pytest.mark.slow
+def test_what_must_be_refused_is_counted_over_replicas(rest, refused):
+    check_refused(rest["refused"], refused)
 
 
 @pytest.mark.slow
 def test_two_workers_take_the_steps_of_one_device(tmp_path, one_device, refused):
-    found = workers(tmp_path, CASES[:1])
+    found = workers(tmp_path, [*SHORT, *REST])
     for index, worker in enumerate(found):
         check(f"worker {index} of two, {CASES[0]}", one_device(CASES[0]), worker[CASES[0]])
         check_refused(worker["refused"], refused)

@@ -100,6 +100,7 @@ def test_an_estimate_prints_as_one_line_outside_and_inside_a_graph():
     assert repr(specs).startswith("MarginalEstimate(log_prob=TensorSpec(shape=(2,)")
 
 
+@pytest.mark.slow
 def test_gaps_add_up_and_print():
     """For each example; the table has a row for each field."""
     gaps = evaluation.inference_gaps(correlated_vae(), data(5, 4), steps=20, num_samples=50, seed=0)

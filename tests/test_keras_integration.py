@@ -153,6 +153,7 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_backup_and_restore_goes_on_to_the_same_weights(make_vae, binary, tmp_path):
     options = {"epochs": 4, "shuffle": False}
     make = lambda: make_vae(optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 12)))  # noqa: E731

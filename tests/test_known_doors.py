@@ -21,6 +21,7 @@ BESIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BESIDE)
 def test_a_sparse_matrix_keeps_what_is_beside_it(case):
     """The loss of an epoch of one batch is that of the dense matrix: 1e-5, other sums."""

@@ -67,7 +67,8 @@ def test_labels_come_whichever_way_with_the_same_numbers(way):
         np.testing.assert_allclose(mine, its, atol=1e-6)
 
 
-def test_evaluation_and_validation_know_labels():
+@pytest.mark.slow
+def test_evaluation_and_validation_take_labels_in_each_way():
     vae = everything()
     logs = vae.evaluate(KNOWN, batch_size=BATCH, verbose=0)
     stream = tf.data.Dataset.from_tensor_slices(KNOWN).batch(BATCH)
@@ -76,7 +77,10 @@ def test_evaluation_and_validation_know_labels():
     np.testing.assert_allclose(vae.evaluate(DATA, batch_size=BATCH, verbose=0, **more), logs, rtol=1e-6)
     history = vae.fit(KNOWN, validation_split=0.3, verbose=0).history
     assert np.isfinite(history["val_classification"]).all() and "rate_y" in history
-    known = Y >= 0
+
+
+def test_evaluation_knows_labels():
+    vae, known = everything(), Y >= 0
     q = vae.classify(DATA, condition=KIND, mask=MASK).numpy()[known]
     logs = vae.evaluate(KNOWN, batch_size=ROWS, verbose=0, return_dict=True)
     np.testing.assert_allclose(logs["accuracy"], np.mean(np.argmax(q, axis=1) == Y[known]), rtol=1e-6)

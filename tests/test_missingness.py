@@ -174,6 +174,7 @@ def test_the_mechanism_is_learned_where_its_sign_is_told():
     assert np.all(vae.missingness.slope.numpy() > 1) and np.corrcoef(vae.missingness.slope, SLOPE)[0, 1] > 0.5
 
 
+@pytest.mark.slow
 def test_no_mask_means_that_all_was_observed():
     """x without a mask and with one of ones are the same data; both have log p(mask) in them."""
     x, _ = holes(8, seed=5)

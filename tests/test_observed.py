@@ -334,6 +334,7 @@ def test_a_part_that_was_frozen_stays_where_it_is_whatever_was_compiled_before()
     assert all(np.array_equal(a, b) for a, b in zip(before, vae.posterior.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_programs_go_with_what_they_were_made_for():
     """An optimizer after another `compile`; a guard, which holds a copy of the weights, after its fit."""
 

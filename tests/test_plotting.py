@@ -264,6 +264,7 @@ def test_damaged_weights_are_told():
         plotting.latent_plane(vae, examples(4, 6, 4, 1))
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     vae, x = image_vae(), examples(4, 6, 4, 1)

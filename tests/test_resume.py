@@ -251,6 +251,7 @@ def test_callbacks_that_cannot_be_resumed_are_named_in_one_warning(tmp_path, cap
     assert "Counter" not in caplog.text and "EarlyStopping" not in caplog.text
 
 
+@pytest.mark.slow
 def test_history_file_continues_without_doubled_or_missing_rows(tmp_path):
     expected = tmp_path / "whole.csv"
     fit(make_vae(), [HistoryFile(expected)])

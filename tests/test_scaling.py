@@ -144,6 +144,7 @@ def test_it_is_what_a_layer_in_the_encoder_would_do():
     )
 
 
+@pytest.mark.slow
 def test_adapt_sets_it_and_fit_leaves_it():
     vae = model()
     vae.adapt(DATA[:50])

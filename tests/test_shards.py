@@ -151,6 +151,7 @@ def test_a_run_reads_in_parts_scores_and_resumes(folder, whole, tmp_path, monkey
     assert scores["folder"] == scores["file"]
 
 
+@pytest.mark.slow
 def test_a_model_in_python_learns_from_a_folder(folder):
     model = tfvae.tables.fit(folder, epochs=2, hidden=(8,), latent_dim=2)
     assert np.isfinite(model.log_prob(folder)).all()

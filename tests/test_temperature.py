@@ -34,6 +34,7 @@ def answers(vae) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 def test_a_temperature_set_anew_holds_from_the_next_call_on(tmp_path):
     """By every road: the model says what one that was made with the new temperatures says, and so does its export."""
     vae = relaxed(2.0)

@@ -83,6 +83,7 @@ def test_weights_and_history_are_those_of_the_batches_as_a_stream(mapped, given)
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_bit_for_bit(mapped, tmp_path):
     whole = make()
     whole.fit(mapped, batch_size=BATCH, epochs=4, verbose=0)
