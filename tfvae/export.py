@@ -20,9 +20,11 @@ same seed gives the same answer. What a request may ask for is bounded: `num_sam
 """
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -79,10 +81,21 @@ def export(vae: VAE, path: str | os.PathLike, max_samples: int = MOST_SERVED) ->
         raise InvalidInput("a version folder that does not exist yet", f"{target}", remedy)
     archive = keras.export.ExportArchive()
     for name, (endpoint, *signature) in endpoints(vae, max_samples).items():
-        archive.add_endpoint(name, endpoint, input_signature=signature)
+        archive.add_endpoint(name, _traced(endpoint, signature), input_signature=signature)
     with _errors_of_the_system(), whole_folder(target) as folder:
         archive.write_out(str(folder), verbose=False)
     return str(target)
+
+
+def _traced(endpoint: Callable, signature: Sequence[tf.TensorSpec]) -> Callable:
+    """Returns a call of the endpoint's graph: Keras and TensorFlow trace what they export, twice, and that is short."""
+    graph = tf.function(endpoint, autograph=False).get_concrete_function(*signature)
+
+    @functools.wraps(endpoint)
+    def call(*inputs: tf.Tensor) -> Any:
+        return graph(*inputs)
+
+    return call
 
 
 def version_folder(path: Path) -> Path:

@@ -25,7 +25,9 @@ def given(vae: VAE, protocol: Config, text: str | None) -> Array | None:
     """
     if not vae.conditions:
         if text is not None:
-            raise InvalidInput("no --condition: this model has none", f"--condition {text}", "Leave it out.")
+            name = text.partition("=")[0]
+            remedy = f"Leave it out, or train a model that is told {name}: tfvae train SOURCE --condition {name}"
+            raise InvalidInput("no --condition: this model has none", f"--condition {text}", remedy)
         return None
     ((own, part),) = vae.conditions.items()
     told = protocol.get("condition") or {}
