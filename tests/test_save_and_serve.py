@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -367,6 +368,16 @@ FAILURES = {
     "TensorFlow's": (tf.errors.ResourceExhaustedError(None, None, FULL), OSError),
     "interrupt": (KeyboardInterrupt(), KeyboardInterrupt),
 }
+
+
+def test_an_export_traces_each_endpoint_once(make_vae, tmp_path, monkeypatch):
+    """Keras would trace what it exports, and TensorFlow again as it saves."""
+    module = sys.modules["tfvae.export"]
+    traced = {name: Mock(wraps=getattr(module, name)) for name in ("encoded", "decoded", "elbo_in_graph")}
+    for name, mock in traced.items():
+        monkeypatch.setattr(module, name, mock)
+    tfvae.export(make_vae(), tmp_path / "1")
+    assert {name: mock.call_count for name, mock in traced.items()} == dict.fromkeys(traced, 1)
 
 
 @pytest.mark.parametrize(("error", "raised"), FAILURES.values(), ids=FAILURES)

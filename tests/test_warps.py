@@ -164,6 +164,15 @@ def test_densities_and_their_gradients_compile_to_the_same(name):
         np.testing.assert_allclose(fast, eager, rtol=1e-5, atol=1e-5 * np.abs(eager).max())
 
 
+def test_mean_and_deviation_of_log_normal_numbers_are_the_closed_forms():
+    """Eight points are exact for polynomials of degree 15: of exp(t / 2) the rest is below float32."""
+    likelihood = likelihoods.Warped(likelihoods.Normal(2, scale=0.5), warps.Logarithm())
+    distribution = likelihood(tf.random.stateless_normal([3, 4, 2], seed=[1, 2]))  # samples, examples, columns
+    mean = np.exp(distribution.distribution.distribution.mean() + 0.5**2 / 2)
+    np.testing.assert_allclose(likelihood.point(distribution), mean, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.deviation(distribution), mean * np.sqrt(np.expm1(0.5**2)), rtol=1e-4)
+
+
 def test_a_deviation_that_does_not_exist_is_none_after_the_warp():
     """Of a Student t of 1.5 degrees: the images of infinity are finite numbers, which would be taken for units."""
     for df, finite in ((1.5, False), (4.0, True)):
