@@ -29,8 +29,9 @@ class Together(LoadFileScheduling):
         return ONE_RUN[0] if file in ONE_RUN else file
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, which `-p no:xdist` leaves out
 def pytest_xdist_make_scheduler(config, log):
-    return Together(config, log)
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config, items):

@@ -52,8 +52,9 @@ class Warped(tfd.TransformedDistribution):
         """Returns mean and standard deviation by 8 points of u, within some hundredths of the latter."""
         shape = tf.concat([[len(LEVELS)], tf.ones_like(self.distribution.batch_shape_tensor())], axis=0)
         x = self.warp.inverse(self.distribution.quantile(tf.reshape(tf.constant(LEVELS, self.dtype), shape)))
-        mean = tf.tensordot(tf.constant(WEIGHTS, self.dtype), x, 1)
-        return mean, tf.sqrt(tf.tensordot(tf.constant(WEIGHTS, self.dtype), tf.square(x - mean), 1))
+        weights = tf.constant(WEIGHTS, self.dtype)
+        mean = tf.tensordot(weights, x, 1)
+        return mean, tf.sqrt(tf.tensordot(weights, tf.square(x - mean), 1))
 
     def image_of_mean(self) -> tf.Tensor:
         """Returns g^-1(E u): of a symmetric u the median of x."""
