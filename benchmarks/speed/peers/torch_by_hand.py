@@ -82,7 +82,7 @@ class Model(torch.nn.Module):
 
     def log_weight(self, x: torch.Tensor, loc: torch.Tensor, scale: torch.Tensor, samples: int) -> torch.Tensor:
         """Returns log p(x, z) - log q(z | x), `[S, B]`."""
-        eps = torch.randn(samples, *loc.shape)
+        eps = torch.randn(samples, *loc.shape, device=loc.device)
         z = loc + scale * eps
         return self.log_likelihood(x, z) + 0.5 * (eps**2 - z**2).sum(-1) + scale.log().sum(-1)
 
