@@ -13,9 +13,9 @@ train on, and fill others. Numbers are filled by the mean, and wdbc is filled th
              authors have it; mean square error in units of `benchmarks.missing`
 """
 
+import contextlib
 import functools
-import subprocess
-import sys
+import io
 import tempfile
 import warnings
 from pathlib import Path
@@ -30,9 +30,10 @@ from sklearn.impute import IterativeImputer
 from benchmarks.missing import tables as missing
 from benchmarks.missing.results import say
 from benchmarks.tables import sets
-from benchmarks.tables.common import ROOT, Clock, Options, opened
+from benchmarks.tables.common import Clock, Options, opened
 from benchmarks.tables.synthetic import numbers
 from tfvae import tables
+from tfvae.app.cli import main
 
 HIDDEN, FILLED, AT_ONCE, DRAWS = 0.3, 2000, 500, 100
 LEVEL = 0.9
@@ -140,10 +141,9 @@ def through_the_command_line(name: str, seed: int, options: Options) -> dict[str
         pd.DataFrame(values, columns=columns).to_csv(csv, index=False)
         clock = Clock()
         for words in (["train", csv, "--out", run, "--seed", seed, *small], ["impute", run, csv, "--out", out]):
-            command = [sys.executable, "-m", "tfvae_cli", *map(str, words)]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(done.stderr[-1000:])
+            with contextlib.redirect_stdout(io.StringIO()):
+                if main([str(word) for word in words]):
+                    raise RuntimeError(f"tfvae {words[0]} failed; what it says stands above")
         filled = pd.read_csv(out).to_numpy(np.float64)
     observed = np.ma.masked_array(values, ~table.mask)
     scaled = (filled - np.asarray(observed.mean(axis=0))) / np.asarray(observed.std(axis=0))
