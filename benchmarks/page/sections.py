@@ -72,6 +72,7 @@ SECTIONS = {
         Section("labels", "conditional/labels-*.json", ("conditional",), tables.told),
         Section("smfish", "conditional/smfish-*.json", ("conditional",), tables.told),
         Section("quadrants", "conditional/quadrants-*.json", ("conditional",), tables.quadrants),
+        Section("ladder", "layers/ladder-*.json", ("layers",), tables.layered),
         Section("at-random", "missing/random.json", ("missing",), only(at_random.markdown, "tables")),
         Section("by-value", "missing/by-value.json", ("missing",), only(by_value.markdown, "rows")),
         Section("pixels", "missing/pixels-*.json", ("missing",), tables.pixels),

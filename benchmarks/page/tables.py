@@ -62,6 +62,24 @@ def quadrants(found: Found) -> str:
     return markdown(head, rows)
 
 
+def layered(found: Found) -> str:
+    """Returns bounds and log-densities of a ladder and of one latent under its networks, and what each layer says."""
+    head = ["model, seed", "minutes", "updates", "-ELBO", "-log p(x)", "paired gain in log p(x)"]
+    head += ["KL by layer, nats (active units of all)"]
+    rows = []
+    for result in found.values():
+        for name, model in result["models"].items():
+            minus = [said({**model[key], "mean": -model[key]["mean"]}, 2) for key in ("elbo", "log_prob")]
+            beside = model.get("log_prob_beside_flat")
+            layers = "; ".join(
+                f"{layer} {one['kl']:.2f} ({one['active']} of {one['dimensions']})"
+                for layer, one in model["layers"].items()
+            )
+            cells = [f"{name}, {result['seed']}", f"{model['minutes']:.1f}", f"{model['plan']['updates']:,}", *minus]
+            rows.append([*cells, said(beside, 2, "+") if beside else "", layers])
+    return markdown(head, rows)
+
+
 def pixels(found: Found) -> str:
     """Returns log p of the hidden pixels given the shown ones, by how they are guessed."""
     ways = {
