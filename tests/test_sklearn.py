@@ -133,6 +133,8 @@ def test_the_further_out_a_number_is_the_stranger_its_row(detector, numbers):
     repeated = np.where(np.arange(40)[:, np.newaxis] % 2, numbers, [0.0, np.nan, np.nan])
     assert len(small(VAEOutlierDetector).fit(repeated).model_.schema.slots) == 3
     assert len(small(VAEDensity).fit(repeated).model_.schema.slots) == 4  # the mass of the first column's zero
+    frame = pd.DataFrame(repeated, columns=["a", "b", "c"])
+    assert small(VAEOutlierDetector).fit(frame).model_.schema["a"].atoms == ()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.05, 0.29, 0.999])
@@ -169,6 +171,15 @@ def test_a_frame_comes_back_filled_with_its_index_names_and_types():
         known = frame[name].notna()
         pd.testing.assert_series_equal(filled[name][known], frame[name][known])
         assert {type(value) for value in filled[name]} == {type(value) for value in frame[name][known]}
+
+
+def test_times_of_a_zone_come_back_though_an_hour_is_there_twice():
+    times = pd.date_range("2023-10-28", periods=60, freq="h", tz="Europe/Berlin").to_series(index=range(60))
+    frame = pd.DataFrame({"time": times.mask(np.arange(60) % 9 == 4), "n": np.arange(60) * 0.5})
+    filled = small(VAEImputer).fit_transform(frame)
+    assert filled["time"].dtype == frame["time"].dtype and not filled["time"].isna().any()
+    pd.testing.assert_series_equal(filled["time"][frame["time"].notna()], frame["time"].dropna())
+    assert filled["time"].between(times.min(), times.max()).all()
 
 
 def test_draws_have_the_names_and_types_of_the_frame():

@@ -377,6 +377,32 @@ def test_what_was_answered_of_something_else_is_not_gone_on_with(run, tmp_path, 
     assert len(command("score", own, tmp_path / "o.csv", *more)) == ROWS and calls == [0, 1, 2]
 
 
+def test_another_command_starts_anew(run, tmp_path, monkeypatch):
+    with pytest.raises(Killed):
+        killed(run, tmp_path / "o.csv", monkeypatch, 2)
+    filled = command("impute", run, tmp_path / "o.csv")
+    assert list(filled) == list(run.table) and filled.equals(command("impute", run, tmp_path / "whole.csv"))
+
+
+def test_answers_do_not_go_among_the_shards_that_they_are_about(tmp_path):
+    with pytest.raises(InvalidInput, match="beside their folder"):
+        rows.writable(str(tmp_path / "00.csv"), str(tmp_path))
+
+
+def test_what_columns_add_is_beside_the_same_in_all_blocks(run):
+    later = dataclasses.replace(run.model, seed=run.model.seed + 1)
+    np.testing.assert_array_equal(later._usual, run.model._usual)
+
+
+def test_a_column_that_no_row_has_is_warned_of_once(run, caplog):
+    block = run.block.assign(height="")
+    for _ in range(2):
+        run.model.score(block, contributions=False)
+    assert [r.getMessage() for r in caplog.records if "in every row" in r.getMessage()] == [
+        "tfvae: column height is missing in every row: p-values and flags compare with held-out rows that have it"
+    ]
+
+
 def test_a_note_that_was_damaged_is_refused(run, tmp_path, monkeypatch, capsys):
     with pytest.raises(Killed):
         killed(run, tmp_path / "o.csv", monkeypatch, 2)
@@ -447,8 +473,24 @@ def test_runs_are_compared_by_paired_differences(run, tmp_path, capsys):
     assert lines[1].split()[0] == str(run.folder) and f"{scores.mean():.3f}" in lines[1]
     error = less.std(ddof=1) / np.sqrt(len(less))
     assert lines[2].split()[0] == str(lower) and lines[2].endswith(f"0.500 +- {error:.3f}")
-    config = files.read_json(lower / "config.json")
-    config["data"]["schema"]["columns"][1]["kind"] = "left out"
-    (lower / "config.json").write_text(json.dumps(config))
-    assert main(["compare", str(lower), str(run.folder)]) == 2
-    assert "other columns in" in capsys.readouterr().err
+
+
+OTHER_EVENTS = {
+    "a column": (lambda data, own: own["height"].update(kind="left out"), "another column height"),
+    "words": (lambda data, own: own["city"].update(values=["here", "other"], other="other"), "another column city"),
+    "steps": (lambda data, own: own["income"].update(step=1e-9), "another column income"),
+    "gaps": (lambda data, own: data["schema"].update(missing=[]), "another list of what is missing"),
+    "rows": (lambda data, own: data["sizes"].update(test=1), "another sizes"),
+    "values": (lambda data, own: data["crc32"].update(test="0"), "other values"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_EVENTS)
+def test_runs_on_other_events_are_not_compared(run, tmp_path, capsys, what):
+    change, words = OTHER_EVENTS[what]
+    other = shutil.copytree(run.folder, tmp_path / "other")
+    config = files.read_json(other / "config.json")
+    change(config["data"], {column["name"]: column for column in config["data"]["schema"]["columns"]})
+    (other / "config.json").write_text(json.dumps(config))
+    assert main(["compare", str(run.folder), str(other)]) == 2
+    assert f"{words} in" in capsys.readouterr().err

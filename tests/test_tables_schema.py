@@ -194,6 +194,25 @@ def test_what_is_a_little_more_often_than_its_neighbours_is_not_an_atom():
     assert column(cells).atoms == ()
 
 
+def test_a_cell_between_the_numbers_of_the_grid_is_not_an_atom():
+    """Sixty zeros beside hundreds: the grid is wide, and 30 is not on it."""
+    own = column(["0"] * 60 + [str(100 * i) for i in range(1, 200)])
+    assert (own.step, own.atoms) == (100.0, (0.0,))
+    np.testing.assert_array_equal(own.encode(np.array([30.0, -49.0, 0.0])), [[0, 30], [0, -49], [1, np.nan]])
+
+
+def test_a_new_number_below_the_grid_stays_as_it_is():
+    salaries = column([f"{1000 * round(v)}" for v in np.random.default_rng(0).lognormal(3, 1, 300) + 1])
+    assert (salaries.kind, salaries.step) == ("positive", 1000.0)
+    np.testing.assert_array_equal(salaries.encode(np.array([12.0])), [[12.0]])
+
+
+def test_neighbours_on_a_grid_of_halves_are_seen():
+    """17.5, 22.5, ...: a smooth top of their distribution is not an atom."""
+    rng = np.random.default_rng(0)
+    assert column([f"{17.5 + 5 * round(v)}" for v in rng.normal(10, 1.0, 4000)], kind="real").atoms == ()
+
+
 def test_noise_for_training_is_as_wide_as_the_resolution_and_stays_above_zero():
     """A thousand draws at each value: uniform within half a step (Kolmogorov-Smirnov by its largest gap, 0.07)."""
     rng = np.random.default_rng(0)

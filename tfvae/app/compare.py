@@ -12,6 +12,7 @@ from tfvae import files
 from tfvae.app.provenance import read_config
 from tfvae.core.errors import InvalidInput
 
+EVENTS = ("atoms", "values", "other", "step", "layout")  # of a column: what tells one cell from another
 SAME = ("source", "sizes", "splits", "seed")  # of the data protocols, so that rows are the same
 
 
@@ -31,10 +32,10 @@ def compared(folders: Sequence[str]) -> str:
         data, path = read_config(folder)[0]["data"], Path(folder, "scores.npz")
         if not path.exists():
             raise InvalidInput(f"scores in {folder}", "none", f"Complete the run: tfvae train --resume {folder}")
-        other = next((name for name in SAME if data.get(name) != first.get(name)), None)
-        if other or _columns(data) != _columns(first):
-            received = f"other {other or 'columns'} in {folder}"
-            raise InvalidInput(f"runs on the same examples as {folders[0]}", received, "Compare runs on one data set.")
+        other = _difference(first, data)
+        if other:
+            remedy = "Compare runs on one data set, with one --schema as far as it says what a cell is."
+            raise InvalidInput(f"runs on the same examples as {folders[0]}", f"{other} in {folder}", remedy)
         scores[folder] = np.asarray(files.read_arrays(path)["log_prob"], np.float64)
     order = sorted(scores, key=lambda folder: -scores[folder].mean())
     best, width = scores[order[0]], max(map(len, order))
@@ -48,11 +49,27 @@ def compared(folders: Sequence[str]) -> str:
     return "\n".join([*lines, f"nats an example, {len(best)} held-out examples"])
 
 
-def _columns(data: dict) -> list | None:
-    """Returns the columns that a run on a table explains, and which of their values are atoms, with a mass."""
+def _difference(first: dict, data: dict) -> str | None:
+    """Returns what differs in the data of two runs, or nothing."""
+    here, there = ({name: run.get(name) for name in SAME} | _events(run) for run in (first, data))
+    differs = next((name for name in here | there if here.get(name) != there.get(name)), None)
+    alike = data.get("schema") == first.get("schema")  # else the same rows are other numbers
+    values = [(run.get("crc32") or {}).get("test") for run in (first, data)]
+    return f"another {differs}" if differs else "other values" if alike and values[0] != values[1] else None
+
+
+def _events(data: dict) -> dict:
+    """Returns what a run on a table explains: which cells are missing, and of each column what tells cells apart.
+
+    Merged words, coarser numbers and other atoms are other events, of which log p does not compare.
+    """
+    if "schema" not in data:
+        return {}
     told = (data.get("condition") or {}).get("name")
-    entries = data["schema"]["columns"] if "schema" in data else None
-    return entries and [(e["name"], e.get("atoms")) for e in entries if e["kind"] != "left out" and e["name"] != told]
+    entries = [e for e in data["schema"]["columns"] if e["kind"] != "left out" and e["name"] != told]
+    columns = {f"column {entry['name']}": [entry.get(key) for key in EVENTS] for entry in entries}
+    missing = (data.get("missing") or {}).get("test")
+    return {**columns, "list of what is missing": data["schema"]["missing"], "share of missing cells": missing}
 
 
 def _error(values: np.ndarray) -> float:

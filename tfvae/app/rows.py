@@ -46,8 +46,8 @@ def answered(run: str, source: str, out: str, answer: Answer, said: Config, show
     source_path, out_path = Path(source), writable(out, source)
     model = tables.load(run)
     trained = (Path(run) / "model.keras").stat().st_mtime_ns
-    before = {**said, "run": str(Path(run).resolve()), "trained": trained, "source": str(source_path.resolve())}
-    before |= _state(source_path)
+    before = {**said, "answer": answer.__qualname__, "run": str(Path(run).resolve()), "trained": trained}
+    before |= {"source": str(source_path.resolve()), **_state(source_path)}
     part, note = out_path.with_name(out_path.name + ".part"), out_path.with_name(out_path.name + ".part.json")
     done = _noted(note, part, before)
     with part.open("r+b" if done["rows"] else "wb") as file:
@@ -140,8 +140,8 @@ def writable(out: str, source: str | None = None) -> Path:
         raise InvalidInput("a file that ends in .csv", out, "Name the file so.")
     if not path.parent.is_dir():
         raise InvalidInput(f"an existing folder {path.parent}", "none", "Create it first.")
-    if source is not None and path.resolve() == Path(source).resolve():
-        raise InvalidInput("another file than the one with the rows", out, "Give another --out.")
+    if source is not None and Path(source).resolve() in (path.resolve(), path.parent.resolve()):
+        raise InvalidInput("another file than one with the rows, beside their folder", out, "Give another --out.")
     if source is not None and not is_table(source):
         remedy = "Write the rows as a CSV file with a header; arrays are scored in Python, by vae.estimate_log_prob(x)."
         raise InvalidInput("a table, .csv or .parquet", source, remedy)
@@ -165,8 +165,8 @@ def _check_same(path: Path, before: Config) -> None:
 def _noted(note: Path, part: Path, before: Config) -> Config:
     """Returns how many rows and bytes are done, where the same command was stopped; else none."""
     found = read_json(note) if note.exists() and part.exists() else None
-    if isinstance(found, dict) and all(found.get(name) == value for name, value in before.items()):
-        done = {name: found.get(name) for name in ("rows", "bytes")}
-        if fits(done, dict[str, int]) and part.stat().st_size >= done["bytes"]:
+    if isinstance(found, dict):
+        done = {name: found.pop(name, None) for name in ("rows", "bytes")}
+        if found == before and fits(done, dict[str, int]) and part.stat().st_size >= done["bytes"]:
             return done
     return {"rows": 0, "bytes": 0}

@@ -18,7 +18,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tfvae.core.types import Config
+from tfvae.datasets.tables import Schema, read
 from tfvae.datasets.tables.guess import MOST_WORDS
+from tfvae.datasets.tables.numbers import Number
 from tfvae.recipes import RECIPES
 from tfvae.tables import TableModel, fit
 
@@ -37,7 +39,7 @@ class _OfTables:
     """
 
     _recipe: ClassVar[str] = "mixed-table"
-    _atoms: ClassVar[Config] = {}  # what is said of single values of numbers
+    _atoms: ClassVar[bool] = True  # whether single values that are often have a mass of their own
     model_: TableModel
     n_features_in_: int
 
@@ -86,10 +88,11 @@ class _OfTables:
             "eval_samples": self.num_samples,
         }
         seed = seed_of(self.random_state)
+        schema = _with(self.schema, _categories(table) if is_frame(X) else _reals(table))
         with _generators_kept():
             self.model_ = fit(
                 table,
-                schema=_with(self.schema, _categories(table) if is_frame(X) else _reals(table, self._atoms)),
+                schema=schema if self._atoms else _without_atoms(schema, table),
                 held_out=self.held_out,
                 seed=seed,
                 verbose=self.verbose,
@@ -151,9 +154,18 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(MOST_SEEDS))
 
 
-def _reals(table: pd.DataFrame, atoms: Config) -> list[Config]:
+def _reals(table: pd.DataFrame) -> list[Config]:
     """Returns what is said of the columns of an array: those of several values are real."""
-    return [{"name": name, "kind": "real", **atoms} for name in table if table[name].nunique() > 1]
+    return [{"name": name, "kind": "real"} for name in table if table[name].nunique() > 1]
+
+
+def _without_atoms(schema: Config, table: pd.DataFrame) -> Config:
+    """Returns a schema in which no column of numbers has atoms, but those that it says."""
+    inferred = Schema.of(read(table), schema)
+    said = {entry["name"]: entry for entry in schema["columns"]}
+    bare = {column.name: {"atoms": []} for column in inferred.columns if isinstance(column, Number)}
+    entries = [{"name": name, **bare.get(name, {}), **said.get(name, {})} for name in bare | said]
+    return {**schema, "columns": entries}
 
 
 def _categories(table: pd.DataFrame) -> list[Config]:

@@ -8,7 +8,7 @@ VAEDensity           log p(x); x ~ p(x)
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from tfvae.core.errors import InvalidInput
-from tfvae.core.types import Config
 from tfvae.sklearn.base import _OfTables, alike, is_frame, seed_of, to_pandas
 from tfvae.tables.filling import new
 
@@ -86,6 +85,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, _OfTables, BaseEstimato
     """Missing cells filled by what the model says of them given the others; observed ones stay as they are.
 
         numbers   E[cell | observed cells], at the resolution of the column        words   the most probable one
+        numbers with single values that are often   the most probable of these, or the mean of the others
 
     A cell is missing where it is NaN or None, or holds what the schema calls missing ("", "?", "NA", ...). In columns
     that no model sees, of one value, of identifiers or of missing cells alone, gaps stay. Arguments are those of all
@@ -190,7 +190,7 @@ class VAEOutlierDetector(OutlierMixin, _Scores, _OfTables, BaseEstimator):
     """
 
     _recipe = "robust-table"
-    _atoms: ClassVar[Config] = {"atoms": []}  # none has a mass of its own, which would compare with densities
+    _atoms = False  # a mass would compare with densities
     offset_: float
 
     def __init__(

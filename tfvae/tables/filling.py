@@ -54,7 +54,8 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
         return pd.to_numeric(words)
     if types.is_datetime64_any_dtype(kind):
         times = pd.to_datetime(own.numbers(words), unit="s") if isinstance(own, Date) else pd.to_datetime(words)
-        return pd.Series(times, words.index).dt.tz_localize(getattr(kind, "tz", None)).astype(kind)
+        found, zone = pd.Series(times, words.index), getattr(kind, "tz", None)  # with one, words are in UTC
+        return (found if zone is None else found.dt.tz_localize("UTC").dt.tz_convert(zone)).astype(kind)
     known = kind.categories if isinstance(kind, pd.CategoricalDtype) else column.dropna().unique()
     objects = [value for value in known if not isinstance(value, str)]
     meant = dict(zip(own.numbers(pd.Series(list(map(str, objects)), dtype=object)), objects, strict=True))

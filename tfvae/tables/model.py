@@ -10,7 +10,6 @@ one of at most a with probability a. (Vovk, Gammerman and Shafer 2005, "Algorith
 """
 
 import dataclasses
-import functools
 import logging
 import math
 import numbers
@@ -34,6 +33,7 @@ logger = logging.getLogger("tfvae")
 AT_ONCE = 10_000  # rows drawn in one call
 USUAL = 400  # rows of the model's own that say what is usual of a column
 OF_WORDS = (Family.YES_NO, Family.CATEGORY)
+ENOUGH = 20  # rows, of which a column that none has says something
 FEWER = 4  # as many times fewer samples for what columns add, since it is a difference for the same draws
 
 
@@ -49,8 +49,9 @@ class TableModel:
         units: mean and spread in which a condition of numbers is told.
         num_samples: importance samples for each row.
         seed: of these.
-        warned: columns that a warning was given of, since most of their numbers are far from what was seen; "" for one
-            of flags.
+        warned: columns that a warning was given of, since most of their numbers are far from what was seen, and of
+            gaps; "" for one of flags.
+        kept: what is computed once, whatever the seed.
 
     Example:
         >>> model = tfvae.tables.load("runs/penguins")
@@ -66,6 +67,7 @@ class TableModel:
     num_samples: int = 200
     seed: int = 0
     warned: set[str] = dataclasses.field(default_factory=set, repr=False)
+    kept: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def explained(self) -> Schema:
@@ -114,6 +116,7 @@ class TableModel:
             self.warned.add("")
         text = _text(frame)
         known = self._known(text)
+        self._warn_of_gaps(np.asarray(known["mask"]))
         estimate = self.vae.estimate_log_prob(known, num_samples=self.num_samples, seed=self.seed)
         found = pd.DataFrame(
             {"log_prob": estimate.log_prob.numpy(), "standard_error": estimate.standard_error.numpy()}, index=text.index
@@ -145,6 +148,7 @@ class TableModel:
     def impute(self, frame: Any) -> pd.DataFrame:
         """Returns the rows with their missing cells filled: numbers by their mean, words by the most probable one.
 
+        In a column with atoms a gap is filled by the most probable of them, or by the mean of the other numbers.
         Observed cells, columns that the model does not know, order and index stay as they are.
         """
         text = _text(frame)
@@ -226,6 +230,14 @@ class TableModel:
             return {"x": x, "mask": mask}
         return {"x": x, "mask": mask, "condition": {self._told_as: self._as_told(numbers[self.condition])}}
 
+    def _warn_of_gaps(self, mask: np.ndarray) -> None:
+        """Warns, once, of a column that no row has: held-out rows have it, and log p of fewer cells is another one."""
+        for name in self.explained.names if len(mask) >= ENOUGH else ():
+            if not mask[:, self.explained.places(name)].any() and f"gaps {name}" not in self.warned:
+                said = "is missing in every row: p-values and flags compare with held-out rows that have it"
+                logger.warning("tfvae: column %s %s", name, said)
+                self.warned.add(f"gaps {name}")
+
     @property
     def _told_as(self) -> str:
         return next(iter(self.vae.conditions))
@@ -269,9 +281,15 @@ class TableModel:
             found.append(rest - whole)
         return np.stack(found, axis=1)
 
-    @functools.cached_property
+    @property
     def _usual(self) -> np.ndarray:
-        """What columns of the model's own rows say on average, `[columns]`; under a condition, under several of it."""
+        """What columns of the model's own rows say on average, `[columns]`, with one seed for all blocks of a file."""
+        if "usual" not in self.kept:
+            self.kept["usual"] = dataclasses.replace(self, seed=0)._said_by_own_rows()
+        return self.kept["usual"]
+
+    def _said_by_own_rows(self) -> np.ndarray:
+        """Returns what their columns say on average, `[columns]`; under a condition, under several of it."""
         numbers = None
         if self.condition is not None:
             several = np.linspace(-1.0, 1.0, USUAL)

@@ -25,6 +25,7 @@ LAYOUTS += ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%
 LAYOUTS += ("%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%H:%M", "%H:%M:%S")
 OF_FRAMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S")
 SMALLEST, LARGEST = 1e-30, 1e30  # that leave float32 room
+SAME = 1e-6  # of a step, within which a number is an atom
 USUAL = (0.05, 0.95)  # the quantiles between which numbers are usual
 
 
@@ -71,7 +72,7 @@ class Number(Column, abc.ABC):
         decimals = tuple(given.get("decimals", decimals_of(cells)))
         step, origin = grid(found, decimals[1], given.get("origin"))
         seen = {"decimals": decimals, "step": step, "origin": origin, "low": found.min(), "high": found.max()}
-        seen |= {"atoms": atoms_of(found, step), "usual": tuple(np.quantile(found, USUAL).tolist())} | given
+        seen |= {"atoms": atoms_of(found, step, origin), "usual": tuple(np.quantile(found, USUAL).tolist())} | given
         return cls(name, **{key: _plain(value) for key, value in seen.items()})
 
     @property
@@ -98,7 +99,8 @@ class Number(Column, abc.ABC):
         away = away if rng is None else away + self.step * (rng.random(len(numbers)) - 0.5)
         if not self.atoms:
             return away[:, np.newaxis]
-        which = sum((i + 1.0) * (np.abs(numbers - atom) < self.step / 2) for i, atom in enumerate(self.atoms))
+        close = SAME * self.step  # a cell between the numbers of the grid is not an atom, however wide the grid is
+        which = sum((i + 1.0) * np.isclose(numbers, atom, 1e-12, close) for i, atom in enumerate(self.atoms))
         which = np.where(np.isnan(numbers), np.nan, which)
         return np.stack([which, np.where(which == 0, away, np.nan)], axis=1)
 
@@ -158,7 +160,8 @@ class Positive(Number):
     def encode(self, numbers: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Returns the number, and before it which atom it is; noise stays above zero."""
         slots = super().encode(numbers, rng)
-        slots[:, -1] = np.maximum(slots[:, -1], self.step / 4)
+        if rng is not None:
+            slots[:, -1] = np.maximum(slots[:, -1], self.step / 4)
         return slots
 
     @property

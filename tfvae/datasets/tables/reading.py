@@ -155,6 +155,7 @@ def _texts(column: pd.Series, typed: bool) -> pd.Series:
         had_gaps = whole and not typed and not known.all()
         texts = [str(int(number)) if had_gaps else str(number) for number in numbers]
     elif column.dtype.kind == "M":
+        values = values if values.dt.tz is None else values.dt.tz_convert("UTC")  # where no hour is twice or missing
         days = not typed and bool((values.dt.normalize() == values).all())
         texts = values.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S").tolist()
     else:

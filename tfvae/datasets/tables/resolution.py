@@ -34,12 +34,12 @@ def _on(value: float, step: float) -> bool:
     return abs(value / step - round(value / step)) < 1e-3
 
 
-def atoms_of(numbers: np.ndarray, step: float) -> tuple[float, ...]:
+def atoms_of(numbers: np.ndarray, step: float, origin: float = 0.0) -> tuple[float, ...]:
     """Returns the values that stand out: many cells have them, and far fewer the values beside them."""
     values, counts = np.unique(numbers, return_counts=True)
     if len(values) < FEWEST:
         return ()
-    ticks = np.round(values / step)
+    ticks = np.round((values - origin) / step)
     beside = np.max([np.isin(ticks + side, ticks) * counts[_at(ticks, ticks + side)] for side in (-1, 1)], axis=0)
     usual = max(float(np.median(counts)), 1.0)
     stands = (counts >= max(OFTEN * len(numbers), FEWEST)) & (counts >= 10 * usual) & (counts >= 3 * beside)
