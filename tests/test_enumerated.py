@@ -10,6 +10,7 @@ from mean_gradients import gradients, scores
 import tfvae
 from tfvae import estimators, likelihoods, networks, objectives, posteriors, priors
 from tfvae.core.evidence import Label, expected, log_expected_exp
+from tfvae.export import endpoints
 from tfvae.inference.weighted import of_draws
 
 UNKNOWN = np.full(len(X), -1, np.int32)
@@ -258,6 +259,51 @@ def test_what_is_drawn_last_takes_linear_bounds_with_double_reparameterisation()
     for objective in (objectives.IWAE(1), objectives.CIWAE(0.5, 2)):
         with pytest.raises(tfvae.InvalidInput, match="Pathwise"):
             vae.compile("adam", objectives.Classification(objective, of="y"), estimator)
+
+
+class MeanWeight(objectives.Objective):
+    """A bound of one's own that says no form of it."""
+
+    num_samples = 2
+
+    def __call__(self, evidence):
+        return evidence.elbo
+
+    def get_config(self):
+        return {}
+
+
+def test_a_bound_of_ones_own_trains_an_enumerated_latent_pathwise():
+    m2().compile("sgd", MeanWeight(), estimators.Pathwise())
+
+
+def test_a_served_model_counts_draws_and_not_their_values():
+    vae = m2()
+    infer, *_ = endpoints(vae)["infer"]
+    served = infer(tf.constant(X), tf.constant(30), tf.constant(1))["effective_sample_size"]
+    np.testing.assert_allclose(served, vae.infer(X, 30, seed=1).effective_sample_size, rtol=1e-4)
+
+
+def test_a_classifier_below_another_class_is_a_mixture_by_its_probabilities():
+    """q(y | x) = sum_a q(a | x) q(y | x, a); where a is known it is q(y | x, a)."""
+    y = posteriors.Categorical(1, 3, networks.mlp([4]), enumerated=True, given=("x", "a"))
+    vae = tfvae.VAE(
+        tfvae.Joint(a=posteriors.Categorical(1, 2, networks.mlp([4]), enumerated=True), y=y),
+        likelihoods.Bernoulli((few_labels.N,), given=("a", "y")),
+        tfvae.Joint(a=priors.UniformCategorical(1, 2), y=priors.UniformCategorical(1, 3)),
+    )
+    known, some = np.array([0, 1, 2, 0, 1, 2, 0]), np.array([-1, 0, 1, -1, 0, -1, 1])
+    observed = vae.known({"x": X, "labels": {"y": known, "a": some}})
+    evidence = vae.evidence(observed, 1, tf.constant([1, 2]))
+    q_a = vae.encode(X).model["a"].mean().numpy()[:, 0]
+    q_a = np.where(some[:, np.newaxis] < 0, q_a, np.eye(2)[some])
+    each = [y.parameters({"x": X, "a": np.tile(np.eye(2)[[[a]]], (len(X), 1, 1))})["logits"][:, 0] for a in range(2)]
+    mixed = np.einsum("ba,abk->bk", q_a, tf.nn.softmax(tf.cast(tf.stack(each), tf.float64)))
+    objective = objectives.Classification(objectives.ELBO(), of="y")
+    wanted = -np.log(mixed[np.arange(len(X)), known]).mean()
+    np.testing.assert_allclose(objective.penalty(evidence), wanted, rtol=1e-5)
+    right, _ = objective.measures(evidence)["accuracy"]
+    np.testing.assert_array_equal(right, np.argmax(mixed, axis=1) == known)
 
 
 def test_several_vectors_are_not_enumerated():

@@ -222,7 +222,8 @@ class Said(MeanLogWeight):
 @pytest.mark.parametrize("name", ["StickingTheLanding", "DoublyReparameterized", "ScoreFunction"])
 def test_a_bound_of_ones_own_is_told_to_define_its_form(name):
     estimator, vae = getattr(estimators, name)(), model()
-    message = r"Expected .*of_log_weight.* Received MeanLogWeight.* Define MeanLogWeight.of_log_weight\(log_weight\)"
+    form = r"Define MeanLogWeight.of_log_weight\(log_weight, log_mass=None\)"
+    message = rf"Expected .*of_log_weight.* Received MeanLogWeight.* {form}"
     with pytest.raises(tfvae.InvalidInput, match=message):
         vae.compile("sgd", objective=MeanLogWeight(), estimator=estimator)
     vae.compile("sgd", objective=MeanLogWeight())  # the pathwise estimator does not need it

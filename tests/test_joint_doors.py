@@ -129,7 +129,16 @@ def circle():
     return {"z1": posteriors.DiagonalNormal(2, given="z2"), "z2": posteriors.DiagonalNormal(1, given="z1")}
 
 
-Q, P = posteriors.DiagonalNormal, priors.DiagonalNormal
+def dropping(above=()):
+    """Returns a model that drops units where z1 is drawn, given x alone or z2 as well."""
+    network = networks.mlp([4])
+    network.add(keras.layers.Dropout(0.5))
+    part = posteriors.DiagonalNormal(2, network, given=("x", *above))
+    sides = {"z2": posteriors.DiagonalNormal(1), "z1": part}
+    return made(sides) if above else made({"z1": part, "z2": posteriors.DiagonalNormal(1)})
+
+
+Q, P, STL = posteriors.DiagonalNormal, priors.DiagonalNormal, tfvae.estimators.StickingTheLanding
 REFUSED = {
     "no parts": (lambda: Joint(), "Joint of at least one part"),
     "a circle in q": (lambda: made(circle()), "z1 -> z2 -> z1|z2 -> z1 -> z2"),
@@ -160,7 +169,17 @@ REFUSED = {
             {"z1": posteriors.PrecisionWeighted(2, given=("x", "z1_prior")), "z2": Q(1)},
             {"z2": P(1), "z1": priors.MixtureOfNormals(2, 3, given="z2")},
         ),
-        "'z1_prior'",
+        "'z1_prior'. It is said of normal priors alone",
+    ),
+    "the prior of another latent": (
+        lambda: made(
+            {"z2": Q(1), "z1": posteriors.PrecisionWeighted(1, given=("x", "z2_prior"))}, {"z2": P(1), "z1": P(1)}
+        ),
+        "to weigh the prior of z1.*Give it 'z1_prior' in place of 'z2_prior'",
+    ),
+    "dropout where a density is evaluated again": (
+        lambda: dropping(("z2",)).compile("adam", estimator=STL()),
+        "noise of their own for z1.*Dropout, with StickingTheLanding",
     ),
     "nothing of the prior": (lambda: posteriors.PrecisionWeighted(2, given="x"), "given with one prior"),
     "a Joint alone": (lambda: Joint(z=P(2))(), "a Joint that belongs to a VAE"),
@@ -174,9 +193,14 @@ REFUSED = {
     "two floors": (lambda: objectives.ELBO(free_bits=0.1, layer_free_bits=1.0), "pass one of them"),
     "dimensions that are coupled": (
         lambda: made({"z1": posteriors.FullNormal(2), "z2": Q(1)}).compile("adam", objectives.ELBO(free_bits=0.1)),
-        "factorises over latent dimensions",
+        "factorises over latent dimensions, for free bits. Received none of z1",
     ),
 }
+
+
+def test_dropout_may_stand_where_no_density_is_evaluated_again():
+    dropping().compile("adam", estimator=STL())
+    dropping(("z2",)).compile("adam", estimator=tfvae.estimators.Pathwise())
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -10,7 +10,8 @@ from linear_gaussian import data as data_of_one
 from linear_gaussian import linear_vae, set_exact
 
 import tfvae
-from tfvae import evaluation
+from tfvae import evaluation, likelihoods, posteriors, priors, recipes
+from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput
 from tfvae.evaluation import Report, evaluate, latents
 from tfvae.inference.refine import refine
@@ -180,6 +181,27 @@ def test_refinement_finds_the_posterior_of_a_ladder(order):
     assert abs(gaps.approximation_gap.mean) < 0.01 and gaps.amortisation_gap.mean > 0.1
     with pytest.raises(InvalidInput, match="one latent"):
         refine(vae, x, steps=2, evaluation_samples=10).distribution.mean()
+
+
+def test_the_bound_has_the_closed_form_of_each_latent_that_has_one():
+    """Upwards z1 has none, and z2 has one: what is scored is what training logs, with its noise."""
+    some = recipes.two_layer(6, latent_dim=2, seed=0)
+    x = np.random.default_rng(0).integers(0, 2, [5, 6]).astype("float32")
+    evidence = some.evidence(some.known({"x": x}), 3, seeds.as_seed(0))
+    assert {factor.kl is None for factor in evidence.factors.values()} == {True, False}
+    np.testing.assert_allclose(some.elbo(x, 3, seed=0), evidence.elbo, rtol=1e-5)
+
+
+def test_refinement_leaves_the_prior_of_a_precision_weighted_part_as_it_is():
+    """Of one latent, N(0, 1) whatever x is: q gets better, and is what the raw numbers and that prior make."""
+    some = tfvae.VAE(
+        posteriors.PrecisionWeighted(2), likelihoods.Normal(5, scale=1.0), priors.StandardNormal(2), seed=0
+    )
+    x = np.random.default_rng(0).normal(size=[7, 5]).astype("float32")
+    found = refine(some, x, steps=60, evaluation_samples=200, seed=0)
+    np.testing.assert_array_equal(found.raw["prior_loc"], np.zeros([7, 2]))
+    np.testing.assert_array_equal(found.raw["prior_scale"], np.ones([7, 2]))
+    assert np.all(found.gain >= 0) and np.mean(found.gain) > 0.1 and found.distribution.batch_shape == (7,)
 
 
 def test_a_report_of_several_latents_travels_and_one_of_a_single_latent_is_as_before(report):

@@ -126,6 +126,34 @@ def test_fit_counts_the_labels_and_the_file_keeps_the_number(tmp_path):
     np.testing.assert_allclose(first, second, rtol=1e-6)
 
 
+def test_weights_count_in_the_share_as_they_count_in_the_mean():
+    """Nine copies of a labelled row, each with a ninth of its weight, are that row: the loss of all labels stays."""
+    copies = np.concatenate([np.flatnonzero(LABELS < 0), np.repeat(np.flatnonzero(LABELS >= 0), 9)])
+    weight = np.where(LABELS[copies] < 0, 1.0, 1 / 9)
+    vae = m2()
+    vae.compile("adam", objectives.Classification(objectives.IWAE(2), of="y"))
+    wanted, options = cross_entropy(vae), {"batch_size": len(copies), "shuffle": False, "verbose": 0}
+    found = vae.fit(X[copies], labels={"y": LABELS[copies]}, sample_weight=weight, **options).history["classification"]
+    np.testing.assert_allclose(found[0], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 7])
+def test_evaluation_does_not_depend_on_how_labels_fall_into_batches(batch):
+    """Loss and cross-entropy are those of all rows at once, also where a batch has no label; without noise of z."""
+    vae, wanted = m2(), cross_entropy(m2())
+    vae.compile("adam", objectives.Classification(objectives.ELBO(), of="y", weight=3.0))
+    logs = vae.evaluate(X, labels={"y": LABELS}, batch_size=batch, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["classification"], 3 * wanted, rtol=1e-5)
+    np.testing.assert_allclose(logs["loss"], 3 * wanted - logs["objective"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_samples", [None, 20])
+def test_a_label_that_comes_with_the_data_does_not_help_to_classify(num_samples):
+    vae = m2()
+    found = vae.classify({"x": X, "labels": {"y": np.maximum(LABELS, 0)}}, num_samples, seed=0)
+    np.testing.assert_array_equal(found, vae.classify(X, num_samples, seed=0))
+
+
 def test_the_penalty_passes_the_wrapped_bound_on():
     """Its estimators, its second side and its value: the classifier's loss looks at q(y | x) alone."""
     vae = m2()

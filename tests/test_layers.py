@@ -97,3 +97,15 @@ def test_what_goes_onto_a_space_is_added():
 def test_paths_that_cannot_be_are_refused(make, message):
     with pytest.raises(tfvae.InvalidInput, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"layers": 2, "path": networks.dense_path([4, 4, 4])}, "Expected a path of 2 layers. Received one of 3"),
+        ({"layers": [3, 5], "latent_dim": 7}, "once. Received layers=.3, 5. and latent_dim=7"),
+    ],
+)
+def test_a_ladder_is_described_once(given, words):
+    with pytest.raises(tfvae.InvalidInput, match=words):
+        recipes.ladder((6,), **given)

@@ -19,7 +19,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import conditions
-from tfvae.checks.enumerated import check_enumerated
+from tfvae.checks.enumerated import check_enumerated, check_repeatable
 from tfvae.checks.given import check_given, features_of, shapes_of
 from tfvae.checks.known import observed_only
 from tfvae.checks.missing import check_missingness
@@ -290,6 +290,7 @@ class Composed(Trainer):
         parts = self.latents.posterior
         estimator.check(objective, all(part.reparameterized or part.enumerated for part in parts.values()))
         check_enumerated(self.latents, objective, estimator)
+        check_repeatable(self.latents, self.features, estimator)
         objective.build(self.latents.shapes)
         x = tf.broadcast_to(self.support.inner, [2, *self.event_shape])
         told = {name: tf.zeros([2, *part.shape]) for name, part in self.conditions.items()}

@@ -34,7 +34,13 @@ def __dir__() -> list[str]:
 
 
 class Estimator(abc.ABC):
-    """A gradient estimator; subclasses say how z is drawn and what is differentiated."""
+    """A gradient estimator; subclasses say how z is drawn and what is differentiated.
+
+    Attributes:
+        evaluates_again: whether log q of a latent below others is evaluated again after z was drawn.
+    """
+
+    evaluates_again = False
 
     @abc.abstractmethod
     def check(self, objective: Objective, reparameterized: bool) -> None:
@@ -129,6 +135,8 @@ class StickingTheLanding(Estimator):
         Roeder, Wu and Duvenaud 2017, "Sticking the Landing", equation 7.
     """
 
+    evaluates_again = True
+
     def check(self, objective: Objective, reparameterized: bool) -> None:
         """Refuses all but the ELBO: with several samples in one bound the score's mean is not zero."""
         _check_reparameterized(self, reparameterized)
@@ -158,6 +166,8 @@ class DoublyReparameterized(Estimator):
     Reference:
         Tucker et al. 2019, "Doubly Reparameterized Gradient Estimators", equation 8.
     """
+
+    evaluates_again = True
 
     def check(self, objective: Objective, reparameterized: bool) -> None:
         """Refuses objectives that are not functions of the log-weights alone."""

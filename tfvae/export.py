@@ -43,7 +43,7 @@ from tfvae.inference.bound import elbo_in_graph
 from tfvae.inference.importance import ESTIMATE, NUMBER, block_estimate, by_rows_in_graph
 from tfvae.inference.imputation import block_imputed
 from tfvae.inference.requests import decoded, encoded, reconstructed
-from tfvae.inference.weighted import block_weighted, weighted_sum
+from tfvae.inference.weighted import block_weighted, effective_size, weighted_sum
 from tfvae.posteriors import Posterior
 from tfvae.vae import VAE
 
@@ -228,7 +228,7 @@ def endpoints(vae: VAE, max_samples: int = MOST_SERVED) -> dict[str, tuple]:
             z, log_weight = block_weighted(*block_inputs)
             weight = tf.exp(log_weight)
             means = {name: weighted_sum(weight, values) for name, values in vae.latents.named(z).items()}
-            return {**means, "effective_sample_size": 1 / tf.reduce_sum(weight**2, axis=0)}
+            return {**means, "effective_sample_size": effective_size(log_weight, vae.latents.atoms)}
 
         return by_rows_in_graph(vae, block, of_data, number, key, {**outputs, "effective_sample_size": NUMBER})
 

@@ -63,6 +63,8 @@ def check_given(
     A condition that nothing is given is refused, too: it would be asked for and change nothing.
     """
     names, said = latents.names, [MOMENTS.format(name) for name, part in latents.prior.items() if part.normal]
+    for name, part in latents.posterior.items():
+        part.check_latent(name)
     for name in () if latents.bare else names:
         if name in conditions or name in features:
             raise InvalidInput("names that are used once", f"{name!r}, a latent and something else", "Rename one.")
@@ -121,4 +123,6 @@ def _check_names(owner: str, given: Iterable[str], known: Iterable[str]) -> None
         remedy = (
             f"Declare it: VAE(..., condition={{{unknown[0]!r}: tfvae.conditions.Labels(10)}}), or use another name."
         )
+        if unknown[0] in map(MOMENTS.format, known):
+            remedy = "It is said of normal priors alone: use priors.DiagonalNormal or priors.StandardNormal there."
         raise InvalidInput(f"{owner} to be given names of the model: {', '.join(known)}", f"{unknown[0]!r}", remedy)

@@ -104,13 +104,17 @@ def good_labels(vae: "Model", labels: Mapping[str, Array]) -> list[Tensor]:
     return [parts[name].good_labels(tf.cast(value, tf.float32)) for name, value in labels.items()]
 
 
-def num_known(vae: "Model", data: Given) -> dict[str, int]:
-    """Returns name to the number of examples whose label is known; of a stream nothing, which does not say it."""
+def num_known(vae: "Model", data: Given) -> dict[str, float]:
+    """Returns name to the number of examples whose label is known; of a stream nothing, which does not say it.
+
+    Where examples have weights it is their share by weight, times the number of examples.
+    """
     found = data.data[0] if isinstance(data, RowBatches) else data
     labels = found.get("labels", {}) if isinstance(found, Mapping) else {}
-    parts = vae.latents.posterior
+    parts, weight = vae.latents.posterior, found.get("weight") if labels else None
 
-    def count(name: str, value: Array) -> int:
-        return int(np.sum(parts[name].label(tf.cast(np.asarray(value), tf.float32)).known))
+    def count(name: str, value: Array) -> float:
+        known = np.asarray(parts[name].label(tf.cast(np.asarray(value), tf.float32)).known)
+        return int(known.sum()) if weight is None else len(known) * float(np.average(known, weights=weight))
 
     return {name: count(name, value) for name, value in labels.items()}

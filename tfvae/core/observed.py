@@ -9,7 +9,7 @@ split and copied by `tf.nest.map_structure` alone, so that another key needs no 
 """
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, TypeVar, cast
 
 import keras
 import numpy as np
@@ -57,6 +57,9 @@ class Known(TypedDict):
     weight: tf.Tensor
     mask: NotRequired[tf.Tensor]
     labels: NotRequired[dict[str, Label]]
+
+
+Told = TypeVar("Told", Observed, Known)
 
 
 def pack(x: Given, **given: Given) -> Observed:
@@ -107,9 +110,9 @@ def without_weight(observed: Given) -> Given:
     return {key: v for key, v in observed.items() if key != "weight"} if isinstance(observed, dict) else observed
 
 
-def without_labels(observed: Observed) -> Observed:
+def without_labels(observed: Told) -> Told:
     """Returns what is known of examples but of their latents, so that no score sees a label."""
-    return cast(Observed, {key: part for key, part in observed.items() if key != "labels"})
+    return cast(Told, {key: part for key, part in observed.items() if key != "labels"})
 
 
 def num_rows(observed: Observed) -> int:

@@ -2,15 +2,15 @@
 
     ELBO(x) = 1/S sum_s log p(x | z_s) - KL(q(z | x) || p(z)),    z_s ~ q(z | x)
 
-KL is in closed form where there is one, else the samples' mean of log q - log p. Examples come in blocks and samples in
-chunks as for log p(x) (`tfvae.inference.importance`). The first block and the first chunk have the seed itself, so that
-what fits into one of each has the noise of `vae.evidence`.
+KL is a sum over latents, each in closed form where there is one, else the samples' mean of log q - log p. Examples come
+in blocks and samples in chunks as for log p(x) (`tfvae.inference.importance`). The first block and the first chunk have
+the seed itself, so that what fits into one of each has the noise of `vae.evidence`.
 """
 
 import tensorflow as tf
 
 from tfvae.checks.data import given
-from tfvae.core.evidence import expected_in_draws
+from tfvae.core.evidence import expected_in_draws, total
 from tfvae.core.model import Model
 from tfvae.core.observed import Known
 from tfvae.core.seeds import fold
@@ -80,7 +80,7 @@ def block_elbo(
 
     def draw(size: int | tf.Tensor, stream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         evidence = vae.evidence(known, size, stream)
-        rate = evidence.log_posterior - evidence.log_prior if evidence.kl is None else evidence.kl
+        rate = total(f.log_q - f.log_p if f.kl is None else f.kl for f in evidence.factors.values())
         values = expected_in_draws(evidence.log_likelihood - rate, evidence.log_mass, size)
         return values, values
 

@@ -3,8 +3,8 @@
     q(y | x)                                    what the encoder says, at the centers of latents that it hangs on
     p(y_k | x) ~ sum_s w_s [y_s = k]            by importance sampling, w_s the weights of p(z, y | x)
 
-The draws are those of log p(x) with the same seed; only the probabilities are kept. (Kingma et al. 2014,
-"Semi-supervised Learning with Deep Generative Models".)
+The draws are those of log p(x) with the same seed; only the probabilities are kept. A label that comes with x is not
+looked at. (Kingma et al. 2014, "Semi-supervised Learning with Deep Generative Models".)
 """
 
 import functools
@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfvae.checks.labels import classes
 from tfvae.core.errors import InvalidInput
 from tfvae.core.model import Model
-from tfvae.core.observed import Known
+from tfvae.core.observed import Known, without_labels
 from tfvae.core.types import Given, Tensor
 from tfvae.inference.importance import by_rows
 from tfvae.inference.requests import answers, encoded
@@ -67,8 +67,8 @@ def _encoded(name: str) -> Callable[[Model, Known], Tensor]:
 def block_classes(name: str) -> Callable[..., Tensor]:
     """Returns the function of a block of examples, as `importance.by_rows` calls it, that gives p(y | x), `[R, K]`."""
 
-    def probabilities(vae: Model, *inputs: Given, **settings: Given) -> Tensor:
-        z, log_weight = block_weighted(vae, *inputs, **settings)
+    def probabilities(vae: Model, known: Known, *sizes: Given, **settings: Given) -> Tensor:
+        z, log_weight = block_weighted(vae, without_labels(known), *sizes, **settings)
         return weighted_sum(tf.exp(log_weight), vae.latents.named(z)[name])[:, 0]
 
     return probabilities

@@ -233,6 +233,9 @@ def of_raw(target: Target, raw: Raw) -> Chain:
         part, own = latents.posterior[name], named[name]
         if latents.above[name]:
             own = {key: value + own.get(key, 0.0) for key, value in part.raw_parameters(context).items()}
+        else:  # what a ladder's part knows of its prior, beside what its head says, stays as it is
+            climbs = part.head_shapes()
+            own = {key: value if key in climbs else tf.stop_gradient(value) for key, value in own.items()}
         return part.constrain(**own)
 
     return Chain(latents, target.context, parameters=parameters)
@@ -260,7 +263,7 @@ def _climb(
             tape.watch(raw)
             draws = target.draw(of_raw(target, raw), num_samples, seeds.fold(seed, t), held=True)
             elbo = tf.reduce_mean(draws.log_weight, axis=0)
-        gradient, t1 = tape.gradient(elbo, raw), tf.cast(t + 1, tf.float32)
+        gradient, t1 = tape.gradient(elbo, raw, unconnected_gradients="zero"), tf.cast(t + 1, tf.float32)
         first = each(lambda m, g: decay * m + (1 - decay) * g, first, gradient)
         second = each(lambda v, g: decay_2 * v + (1 - decay_2) * g**2, second, gradient)
         size = rate * tf.sqrt(1 - decay_2**t1) / (1 - decay**t1)

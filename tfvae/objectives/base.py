@@ -52,8 +52,8 @@ class Objective(abc.ABC):
         del log_weight, log_mass
         name = type(self).__name__
         remedy = (
-            f"Define {name}.of_log_weight(log_weight), from log-weights [S, B] to the bound [B]; or, where the bound "
-            "is not a function of them, use tfvae.estimators.Pathwise()."
+            f"Define {name}.of_log_weight(log_weight, log_mass=None), from log-weights [S, B] to the bound [B]; or, "
+            "where the bound is not a function of them, use tfvae.estimators.Pathwise()."
         )
         expected = "an objective that defines of_log_weight, which this estimator or a second bound needs"
         raise InvalidInput(expected, f"{name}, which does not", remedy)
@@ -102,10 +102,15 @@ class Objective(abc.ABC):
         del evidence
         return {}
 
+    partial_terms: tuple[str, ...] = ()  # names of penalties that are means over some of the examples
+
     measure_names: tuple[str, ...] = ()
 
     def measures(self, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
-        """Returns what the logs have on top, name to a value for each example and what that counts, `[B]` each."""
+        """Returns what the logs have on top, name to a value for each example and what that counts, `[B]` each.
+
+        In evaluation the partial terms are among them, so that their means do not depend on how data fall into batches.
+        """
         del evidence
         return {}
 

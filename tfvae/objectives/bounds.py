@@ -89,10 +89,13 @@ class ELBO(Objective):
         if self.free_bits == 0.0:
             return evidence.rate
         if evidence.kl_per_dimension is None:
-            remedy = "Use a posterior and prior that factorise (DiagonalNormal, StandardNormal), or a capacity."
-            raise InvalidInput(
-                "a KL that factorises over latent dimensions, for free bits", "one that does not", remedy
+            whole = ", ".join(name for name, factor in evidence.factors.items() if factor.kl_per_dimension is None)
+            remedy = (
+                "Use layer_free_bits, a floor for each latent; or posterior and prior that factorise (DiagonalNormal, "
+                "StandardNormal), neither of which hangs on a latent that is drawn later or is known for some rows."
             )
+            received = f"none of {whole}" if len(evidence.factors) > 1 else "one that does not"
+            raise InvalidInput("a KL that factorises over latent dimensions, for free bits", received, remedy)
         floor = at(self.free_bits, evidence.step)
         return tf.reduce_sum(tf.maximum(floor, evidence.mean(evidence.kl_per_dimension))) + tf.zeros_like(evidence.rate)
 

@@ -11,11 +11,11 @@ import keras
 import tensorflow as tf
 
 from tfvae.core.errors import InvalidInput
-from tfvae.core.evidence import Evidence, Factor
+from tfvae.core.evidence import Evidence, Factor, expected
 from tfvae.core.types import Config, Tensor
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
-from tfvae.schedules import Schedule
+from tfvae.schedules import Schedule, at
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -67,19 +67,24 @@ class Classification(Term):
             return tf.constant(0.0)
         if share is None:
             share = evidence.mean(tf.cast(label.known, tf.float32))
-        cross_entropy = tf.where(label.known, -log_q_of_label(evidence.factors[self.of]), 0.0)
-        return tf.math.divide_no_nan(evidence.mean(cross_entropy), share)
+        return tf.math.divide_no_nan(evidence.mean(cross_entropy(evidence.factors[self.of])), share)
 
     def measures(self, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
-        """Returns whether the most probable class is the label, of a latent that is a class."""
-        factor, found = evidence.factors[self.of], super().measures(evidence)
-        if factor.label is None or factor.z.shape.rank < 4:
-            nothing = tf.zeros(tf.shape(evidence.log_likelihood)[1:])
-            return {**found, self.measure: (nothing, nothing)}
-        mean = factor.q.mean()
-        mean = mean if mean.shape.rank == 3 else tf.reduce_mean(mean, axis=0)  # below a sampled latent
-        right = tf.equal(tf.argmax(mean, axis=-1), tf.argmax(factor.label.value, axis=-1))[:, 0]
-        return {**found, self.measure: (tf.cast(right, tf.float32), tf.cast(factor.label.known, tf.float32))}
+        """Returns whether the most probable class is the label, where z is a class, and in evaluation the penalty."""
+        factor, nothing = evidence.factors[self.of], tf.zeros(tf.shape(evidence.log_likelihood)[1:])
+        known = nothing if factor.label is None else tf.cast(factor.label.known, tf.float32)
+        found = {**super().measures(evidence), self.measure: (nothing, nothing)}
+        if factor.label is not None and factor.z.shape.rank == 4:
+            found[self.measure] = (is_right(factor), known)
+        if evidence.step is None:
+            losses = nothing if factor.label is None else cross_entropy(factor)
+            found[self.name] = (at(self.weight, None) * losses, known)
+        return found
+
+    @property
+    def partial_terms(self) -> tuple[str, ...]:
+        """Its own, and those of the wrapped objective."""
+        return (*self.objective.partial_terms, self.name)
 
     @property
     def measure_names(self) -> tuple[str, ...]:
@@ -124,9 +129,22 @@ class Classification(Term):
         return {"objective": self.objective, "of": self.of, "weight": self.weight, **share}
 
 
+def cross_entropy(factor: Factor) -> Tensor:
+    """Returns -log q(y | x) of labels, `[B]`, zero where they are not known."""
+    return tf.where(factor.label.known, -log_q_of_label(factor), 0.0)
+
+
+def is_right(factor: Factor) -> Tensor:
+    """Returns whether the most probable class is the label, `[B]`."""
+    mean = factor.q.mean()
+    mean = mean if mean.shape.rank == 3 else expected(mean, factor.log_mass)  # below another latent
+    return tf.cast(tf.equal(tf.argmax(mean, axis=-1), tf.argmax(factor.label.value, axis=-1))[:, 0], tf.float32)
+
+
 def log_q_of_label(factor: Factor) -> Tensor:
-    """Returns log q(y | x) of labels, `[B]`; below other latents that of the mean over their samples."""
+    """Returns log q(y | x) of labels, `[B]`; below other latents that of the mean over their samples by mass."""
     log_q = factor.q.log_prob(factor.label.value)
     if log_q.shape.rank == 1:
         return log_q
-    return tf.reduce_logsumexp(log_q, axis=0) - tf.math.log(tf.cast(tf.shape(log_q)[0], tf.float32))
+    equal = -tf.math.log(tf.cast(tf.shape(log_q)[0], tf.float32))
+    return tf.reduce_logsumexp(log_q + (equal if factor.log_mass is None else factor.log_mass), axis=0)

@@ -103,6 +103,11 @@ class Term(Objective):
         return {**self.objective.terms(evidence), self.name: at(self.weight, evidence.step) * self.penalty(evidence)}
 
     @property
+    def partial_terms(self) -> tuple[str, ...]:
+        """Those of the wrapped objective."""
+        return self.objective.partial_terms
+
+    @property
     def measure_names(self) -> tuple[str, ...]:
         """Those of the wrapped objective."""
         return self.objective.measure_names

@@ -53,6 +53,9 @@ class Posterior(Latent):
         super().__init__(latent_dim, network=network, **kwargs)
         self.supports_jit = self.jit_sample  # Keras asks before it compiles a train step
 
+    def check_latent(self, name: str) -> None:
+        """Raises `InvalidInput` if this cannot be the posterior of the latent of that name."""
+
     def sample_and_log_prob(
         self, parameters: Parameters, num_samples: int | tf.Tensor | None, seed: tf.Tensor
     ) -> Sampled:

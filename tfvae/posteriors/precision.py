@@ -37,7 +37,8 @@ class PrecisionWeighted(Posterior):
             this latent, which must be a normal one (`priors.DiagonalNormal`, `priors.StandardNormal`).
 
     Raises:
-        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `given` does not name one prior.
+        InvalidInput: if `latent_dim` is not a whole number of at least 1, or `given` does not name one prior, or in a
+            `VAE` that of another latent.
 
     Reference:
         Sonderby, Raiko, Maaloe, Sonderby and Winther 2016, "Ladder Variational Autoencoders", equations 12 to 14.
@@ -58,6 +59,13 @@ class PrecisionWeighted(Posterior):
             raise InvalidInput("given with one prior, and something that the network reads", f"{self.given}", remedy)
         self.of_prior = of_prior[0]
 
+    def check_latent(self, name: str) -> None:
+        """Raises `InvalidInput` if the prior that is weighed is that of another latent."""
+        own = MOMENTS.format(name)
+        if self.of_prior != own:
+            remedy = f"Give it {own!r} in place of {self.of_prior!r}."
+            raise InvalidInput(f"the posterior of {name} to weigh the prior of {name}", f"given={self.given}", remedy)
+
     @property
     def read(self) -> tuple[str, ...]:
         """What the network reads: all but the prior."""
@@ -69,8 +77,9 @@ class PrecisionWeighted(Posterior):
 
     def raw_parameters(self, context: Given, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the encoder's raw location and scale, and those of the prior, `[..., D]` each."""
-        prior_loc, prior_scale = tf.split(context[self.of_prior], 2, axis=-1)
-        return {**super().raw_parameters(context, training), "prior_loc": prior_loc, "prior_scale": prior_scale}
+        raw, moments = super().raw_parameters(context, training), tf.split(context[self.of_prior], 2, axis=-1)
+        prior_loc, prior_scale = (value + tf.zeros_like(raw["loc"]) for value in moments)  # one prior for all examples
+        return {**raw, "prior_loc": prior_loc, "prior_scale": prior_scale}
 
     def constrain(self, loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor) -> Parameters:
         """Returns location and scale of the product, both `[..., D]`."""

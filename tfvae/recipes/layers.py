@@ -12,6 +12,7 @@ from typing import Unpack
 import tensorflow as tf
 
 from tfvae import networks
+from tfvae.core.errors import InvalidInput
 from tfvae.estimators import Estimator
 from tfvae.recipes.compose import AnyBoth, AnyLikelihood, Shape, composed, recipe, warmed_up
 from tfvae.recipes.rungs import Rungs, dimensions, downwards, upwards
@@ -63,11 +64,20 @@ def ladder(
         num_steps: gradient steps of the whole training, the first tenth of which warms up.
         **common: see `AnyLikelihood`.
 
+    Raises:
+        InvalidInput: if the path has another number of layers, or the dimensions are given twice.
+
     Reference:
         Sonderby et al. 2016, "Ladder Variational Autoencoders"
     """
+    if not isinstance(layers, int) and "latent_dim" in common:
+        received = f"layers={layers!r} and latent_dim={common['latent_dim']!r}"
+        raise InvalidInput("the dimensions of the latents once", received, "Leave latent_dim out.")
     sizes = dimensions(layers, common.get("latent_dim", 16))
     path = path or networks.dense_path([8 * size for size in sizes])
+    if len(path.up) + 1 != len(sizes):
+        remedy = f"Pass layers={len(path.up) + 1}, or a path of {len(sizes)} layers."
+        raise InvalidInput(f"a path of {len(sizes)} layers", f"one of {len(path.up) + 1}", remedy)
     for name in ("encoder", "decoder"):
         common[name] = common.get(name) or getattr(path, name)
     rungs = Rungs(sizes, path)

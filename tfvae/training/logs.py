@@ -1,6 +1,6 @@
 """The logs of training: means over examples by weight, all in one variable, so that a step updates it once.
 
-mean_i = sum_b w_b m_ib / sum_b w_b
+mean_i = sum_b w_b m_ib / sum_b w_b                              loss = mean_loss + sum of the partial terms' means
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,12 @@ class LogTable(keras.metrics.Metric):
 
     Args:
         names: of the quantities, in the order of the logs.
+        partial: those which the loss contains, and which are means over some of the examples.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], partial: Sequence[str] = ()) -> None:
         super().__init__(name="logs", dtype="float32")
-        self.names = list(names)
+        self.names, self.partial = list(names), [list(names).index(name) for name in partial]
         self.sums = self.add_variable(shape=(2, len(names)), initializer="zeros", name="sums", dtype="float32")
 
     def update_state(self, sums: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]) -> None:
@@ -35,7 +36,11 @@ class LogTable(keras.metrics.Metric):
     def result(self) -> tf.Tensor:
         """Returns the means over what all replicas have seen, in the order of the names; zero before any example."""
         sums, weights = tf.unstack(replicas.total(tf.identity(self.sums)))  # workers need a tensor
-        return tf.math.divide_no_nan(sums, weights)
+        means = tf.math.divide_no_nan(sums, weights)
+        if not self.partial:
+            return means
+        in_loss = tf.one_hot(self.names.index("loss"), len(self.names))
+        return means + in_loss * tf.reduce_sum(tf.gather(means, self.partial))
 
     def weight(self, name: str) -> tf.Tensor:
         """Returns the sum of the weights of one quantity."""

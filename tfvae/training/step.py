@@ -119,9 +119,10 @@ class Step(abc.ABC):
         return self.violations.checked(self.model.support, observed, known, told)
 
     def log(self, evidence: Evidence, bound: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> None:
-        """Updates the logs: means over examples by weight, the loss as Keras has it."""
+        """Updates the logs: means over examples by weight, the loss as Keras has it; the table adds partial terms."""
         examples = tf.cast(tf.shape(bound)[0], tf.float32)
-        loss = tf.reduce_sum(evidence.weight * -bound) / tf.maximum(examples, 1.0) + self.beside_the_bound(terms)
+        whole = {name: term for name, term in terms.items() if name not in self.objective.partial_terms}
+        loss = tf.reduce_sum(evidence.weight * -bound) / tf.maximum(examples, 1.0) + self.beside_the_bound(whole)
         scheduled = {name: at(value, evidence.step) for name, value in self.objective.schedules.items()}
         of_batch = {"loss": loss, **terms, **scheduled}
         of_examples = {
