@@ -12,10 +12,9 @@ from typing import Unpack
 import tensorflow as tf
 
 from tfvae import networks
-from tfvae.core.errors import InvalidInput
 from tfvae.estimators import Estimator
 from tfvae.recipes.compose import AnyBoth, AnyLikelihood, Shape, composed, recipe, warmed_up
-from tfvae.recipes.rungs import Rungs, dimensions, downwards, upwards
+from tfvae.recipes.rungs import Rungs, downwards, upwards
 from tfvae.vae import VAE
 
 
@@ -70,17 +69,9 @@ def ladder(
     Reference:
         Sonderby et al. 2016, "Ladder Variational Autoencoders"
     """
-    if not isinstance(layers, int) and "latent_dim" in common:
-        received = f"layers={layers!r} and latent_dim={common['latent_dim']!r}"
-        raise InvalidInput("the dimensions of the latents once", received, "Leave latent_dim out.")
-    sizes = dimensions(layers, common.get("latent_dim", 16))
-    path = path or networks.dense_path([8 * size for size in sizes])
-    if len(path.up) + 1 != len(sizes):
-        remedy = f"Pass layers={len(path.up) + 1}, or a path of {len(sizes)} layers."
-        raise InvalidInput(f"a path of {len(sizes)} layers", f"one of {len(path.up) + 1}", remedy)
+    rungs = Rungs.of(layers, path, common.get("latent_dim"))
     for name in ("encoder", "decoder"):
-        common[name] = common.get(name) or getattr(path, name)
-    rungs = Rungs(sizes, path)
+        common[name] = common.get(name) or getattr(rungs.path, name)
     parts = {"posterior": rungs.posterior, "prior": rungs.prior, "features": rungs.features, "below": rungs.state(1)}
     objective = warmed_up(num_steps, layer_free_bits=layer_free_bits)
     return composed(event_shape, objective=objective, **parts, **common)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 
 from tfvae import networks, posteriors, priors
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.feature import Feature
 from tfvae.core.joint import Joint
 
@@ -34,13 +34,6 @@ def downwards(latent_dim: int) -> Joint:
     return Joint(z2=priors.StandardNormal(latent_dim), z1=lower)
 
 
-def dimensions(layers: int | Sequence[int], latent_dim: int) -> list[int]:
-    """Returns the dimensions of each latent, from x upwards."""
-    if isinstance(layers, int):
-        return [latent_dim * 2**above for above in reversed(range(positive_integer("layers", layers)))]
-    return list(layers)
-
-
 class Rungs(NamedTuple):
     """The parts of a ladder.
 
@@ -51,6 +44,32 @@ class Rungs(NamedTuple):
 
     sizes: Sequence[int]
     path: networks.Path
+
+    @classmethod
+    def of(cls, layers: int | Sequence[int], path: networks.Path | None, latent_dim: int | None) -> "Rungs":
+        """Returns the parts of so many layers, the top one of `latent_dim` dimensions and each below of twice as many.
+
+        Args:
+            layers: their number, or the dimensions of each, from x upwards.
+            path: networks between the layers, `None` for dense ones of 8 units a dimension.
+            latent_dim: of the top layer, `None` for 16.
+
+        Raises:
+            InvalidInput: if the path has another number of layers, or the dimensions are given twice.
+        """
+        if isinstance(layers, int):
+            top = 16 if latent_dim is None else latent_dim
+            sizes = [top * 2**above for above in reversed(range(positive_integer("layers", layers)))]
+        elif latent_dim is None:
+            sizes = list(layers)
+        else:
+            received = f"layers={layers!r} and latent_dim={latent_dim!r}"
+            raise InvalidInput("the dimensions of the latents once", received, "Leave latent_dim out.")
+        path = path or networks.dense_path([8 * size for size in sizes])
+        if len(path.up) + 1 != len(sizes):
+            remedy = f"Pass layers={len(path.up) + 1}, or a path of {len(sizes)} layers."
+            raise InvalidInput(f"a path of {len(sizes)} layers", f"one of {len(path.up) + 1}", remedy)
+        return cls(sizes, path)
 
     def state(self, layer: int) -> tuple[str, ...]:
         """Returns what stands below a layer is given: its z and, unless it is the top one, its state."""
