@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import plotting, recipes
+from tfvae import likelihoods, plotting, recipes, warps
 from tfvae.app import run
 from tfvae.app.cli import main
 from tfvae.app.options import Options
@@ -271,3 +271,17 @@ def test_pictures_show_codes_that_have_no_mean_or_several_axes(name):
     shown = figure.axes[0].collections[0].get_offsets()
     assert shown.shape == (24, 2) and np.all(np.isfinite(shown)) and np.ptp(shown, axis=0).min() > 0
     assert ("centers" in figure.axes[0].get_title()) == (name != "hyperspherical")
+
+
+@pytest.mark.parametrize("unit", [2.0**-10, 2.0**10])
+def test_the_units_of_a_column_are_nothing_to_a_robust_table(unit):
+    """Adam's steps are of one size, and would be large for thousandths and small for thousands."""
+    x = np.random.default_rng(0).standard_t(3, [40, 3]).astype("float32")
+    histories = []
+    for scale in (1.0, unit):
+        keras.utils.set_random_seed(0)
+        columns = [likelihoods.Warped(likelihoods.Normal(3), warps.normal_scores(scale * x))]
+        vae = recipes.robust_table(3, columns=columns, latent_dim=2, seed=0, learning_rate=0.01)
+        history = vae.fit(np.float32(scale) * x, epochs=3, batch_size=20, verbose=0).history["objective"]
+        histories.append(np.array(history) + 3 * np.log(scale))  # the density is one of x in its own units
+    np.testing.assert_allclose(*histories, rtol=1e-4)

@@ -452,6 +452,8 @@ REFUSED = {
         lambda: warps.Chained(PIECEWISE, warps.Piecewise([[0, 1]], [[0, 1]])),
         "as many columns.*3 and 1",
     ),
+    "a straight one of no warp": (lambda: warps.straight(np.log, 1), "a warp of 1 columns"),
+    "a straight one of other columns": (lambda: warps.straight(PIECEWISE, 2), "a warp of 2 columns. Received one of 3"),
     "counts warped": (lambda: likelihoods.Warped(likelihoods.Poisson(3), LOG), "real numbers"),
     "images warped": (lambda: likelihoods.Warped(NORMAL((2, 2)), LOG), "one dimension"),
     "the network inside": (lambda: likelihoods.Warped(NORMAL(2, network=tfvae.networks.mlp([3])), LOG), "network"),
@@ -515,3 +517,18 @@ def test_data_outside_the_warp_are_refused():
     for value in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(InvalidInput, match="positive numbers" if np.isfinite(value) else "finite"):
             vae.fit(np.float32([[1, value]]), verbose=0)
+
+
+def test_a_straight_warp_meets_the_other_at_both_sides_of_its_middle():
+    bent = warps.Chained(LOG, warps.normal_scores(np.log(np.random.default_rng(0).lognormal(2, 1, [300, 2]))))
+    line, ends = warps.straight(bent, 2), np.float32([[-1, -1], [1, 1]])
+    np.testing.assert_allclose(line.forward(bent.inverse(tf.constant(ends))), ends, atol=1e-5)
+    x = tf.constant([[-50.0, 0.0], [1000.0, 3.0]])
+    slope = np.exp(line.log_slope(x).numpy())
+    np.testing.assert_allclose(slope[0], slope[1])
+    np.testing.assert_allclose(np.diff(line.forward(x), axis=0), slope[:1] * np.diff(x, axis=0), rtol=1e-5)
+
+
+def test_a_straight_warp_of_hardly_any_spread_is_one():
+    steep = warps.Piecewise([[1e6, 1e6 + 0.5]], [[-8.0, 8.0]])
+    assert np.isfinite(warps.straight(steep, 1).forward(tf.constant([[1e6]])).numpy()).all()

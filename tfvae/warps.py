@@ -19,7 +19,7 @@ from tfvae.core import serial, sets
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import ArrayLike, Config, Tensor
 
-__all__ = ["Chained", "Logarithm", "Piecewise", "Warp", "normal_scores"]
+__all__ = ["Chained", "Logarithm", "Piecewise", "Warp", "normal_scores", "straight"]
 
 
 def __dir__() -> list[str]:
@@ -198,6 +198,34 @@ def normal_scores(x: np.ndarray) -> Piecewise:
     pairs = [_scores(np.sort(column[np.isfinite(column)].astype(np.float64))) for column in x.T]
     width = max(len(knots) for knots, _ in pairs)
     return Piecewise(*(np.stack([_extended(pair[i], width) for pair in pairs]) for i in (0, 1)))
+
+
+def straight(warp: Warp, columns: int) -> Piecewise:
+    """Returns the straight warp that agrees with another one at u = -1 and u = 1.
+
+        u = (x - (g^-1(1) + g^-1(-1)) / 2) / ((g^-1(1) - g^-1(-1)) / 2)
+
+    Of `normal_scores` these are the quantiles at 16% and 84%: x in units of its spread, whatever its tails are.
+
+    Args:
+        warp: g.
+        columns: D.
+
+    Raises:
+        InvalidInput: if g is not a warp, or one of another number of columns.
+
+    Example:
+        >>> bent = Piecewise([[0.0, 1.0, 3.0]], [[-1.0, 0.0, 1.0]])
+        >>> straight(bent, 1).forward(tf.constant([[1.5]])).numpy().tolist()
+        [[0.0]]
+    """
+    if not isinstance(warp, Warp) or warp.columns not in (None, columns):
+        received = f"{warp!r:.60}" if not isinstance(warp, Warp) else f"one of {warp.columns}"
+        raise InvalidInput(f"a warp of {columns} columns", received, "Pass for example tfvae.warps.normal_scores(x).")
+    values = np.tile(np.float32([-1, 1]), [columns, 1])
+    low, high = warp.inverse(tf.constant(values.T)).numpy().astype(np.float64)
+    half = np.maximum((high - low) / 2, [_rounding(size) for size in np.maximum(np.abs(low), np.abs(high))])
+    return Piecewise(((low + high) / 2)[:, np.newaxis] + half[:, np.newaxis] * values, values)
 
 
 def _scores(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

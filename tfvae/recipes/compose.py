@@ -18,6 +18,7 @@ from tfvae.core.joint import Joint
 from tfvae.estimators import Estimator
 from tfvae.missingness import Missingness
 from tfvae.vae import VAE
+from tfvae.warps import straight
 
 Recipe = Callable[..., VAE]
 Shape = int | tuple[int, ...]
@@ -166,10 +167,15 @@ def bound_of(num_samples: int) -> dict[str, Any]:
 def unwarped(
     columns: Sequence[likelihoods.Likelihood] | None, plain: Callable[..., likelihoods.Likelihood]
 ) -> list[likelihoods.Likelihood] | None:
-    """Returns columns with plain ones, a scale each, in place of those that are warped."""
-    warped = likelihoods.Warped
+    """Returns columns with plain ones, a scale each, in place of those that are warped: x in units of its spread.
+
+    The density is the one that they have in x's own units; Adam, whose steps are of one size, sees columns of one size.
+    """
     return columns and [
-        plain(part.event_shape, scale=scales.PerDimension()) if isinstance(part, warped) else part for part in columns
+        likelihoods.Warped(plain(part.event_shape, scale=scales.PerDimension()), straight(part.warp, *part.event_shape))
+        if isinstance(part, likelihoods.Warped)
+        else part
+        for part in columns
     ]
 
 
