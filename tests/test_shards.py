@@ -94,6 +94,16 @@ def test_a_sample_has_each_word(folder, monkeypatch):
     assert "crew" in datasets.load(folder).schema["class"].values
 
 
+def test_a_counter_of_which_a_sample_is_seen_is_left_out_as_of_one_file(folder, monkeypatch):
+    monkeypatch.setattr(shard_source, "SAMPLE", 150)
+    ids = np.random.default_rng(0).permutation(N)
+    whole = people().assign(id=ids, far=7 * ids)
+    for place, (start, end) in enumerate([(0, 100), (100, 101), (101, N)]):
+        whole.iloc[start:end].to_parquet(folder / f"part-{place}.parquet", index=False)
+    schema = datasets.load(folder).schema
+    assert schema["id"].kind == "left out" and "count the rows" in schema["id"].why and schema["far"].kind != "left out"
+
+
 def test_what_was_encoded_is_used_again_until_a_shard_changes(folder, monkeypatch, caplog):
     before = datasets.load(folder, seed=1)
     assert "are encoded in" in caplog.text

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from datetime import date
 
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from estimator_cases import CLASSES, quick, small, table
 from sklearn.base import clone
@@ -18,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import tfvae
-from tfvae.datasets.tables.numbers import Real
+from tfvae.datasets.tables.numbers import Date, Real
 from tfvae.sklearn import VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
-from tfvae.sklearn.base import seed_of
+from tfvae.sklearn.base import seed_of, to_pandas
 from tfvae.tables import filling
 
 PLACE = "log p(x) is estimated with noise that depends on the place of a row in X, within its standard error"
@@ -192,6 +194,23 @@ def test_draws_have_the_names_and_types_of_the_frame():
 def test_draws_beyond_an_integer_type_are_its_ends():
     drawn = filling.new(pd.Series(["300", "7", "-1"]), pd.Series([], dtype="uint8"), Real("x"))
     assert drawn.dtype == np.uint8 and drawn.tolist() == [255, 7, 0]
+
+
+@pytest.mark.parametrize(
+    ("known", "words", "found"),
+    [
+        ([date(2020, 1, 31), None], ["2020-01-31", "2021-02-03"], [date(2020, 1, 31), date(2021, 2, 3)]),
+        ([2**53 + 1, None], [str(2**53 + 1), "7"], [2**53 + 1, 7]),
+    ],
+)
+def test_new_values_are_of_the_type_of_the_objects_beside_them(known, words, found):
+    """As polars' days and whole numbers with gaps come over Arrow: objects, none of which is rounded."""
+    column = pd.Series(known, dtype=object)
+    own = Date("x") if isinstance(known[0], date) else Real("x")
+    values = filling.values(pd.Series(words, dtype=object), column, own)
+    assert values.tolist() == found and {type(v) for v in values} == {type(known[0])}
+    back = to_pandas(pa.table({"x": pa.array(known)}))["x"]
+    assert back[0] == known[0]
 
 
 def test_names_of_columns_are_those_of_scikit_learn(numbers):

@@ -93,7 +93,6 @@ JOBS = {
 }
 
 SMOKE = {  # a job of each kind, less of it
-    "b20": dataclasses.replace(JOBS["b20"], rows=40),
     "c": dataclasses.replace(JOBS["c"], rows=128),
     "d": dataclasses.replace(JOBS["d"], rows=10, batch=10, samples=100, title="log p(x) of 10 images, 100 samples"),
     "e": dataclasses.replace(JOBS["e"], rows=320, epochs=1),

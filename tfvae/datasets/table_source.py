@@ -147,7 +147,7 @@ def _in_shards(
     from tfvae.datasets.tables import Schema
 
     rows, sample = looked_at(path)
-    schema = Schema.of(sample, given)
+    schema = Schema.of(sample, given, rows)
     told = None if condition is None else told_column(schema, condition, sample)
     parts, how, crc32 = encoded(path, schema, told, rows, fractions, seed, data_dir)
     return Found(schema, told, parts, how, crc32)

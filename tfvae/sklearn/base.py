@@ -132,7 +132,7 @@ def is_frame(X: Any) -> bool:
 
 def to_pandas(X: Any) -> pd.DataFrame:
     """Returns a frame as one of pandas."""
-    return X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas()
+    return X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas(integer_object_nulls=True)
 
 
 def alike(table: pd.DataFrame, like: Any) -> Any:

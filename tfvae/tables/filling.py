@@ -5,6 +5,8 @@ categories, objects                 what means the same and is there already; el
 text                                the word
 """
 
+import datetime
+
 import numpy as np
 import pandas as pd
 from pandas.api import types
@@ -59,7 +61,11 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
     known = kind.categories if isinstance(kind, pd.CategoricalDtype) else column.dropna().unique()
     objects = [value for value in known if not isinstance(value, str)]
     meant = dict(zip(own.numbers(pd.Series(list(map(str, objects)), dtype=object)), objects, strict=True))
-    others = pd.to_numeric(words) if objects and own.numeric else words
+    others, kinds = pd.to_numeric(words) if objects and own.numeric else words, {type(value) for value in objects}
+    if kinds == {int} and own.numeric:
+        others = [None if np.isnan(number) else int(number) for number in others]
+    if kinds == {datetime.date} and isinstance(own, Date):
+        others = pd.to_datetime(pd.Series(own.numbers(words)), unit="s").dt.date
     found = [meant.get(number, other) for number, other in zip(own.numbers(words.str.strip()), others, strict=True)]
     return pd.Series(found, words.index, dtype=object)
 

@@ -24,16 +24,18 @@ KINDS: dict[str, type[Column]] = {
 }
 MOST_LEVELS, LARGEST_MEAN, SKEWED = 20, 10.0, 1.0
 MOST_WORDS, SHARE_OF_WORDS = 500, 0.3  # of categories; and how many of the rows they may be
+AT_ENDS = 20  # times the distance of two, that a sample of what counts the rows may lack at its ends
 FEWEST_ROWS = 20  # of which different words say that they are names; different numbers, that the others are typos
 FEW_WORDS, FEW_CELLS = 2, 0.05  # among numbers or dates that are typos: so many different ones, or that share of cells
 CORRECT = 'Correct them, or say in --schema FILE: {"missing": ["", ...]}, or another "kind" of the column.'
 
 
-def guess(cells: pd.Series) -> tuple[type[Column], str]:
+def guess(cells: pd.Series, rows: int | None = None) -> tuple[type[Column], str]:
     """Returns the kind of a column and the reason.
 
     Args:
         cells: `[N]` text without blanks around, `None` where missing.
+        rows: of the table, where the cells are a sample of it.
     """
     found = cells.dropna()
     different = found.nunique()
@@ -43,7 +45,7 @@ def guess(cells: pd.Series) -> tuple[type[Column], str]:
         return YesNo, ""
     numbers = pd.to_numeric(found, errors="coerce").to_numpy(np.float64)
     if np.isfinite(numbers).all() and not _codes(found):
-        return _of_numbers(numbers, found)
+        return _of_numbers(numbers, found, rows or len(found))
     if date_layout(found) is not None:
         return Date, ""
     shown = f"{different} different words in {len(found)} cells"
@@ -101,10 +103,11 @@ def _codes(cells: pd.Series) -> bool:
     return bool(cells.str.match(r"0\d").any() and cells.str.fullmatch(r"\d+").all())
 
 
-def _of_numbers(numbers: np.ndarray, cells: pd.Series) -> tuple[type[Column], str]:
+def _of_numbers(numbers: np.ndarray, cells: pd.Series, rows: int) -> tuple[type[Column], str]:
     whole = bool((numbers == np.round(numbers)).all())
     low, high, different = numbers.min(), numbers.max(), cells.nunique()
-    if whole and len(numbers) >= FEWEST_ROWS and different == len(numbers) == high - low + 1:
+    least = rows if rows == len(numbers) else rows * (1 - AT_ENDS / len(numbers))
+    if whole and len(numbers) >= FEWEST_ROWS and different == len(numbers) and least <= high - low + 1 <= rows:
         return LeftOut, "whole numbers that count the rows"
     if whole and low == 1 and different == high and high <= MOST_LEVELS:
         return Ordered, f"whole numbers 1 to {high:g}"

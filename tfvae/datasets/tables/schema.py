@@ -36,12 +36,13 @@ class Schema:
     missing: tuple[str, ...] = MISSING
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, given: Mapping[str, Any] | None = None) -> "Schema":
+    def of(cls, frame: pd.DataFrame, given: Mapping[str, Any] | None = None, rows: int | None = None) -> "Schema":
         """Returns the schema that a table of text suggests.
 
         Args:
             frame: the table, as `reading.read` returns it.
             given: what a person says of it, as `to_dict` writes it: any columns, any of their fields.
+            rows: of a larger table, of which the frame is a sample.
 
         Raises:
             InvalidInput: if what is given does not fit the table.
@@ -49,7 +50,8 @@ class Schema:
         entries, missing = said.parts({} if given is None else given)
         known = said.by_name(entries, list(frame.columns))
         schema = cls((), MISSING if missing is None else tuple(dict.fromkeys(["", *missing])))
-        columns = [_column(name, frame[name], schema.cells(frame[name]), known.get(name, {})) for name in frame.columns]
+        cells = {name: schema.cells(frame[name]) for name in frame.columns}
+        columns = [_column(name, frame[name], cells[name], known.get(name, {}), rows) for name in frame.columns]
         if all(isinstance(column, LeftOut) for column in columns):
             why = "; ".join(f"{column.name}: {column.why or 'left out'}" for column in columns[:5])
             raise InvalidInput("a column that a model can learn from", why, "Give other kinds in the schema.")
@@ -194,9 +196,9 @@ class Schema:
         return "\n".join(f"  {column.name:{width}}  {column}" for column in self.columns)
 
 
-def _column(name: str, texts: pd.Series, cells: pd.Series, entry: Config) -> Column:
+def _column(name: str, texts: pd.Series, cells: pd.Series, entry: Config, rows: int | None) -> Column:
     """Returns the column that the cells, and the texts that they come from, suggest, but for what is said of it."""
-    found, why = guess(cells)
+    found, why = guess(cells, rows)
     if entry.get("kind") is None:
         check_typos(name, cells)
         kind = Category if found is YesNo and entry.keys() & {"values", "other"} else found
