@@ -385,7 +385,7 @@ def test_another_command_starts_anew(run, tmp_path, monkeypatch):
 
 
 def test_answers_do_not_go_among_the_shards_that_they_are_about(tmp_path):
-    with pytest.raises(InvalidInput, match="beside their folder"):
+    with pytest.raises(InvalidInput, match="none among their shards"):
         rows.writable(str(tmp_path / "00.csv"), str(tmp_path))
 
 
