@@ -141,7 +141,8 @@ def writable(out: str, source: str | None = None) -> Path:
     if not path.parent.is_dir():
         raise InvalidInput(f"an existing folder {path.parent}", "none", "Create it first.")
     if source is not None and Path(source).resolve() in (path.resolve(), path.parent.resolve()):
-        raise InvalidInput("another file than the one with the rows, and none among their shards", out, "Give another --out.")
+        expected = "another file than the one with the rows, and none among their shards"
+        raise InvalidInput(expected, out, "Give another --out.")
     if source is not None and not is_table(source):
         remedy = "Write the rows as a CSV file with a header; arrays are scored in Python, by vae.estimate_log_prob(x)."
         raise InvalidInput("a table, .csv or .parquet", source, remedy)
