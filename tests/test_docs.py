@@ -199,8 +199,8 @@ def test_example_of_few_labels(in_tmp, code):
 def test_example_of_a_table(code):
     names = {}
     exec(shortened(code, epochs=2), names)
-    frame = names["frame"]
-    assert names["scores"].index.equals(frame.index) and "surprise_fare" in names["scores"]
+    frame, new = names["frame"], names["new"]
+    assert names["scores"].index.equals(new.index) and "surprise_fare" in names["scores"]
     assert not names["filled"].isna().any().any() and names["filled"]["fare"].equals(frame["fare"])
     assert list(names["synthetic"]) == list(frame) and 0 < names["quality"].column_score <= 1
 

@@ -131,7 +131,7 @@ def test_the_further_out_a_number_is_the_stranger_its_row(detector, numbers):
     rows = np.array([[2.0, 2.0, 2.0], [2.0, 4.0, 2.0], [2.0, 8.0, 2.0], [2.0, 80.0, 2.0], [2.0, 800.0, 2.0]])
     assert np.all(np.diff(detector.score_samples(rows)) < -0.5)  # nats; a factor of 10 adds (df + 1) log 10 in the end
     (law,) = detector.model_.vae.likelihood.likelihoods
-    assert isinstance(law, tfvae.likelihoods.StudentT)
+    assert isinstance(law.likelihood, tfvae.likelihoods.StudentT)
     repeated = np.where(np.arange(40)[:, np.newaxis] % 2, numbers, [0.0, np.nan, np.nan])
     assert len(small(VAEOutlierDetector).fit(repeated).model_.schema.slots) == 3
     assert len(small(VAEDensity).fit(repeated).model_.schema.slots) == 4  # the mass of the first column's zero
