@@ -31,7 +31,8 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--draws", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--multiplier", type=float, default=2000.0, help="of the loss of each labelled image")
-    parser.add_argument("--rate", type=float, default=4e-3, help="Adam's, of M2")
+    parser.add_argument("--rate", type=float, default=4e-3, help="Adam's at the start, of M2")
+    parser.add_argument("--sampled", action="store_true", help="draw a label in M2 in place of the sum over ten")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of a training of M2, which then waits")
     parser.add_argument("--on", choices=("valid", "test"), default="valid")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of mnist.npz")
@@ -65,8 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         save("digits", errors=found, gain=gain)
     if said.name in ("m2", "all"):
         for draw in said.draws:
-            key, epochs = f"m2-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 50
+            kind = "m2-sampled" if said.sampled else "m2"
+            key, epochs = f"{kind}-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 50
             options = {"multiplier": said.multiplier, "rate": said.rate, "minutes": said.minutes}
+            options |= {"enumerated": not said.sampled}
             vae, curve = training.trained(images, said.labels, draw, epochs, said.runs / key, **options)
             alone = training.alone(images, said.labels, draw, 2 if said.smoke else 2000)
             beside = training.error(alone[said.on == "test"], y)

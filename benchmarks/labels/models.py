@@ -36,7 +36,7 @@ def m2(
     size: int,
     weight: float,
     share: float,
-    rate: float = 4.2e-4,
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = 4.2e-4,
     enumerated: bool = True,
     seed: int = 0,
     likelihood: Callable[..., likelihoods.Likelihood] = likelihoods.Bernoulli,

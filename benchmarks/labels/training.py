@@ -4,6 +4,7 @@ error = share of images with argmax_y q(y | x) another than their label
 """
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tfvae import VAE
 
 BATCH = 200
 MULTIPLIER = 2000.0  # of the cross-entropy of each labelled image; it and the rate were chosen on validation labels
-RATE = 4e-3
+RATE = 4e-3  # Adam's at the start; it falls as a half of a cosine to nothing at the last epoch
 
 
 def probabilities(vae: VAE, x: np.ndarray, block: int = 2000) -> np.ndarray:
@@ -58,7 +59,7 @@ def trained(
         epochs: passes over the images.
         folder: of the model and its curve.
         multiplier: of the cross-entropy of each labelled image.
-        rate: Adam's learning rate.
+        rate: Adam's learning rate at the start.
         enumerated: sum over the labels, or sample one.
         minutes: after which it stops, to go on another time.
     """
@@ -66,7 +67,8 @@ def trained(
     folder.mkdir(parents=True, exist_ok=True)
     model, curve_file = folder / "last.keras", folder / "curve.json"
     curve = curve_of(curve_file)
-    vae = m2(images.size, multiplier * data.share, data.share, rate, enumerated, seed=draw)
+    falling = falls(rate, epochs, data)
+    vae = m2(images.size, multiplier * data.share, data.share, falling, enumerated, seed=draw)
     vae = keras.saving.load_model(model) if curve else vae
     for epoch in range(len(curve), epochs):
         began = time.monotonic()
@@ -84,6 +86,11 @@ def trained(
         if time.monotonic() - start > 60 * minutes:
             break
     return vae, curve
+
+
+def falls(rate: float, epochs: int, data: FewLabels) -> keras.optimizers.schedules.CosineDecay:
+    """Returns a learning rate that is nothing after that many passes."""
+    return keras.optimizers.schedules.CosineDecay(rate, epochs * math.ceil(len(data.x) / BATCH))
 
 
 def step(vae: VAE, data: FewLabels, epoch: int) -> dict[str, float]:
