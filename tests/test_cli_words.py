@@ -14,16 +14,17 @@ from run_folder import read_history
 
 import tfvae
 from tfvae.app import run
-from tfvae.app.options import NETWORKS, OPEN, PARTS, REMEDIES, SCHEDULES, Options
+from tfvae.app.options import OPEN, PARTS, REMEDIES, SCHEDULES, Options
+from tfvae.networks.pairs import PAIRS
 from tfvae_cli import main
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", PAIRS)
 def test_every_word_of_a_network_and_a_schedule_means_an_object(network, schedule):
     options = Options.of("digits", network=network, schedule=schedule, latent_dim=3)
     vae = options.build((8, 8, 1), [], num_steps=100)
-    assert options.hidden == NETWORKS[network][0]
+    assert options.hidden == PAIRS[network].sizes
     assert vae.reconstruct(np.zeros([2, 8, 8, 1])).shape == (2, 8, 8, 1)
     rate = vae.optimizer.get_config()["learning_rate"]
     assert isinstance(rate, dict) == (schedule == "cosine")

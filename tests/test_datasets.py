@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from dataset_cases import NUMBERED, SPLITS, arrays, images, refused
@@ -46,6 +47,12 @@ def test_cut_splits_are_disjoint_and_whole(options, sizes):
 def test_a_sixth_of_train_but_at_most_10000_is_held_out():
     data = datasets.load(np.zeros((70_000, 1)))
     assert [len(x) for x in arrays(data).values()] == [50_000, 10_000, 10_000]
+
+
+@pytest.mark.parametrize(("rows", "held_out"), [(3, 1), (45, 4), (200, 20), (120_000, 10_000)])
+def test_a_tenth_of_a_table_but_at_most_10000_rows_is_held_out(rows, held_out):
+    data = datasets.load(pd.DataFrame({"a": np.random.default_rng(0).normal(size=rows)}))
+    assert [len(x) for x in arrays(data).values()] == [rows - 2 * held_out, held_out, held_out]
 
 
 def test_splits_depend_on_the_seed_alone():

@@ -8,6 +8,10 @@ import pytest
 
 from tfvae.app.choices import settled
 from tfvae.app.options import Options
+from tfvae.core.errors import InvalidInput
+from tfvae.networks.pairs import PAIRS
+from tfvae.tables import fit
+from tfvae.tables.choices import choices
 
 
 def said(tmp_path, **columns):
@@ -36,3 +40,23 @@ def test_gaps_are_said_by_column_and_an_atom_is_not_one(tmp_path, columns):
 
 def test_a_table_without_gaps_has_no_line_of_them(tmp_path, columns):
     assert "missing" not in said(tmp_path, **columns)[1]
+
+
+@pytest.mark.parametrize(("rows", "word", "activation"), [(999, "mlp-tanh", "tanh"), (1000, "mlp", "relu")])
+def test_few_rows_have_a_smooth_network(rows, word, activation):
+    (choice,) = [choice for choice in choices(rows, 4, {}) if choice.name == "network"]
+    assert choice.value == word and "1000 rows" in choice.why
+    assert all(choice.name != "network" for choice in choices(rows, 4, {"network": "residual"}))
+    for network in PAIRS[word].make((4,), (8, 8)):
+        assert [layer.get_config()["activation"] for layer in network.layers[1:]] == [activation] * 2
+
+
+def test_a_fit_takes_the_word_of_a_network_and_no_other(columns):
+    small = {"hidden": (8,), "latent_dim": 2, "epochs": 1, "eval_samples": 5, "jit_compile": False}
+    kinds = []
+    for given in ({}, {"network": "mlp"}, {"network": "residual"}):
+        network = fit(pd.DataFrame(columns)[:60], **small, **given).vae.posterior.network
+        kinds.append(network.layers[-1].get_config().get("activation", type(network.layers[-1]).__name__))
+    assert kinds[:2] == ["tanh", "relu"] and kinds[2] not in kinds[:2]
+    with pytest.raises(InvalidInput, match="one of mlp, mlp-tanh, .*Received network='tanh'"):
+        fit(pd.DataFrame(columns)[:60], **small, network="tanh")

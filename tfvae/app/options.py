@@ -1,6 +1,6 @@
 """The options of a training run, and the one place where their words become objects.
 
-    NETWORKS  SCHEDULES  RECIPES  PARTS        one table for each axis
+    PAIRS  SCHEDULES  RECIPES  PARTS           one table for each axis
 
 PARTS are the library's likelihoods and objectives by the names of their classes: `DiscretizedLogistic` is the word
 discretized-logistic. The command line and a run's `config.json` speak in words; inside the library there are objects.
@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 
-from tfvae import datasets, likelihoods, networks, objectives, scales, schedules
+from tfvae import datasets, likelihoods, objectives, scales, schedules
 from tfvae.app.together import check_labelled, check_minutes, check_table, check_told, typed
 from tfvae.conditions import Declared
 from tfvae.core import sets
@@ -27,6 +27,7 @@ from tfvae.core.kinds import fits
 from tfvae.core.types import Config
 from tfvae.datasets import sources
 from tfvae.datasets.table_source import is_table, read_schema
+from tfvae.networks.pairs import PAIRS
 from tfvae.objectives.base import Objective
 from tfvae.objectives.terms import Term
 from tfvae.recipes import RECIPES, Recipe, arguments
@@ -46,16 +47,10 @@ def _common(recipe: Recipe, kind: type) -> Config:
 
 
 BINARIZATIONS = tuple(datasets.PROTOCOLS)
-# Sizes of the encoder's layers where none are given, and encoder and decoder for an event shape and such sizes.
-NETWORKS = {
-    "mlp": ((200, 200), lambda shape, sizes: (networks.mlp(sizes), networks.mlp(sizes[::-1]))),
-    "residual": ((500, 500), lambda shape, sizes: (networks.residual_mlp(sizes), networks.residual_mlp(sizes[::-1]))),
-    "conv": ((32, 64), lambda shape, sizes: (networks.conv(sizes), networks.conv_transpose(shape, sizes[::-1]))),
-}
 # The learning rate from its largest value and the number of steps of the whole run.
 SCHEDULES = {"cosine": schedules.warmup_cosine, "constant": lambda rate, steps: rate}
 PARTS = {"likelihood": _byword(likelihoods, likelihoods.Likelihood), "objective": _byword(objectives, Objective)}
-WORDS = {"recipe": RECIPES, "network": NETWORKS, "schedule": SCHEDULES, "binarization": BINARIZATIONS, **PARTS}
+WORDS = {"recipe": RECIPES, "network": PAIRS, "schedule": SCHEDULES, "binarization": BINARIZATIONS, **PARTS}
 # The parts of a recipe that leaves them open, where none are given.
 OPEN = {"likelihood": "bernoulli", "objective": "elbo"}
 # Arguments that a constructor requires and no option gives; an objective that is also a recipe has the recipe's.
@@ -144,11 +139,11 @@ class Options:
         None, f"distribution of x given z, where the recipe leaves it open; {_stated('likelihood')}",
         shown=OPEN["likelihood"], choices=PARTS["likelihood"],
     )  # fmt: skip
-    network: str = _option("mlp", f"kind of encoder and decoder{_preferred('network')}", choices=NETWORKS)
+    network: str = _option("mlp", f"kind of encoder and decoder{_preferred('network')}", choices=PAIRS)
     latent_dim: int = _option(16, f"number of latent dimensions{_preferred('latent_dim')}", type=int, metavar="D")
     hidden: tuple[int, ...] = _option(
         None, "units (mlp, residual) or filters (conv) of each encoder layer; the decoder's are the reverse",
-        shown=", ".join(f"{' '.join(map(str, sizes))} for {word}" for word, (sizes, _) in NETWORKS.items()),
+        shown=", ".join(f"{' '.join(map(str, sizes))} for {word}" for word, (sizes, _) in PAIRS.items()),
         type=int, nargs="+", metavar="N",
     )  # fmt: skip
     objective: str | None = _option(
@@ -220,7 +215,7 @@ class Options:
         implied = _parts(values["recipe"], given)
         of_table = {"likelihood": None, "binarization": "none", "scale": None}
         implied |= of_table if table else _protocol(values["recipe"], implied["likelihood"])
-        implied["hidden"] = NETWORKS[values["network"]][0]
+        implied["hidden"] = PAIRS[values["network"]].sizes
         values |= {name: given.get(name, value) for name, value in implied.items()}
         return cls(**values | {"source": _absolute(source), "hidden": tuple(values["hidden"])})
 
@@ -305,7 +300,7 @@ class Options:
             InvalidInput: for sizes, a beta or a learning rate that no model can have.
         """
         keras.utils.set_random_seed(self.seed % 2**32)
-        encoder, decoder = NETWORKS[self.network][1](event_shape, self.hidden)
+        encoder, decoder = PAIRS[self.network].make(event_shape, self.hidden)
         numbers = {name: getattr(self, name) for name in ("beta", "num_samples") if getattr(self, name) is not None}
         given = {
             **numbers,

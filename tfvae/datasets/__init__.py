@@ -54,8 +54,8 @@ def load(
     """Returns the data of a source as disjoint train, valid and test splits, held in memory.
 
     Splits that the source has are kept. A missing one is cut from train by a permutation of `seed`: by default 10000
-    examples or a sixth of train, whichever is smaller (250 of the 1797 embedded digits). Images without a channel axis,
-    `[N, H, W]`, get one; `[N, D]` stays.
+    examples or a sixth of train, of a table a tenth, whichever is smaller (250 of the 1797 embedded digits). Images
+    without a channel axis, `[N, H, W]`, get one; `[N, D]` stays.
 
     Protocols of binarisation (m = x / scale is a pixel's mean):
 

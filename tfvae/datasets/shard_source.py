@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from tfvae import files
 from tfvae.core.types import Array, Config
-from tfvae.datasets.cut import NOISE, STREAMS, Fractions, cut, generator
+from tfvae.datasets.cut import NOISE, STREAMS, Fractions, cut_table, generator
 from tfvae.datasets.sources import SPLITS
 from tfvae.datasets.split import Split
 from tfvae.datasets.table_source import told_numbers
@@ -83,14 +83,14 @@ def encoded(
         schema: of the table.
         told: the column that a model is told, or `None`.
         rows: their number.
-        fractions: of valid and test, `None` for a sixth.
+        fractions: of valid and test, `None` for a tenth.
         seed: of the split and of the noise.
         cache: folder for what is encoded.
 
     Raises:
         InvalidInput: if a cell cannot be what its column says.
     """
-    places, how = cut(rows, fractions, generator(seed, STREAMS["split"]))
+    places, how = cut_table(rows, fractions, seed)
     state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in shards(path)]
     asked = [str(path.resolve()), state, schema.to_dict(), told and told.protocol, fractions, seed]
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

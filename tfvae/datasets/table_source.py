@@ -15,7 +15,7 @@ import numpy as np
 from tfvae.conditions import Labels, Real
 from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
-from tfvae.datasets.cut import NOISE, STREAMS, Fractions, checksum, cut, generator
+from tfvae.datasets.cut import NOISE, Fractions, checksum, cut_table, generator
 from tfvae.datasets.sources import SPLITS, TABLES
 from tfvae.datasets.split import Data, Split
 from tfvae.datasets.told import Told
@@ -76,7 +76,7 @@ def load_table(
     Args:
         source: a file, a folder of shards, or a frame.
         seed: of the split and of the noise.
-        fractions: of valid and test, `None` for a sixth.
+        fractions: of valid and test, `None` for a tenth.
         condition: the column that a model is told, which is then not a part of x.
         given: what a person says of the columns.
         others: arguments that a table has no use for.
@@ -120,7 +120,7 @@ def _in_memory(
 
     frame = read(source)
     schema = Schema.of(frame, given)
-    places, how = cut(len(frame), fractions, generator(seed, STREAMS["split"]))
+    places, how = cut_table(len(frame), fractions, seed)
     frames = {split: frame.iloc[places[split]] for split in SPLITS}
     told = None if condition is None else told_column(schema, condition, frames["train"])
     explained, noise = (schema if told is None else schema.without(told.name)), generator(seed, NOISE)

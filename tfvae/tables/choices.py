@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 STEPS = {50: 3000, 200: 6000}  # of a whole training, about, by the size of a batch that the rows suggest
 FEWEST_PASSES, MOST_PASSES = 10, 500
-FEW, MANY = 2000, 50_000  # rows
+SMALL, FEW, MANY = 1000, 2000, 50_000  # rows
 
 
 class Choice(NamedTuple):
@@ -29,14 +29,16 @@ def choices(rows: int, columns: int, given: dict[str, Any]) -> list[Choice]:
 
     Example:
         >>> [choice.name for choice in choices(1000, 8, {"epochs": 10})]
-        ['latent_dim', 'hidden', 'batch_size', 'patience', 'eval_samples']
+        ['latent_dim', 'hidden', 'network', 'batch_size', 'patience', 'eval_samples']
     """
     units, batch = (128 if rows < MANY else 256), (50 if rows < FEW else 200)
+    network = ("mlp-tanh", f"fewer than {SMALL} rows") if rows < SMALL else ("mlp", f"at least {SMALL} rows")
     batch_size = given.get("batch_size", batch)
     passes = given.get("epochs") or min(max(round(STEPS[batch] * batch_size / rows), FEWEST_PASSES), MOST_PASSES)
     found = [
         Choice("latent_dim", min(max(columns // 2, 2), 16), f"half of the {columns} columns of x, from 2 to 16"),
         Choice("hidden", (units, units), f"{'fewer than' if rows < MANY else 'at least'} {MANY} rows for training"),
+        Choice("network", *network),
         Choice("batch_size", batch, f"{'fewer than' if rows < FEW else 'at least'} {FEW} rows"),
         Choice("epochs", passes, f"about {passes * math.ceil(rows / batch_size)} steps"),
         Choice(

@@ -6,10 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfvae import datasets, networks, recipes, schedules
+from tfvae import datasets, recipes, schedules
 from tfvae.callbacks import FirstAid
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.datasets.tables import Schema
+from tfvae.networks.pairs import PAIRS
 from tfvae.tables.choices import choices
 from tfvae.tables.columns import column_likelihoods
 from tfvae.tables.model import TableModel
@@ -44,8 +45,8 @@ def fit(
         recipe: makes the model from `columns=` or `likelihood=`.
         learning_rate: Adam's, the largest; it is warmed up and falls along a cosine.
         jit_compile: compile the steps with XLA.
-        **settings: any of `latent_dim`, `hidden`, `batch_size`, `epochs`, `patience` and `eval_samples`; `choices` has
-            the rest.
+        **settings: any of `latent_dim`, `hidden`, `network`, `batch_size`, `epochs`, `patience` and `eval_samples`;
+            `choices` has the rest.
 
     Raises:
         InvalidInput: if the table cannot be read, or has too few rows to hold some out, or for a number that cannot be.
@@ -62,16 +63,20 @@ def fit(
     unknown = settings.keys() - {choice.name for choice in choices(len(train), data.event_shape[0], {})}
     if unknown:
         raise TypeError(f"fit() has no setting {min(unknown)}")
-    chosen = known | {n: v if n == "hidden" else positive_integer(n, v) for n, v in settings.items()}
-    epochs, batch_size, units = chosen["epochs"], chosen["batch_size"], list(chosen["hidden"])
+    chosen = known | {n: v if n in ("hidden", "network") else positive_integer(n, v) for n, v in settings.items()}
+    if chosen["network"] not in PAIRS:
+        received = f"network={chosen['network']!r}"
+        raise InvalidInput(f"network to be one of {', '.join(PAIRS)}", received, "Choose one of them.")
+    epochs, batch_size = chosen["epochs"], chosen["batch_size"]
     steps = epochs * train.num_batches(batch_size)
     keras.utils.set_random_seed(seed % 2**32)
+    encoder, decoder = PAIRS[chosen["network"]].make(data.event_shape, list(chosen["hidden"]))
     vae = recipe(
         data.event_shape,
         columns=column_likelihoods(explained.slots, train.x, train.mask),
         latent_dim=chosen["latent_dim"],
-        encoder=networks.mlp(units),
-        decoder=networks.mlp(units[::-1]),
+        encoder=encoder,
+        decoder=decoder,
         condition=data.condition,
         missing=True,
         learning_rate=schedules.warmup_cosine(learning_rate, steps),
