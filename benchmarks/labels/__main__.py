@@ -1,8 +1,8 @@
 """The command line of the benchmarks of few labels.
 
     python -m benchmarks.labels digits [--draws 0 1 2 3 4]                      a minute; ships with scikit-learn
-    python -m benchmarks.labels m2 --labels 100 --draws 0 [--epochs 50]                      hours on two cores
-    python -m benchmarks.labels m1m2 --labels 100 --draws 0 [--epochs 20] [--multiplier 500]
+    python -m benchmarks.labels m2 --labels 100 --draws 0 [--epochs 100]                     hours on two cores
+    python -m benchmarks.labels m1m2 --labels 100 --draws 0 [--epochs 20] [--rate 1e-2]
     python -m benchmarks.labels all --smoke                                     each of them, tiny, on the digits
 
 A training of M2 that was stopped goes on where its last epoch ended. `--on test` scores test images, once settings are
@@ -30,8 +30,8 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--draws", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--multiplier", type=float, default=2000.0, help="of the loss of each labelled image")
-    parser.add_argument("--rate", type=float, default=4e-3, help="Adam's at the start, of M2")
+    parser.add_argument("--multiplier", type=float, default=20_000.0, help="of the loss of each labelled image")
+    parser.add_argument("--rate", type=float, default=1e-2, help="Adam's at the start")
     parser.add_argument("--sampled", action="store_true", help="draw a label in M2 in place of the sum over ten")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of a training of M2, which then waits")
     parser.add_argument("--on", choices=("valid", "test"), default="valid")
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     if said.name in ("m2", "all"):
         for draw in said.draws:
             kind = "m2-sampled" if said.sampled else "m2"
-            key, epochs = f"{kind}-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 50
+            key, epochs = f"{kind}-{said.labels}-{draw}", 1 if said.smoke else said.epochs or 100
             options = {"multiplier": said.multiplier, "rate": said.rate, "minutes": said.minutes}
             options |= {"enumerated": not said.sampled}
             vae, curve = training.trained(images, said.labels, draw, epochs, said.runs / key, **options)
@@ -78,12 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
     if said.name in ("m1m2", "all"):
         m1 = stacked.first(images, 1 if said.smoke else 30, said.runs)
         for draw in said.draws:
-            points, vae = stacked.stacked(
-                images, m1, said.labels, draw, 1 if said.smoke else said.epochs or 20, said.multiplier
-            )
+            epochs = 1 if said.smoke else said.epochs or 20
+            points, vae = stacked.stacked(images, m1, said.labels, draw, epochs, said.multiplier, said.rate)
             mean = np.asarray(stacked.codes(m1, x)[0])
             error = training.error(training.probabilities(vae, mean), y)
-            save(f"m1m2-{said.labels}-{draw}", error=error, multiplier=said.multiplier, curve=points)
+            save(f"m1m2-{said.labels}-{draw}", error=error, multiplier=said.multiplier, rate=said.rate, curve=points)
     return 0
 
 

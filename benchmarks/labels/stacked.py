@@ -6,6 +6,7 @@
 A class is read off at the mean of q(z1 | x).
 """
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from benchmarks.conditional.common import sayer
 from benchmarks.labels.data import FewLabels, Images, few
 from benchmarks.labels.models import LATENT, m2
-from benchmarks.labels.training import BATCH, MULTIPLIER, error, probabilities
+from benchmarks.labels.training import BATCH, MULTIPLIER, RATE, error, falls, probabilities
 from tfvae import VAE, likelihoods, networks, recipes, scales
 
 UNITS = [600, 600]
@@ -30,22 +31,25 @@ def first(images: Images, epochs: int, folder: Path) -> VAE:
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
     nets = {name: networks.mlp(UNITS, "softplus") for name in ("encoder", "decoder")}
-    vae = recipes.vae((images.size,), latent_dim=LATENT, learning_rate=1e-3, seed=0, jit_compile=True, **nets)
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * math.ceil(len(images.train[0]) / BATCH))
+    vae = recipes.vae((images.size,), latent_dim=LATENT, learning_rate=rate, seed=0, jit_compile=True, **nets)
     x, _ = images.train
-    target = (np.random.default_rng(0).random(x.shape) < x).astype(np.float32)
-    history = vae.fit(x, target, batch_size=BATCH, epochs=epochs, verbose=0).history
+    for epoch in range(epochs):
+        target = (np.random.default_rng([0, epoch]).random(x.shape, np.float32) < x).astype(np.float32)
+        history = vae.fit(x, target, batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0).history
     vae.save(path)
     say(f"ELBO {history['elbo'][-1]:.2f} after {epochs} epochs")
     return vae
 
 
 def stacked(
-    images: Images, m1: VAE, number: int, draw: int, epochs: int, multiplier: float = MULTIPLIER
+    images: Images, m1: VAE, number: int, draw: int, epochs: int, multiplier: float = MULTIPLIER, rate: float = RATE
 ) -> tuple[list[dict[str, Any]], VAE]:
     """Trains M2 on codes; returns what was measured on validation images now and then, and the model."""
     say, data = sayer(f"m1m2-{number}-{draw}"), few(images, number, draw)
-    codes_of = {"likelihood": partial(likelihoods.Normal, scale=scales.PerDimension()), "rate": 1e-3}
-    vae, points = m2(LATENT, multiplier * data.share, data.share, seed=draw, **codes_of), []
+    normal = partial(likelihoods.Normal, scale=scales.PerDimension())
+    falling = falls(rate, epochs, data)
+    vae, points = m2(LATENT, multiplier * data.share, data.share, falling, seed=draw, likelihood=normal), []
     q, (x, y) = codes(m1, data.x), images.valid
     mean = codes(m1, x)[0]
     for epoch in range(epochs):

@@ -18,8 +18,8 @@ from benchmarks.labels.models import CLASSES, classifier, m2
 from tfvae import VAE
 
 BATCH = 200
-MULTIPLIER = 2000.0  # of the cross-entropy of each labelled image; it and the rate were chosen on validation labels
-RATE = 4e-3  # Adam's at the start; it falls as a half of a cosine to nothing at the last epoch
+MULTIPLIER = 20_000.0  # of the cross-entropy of each labelled image; it and the rate were chosen on validation labels
+RATE = 1e-2  # Adam's at the start; it falls as a half of a cosine to nothing at the last epoch
 
 
 def probabilities(vae: VAE, x: np.ndarray, block: int = 2000) -> np.ndarray:
