@@ -49,7 +49,7 @@ def test_a_sixth_of_train_but_at_most_10000_is_held_out():
     assert [len(x) for x in arrays(data).values()] == [50_000, 10_000, 10_000]
 
 
-@pytest.mark.parametrize(("rows", "held_out"), [(3, 1), (45, 4), (200, 20), (120_000, 10_000)])
+@pytest.mark.parametrize(("rows", "held_out"), [(6, 1), (45, 4), (200, 20), (120_000, 10_000)])
 def test_a_tenth_of_a_table_but_at_most_10000_rows_is_held_out(rows, held_out):
     data = datasets.load(pd.DataFrame({"a": np.random.default_rng(0).normal(size=rows)}))
     assert [len(x) for x in arrays(data).values()] == [rows - 2 * held_out, held_out, held_out]

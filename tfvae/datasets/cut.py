@@ -65,7 +65,8 @@ def cut(
 
 def cut_table(rows: int, fractions: Fractions, seed: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Returns what `cut` does of a table's rows, of which a tenth is held out by default, at most 10,000."""
-    return cut(rows, fractions, generator(seed, STREAMS["split"]), max(min(LARGEST_HELD_OUT, rows // 10), 1))
+    held_out = max(min(LARGEST_HELD_OUT, rows // 10), min(rows // 6, 1))  # fewer than six rows are refused
+    return cut(rows, fractions, generator(seed, STREAMS["split"]), held_out)
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
