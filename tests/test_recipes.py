@@ -286,3 +286,15 @@ def test_the_units_of_a_column_are_nothing_to_a_robust_table(unit):
         history = vae.fit(np.float32(scale) * x, epochs=3, batch_size=20, verbose=0).history["objective"]
         histories.append(np.array(history) + 3 * np.log(scale))  # the density is one of x in its own units
     np.testing.assert_allclose(*histories, rtol=1e-4)
+
+
+def test_a_robust_table_bears_a_column_whose_cells_are_nearly_all_equal():
+    """In units of what lies between its quantiles, the noise below a resolution of 1e-15, the others were at 1e16."""
+    rng = np.random.default_rng(0)
+    x = np.float32(np.column_stack([rng.uniform(-1e-15, 1e-15, 200), rng.normal(size=200)]))
+    x[::50, 0] = [13, 15, 17, 20]
+    columns = [likelihoods.Warped(likelihoods.Normal(2), warps.normal_scores(x))]
+    vae = recipes.robust_table(2, columns=columns, latent_dim=2, seed=0, learning_rate=0.01)
+    vae.adapt(x, 0)
+    history = vae.fit(x, epochs=5, batch_size=20, verbose=0).history["objective"]
+    assert np.all(np.isfinite(history)) and history[-1] > history[0] > -300

@@ -529,6 +529,18 @@ def test_a_straight_warp_meets_the_other_at_both_sides_of_its_middle():
     np.testing.assert_allclose(np.diff(line.forward(x), axis=0), slope[:1] * np.diff(x, axis=0), rtol=1e-5)
 
 
+def test_a_straight_warp_of_equal_cells_has_those_far_out_within_a_hundred_units():
+    """Of 1000 cells 993 are equal but for the noise below their resolution: their quantiles are 1e-15 apart."""
+    x = np.random.default_rng(0).uniform(-1e-15, 1e-15, [1000, 1]).astype(np.float32)
+    x[::150, 0] = [13, 14, 15, 16, 17, 18, 20]
+    u = warps.straight(warps.normal_scores(x), 1).forward(tf.constant(x)).numpy()
+    assert 10 < np.ptp(u) < 100 and np.ptp(u[x < 1]) < 1e-6
+    ordinary = np.random.default_rng(0).lognormal(0, 1, [1000, 1]).astype(np.float32)
+    spread = np.diff(np.quantile(ordinary, [0.16, 0.84]))[0] / 2
+    slope = np.exp(warps.straight(warps.normal_scores(ordinary), 1).log_slope(tf.constant(ordinary)).numpy())
+    np.testing.assert_allclose(slope * spread, 1, rtol=0.1)
+
+
 def test_a_straight_warp_of_hardly_any_spread_is_one():
     steep = warps.Piecewise([[1e6, 1e6 + 0.5]], [[-8.0, 8.0]])
     assert np.isfinite(warps.straight(steep, 1).forward(tf.constant([[1e6]])).numpy()).all()

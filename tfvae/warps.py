@@ -27,6 +27,7 @@ def __dir__() -> list[str]:
 
 
 MOST_KNOTS = 100
+FAR, MOST_UNITS = 4, 100  # a straight warp has at most so many units between g^-1(-4) and g^-1(4)
 FEWEST_BEYOND = 10  # rows beyond the outer knots but for the very ends
 
 
@@ -205,7 +206,8 @@ def straight(warp: Warp, columns: int) -> Piecewise:
 
         u = (x - (g^-1(1) + g^-1(-1)) / 2) / ((g^-1(1) - g^-1(-1)) / 2)
 
-    Of `normal_scores` these are the quantiles at 16% and 84%: x in units of its spread, whatever its tails are.
+    Of `normal_scores` these are the quantiles at 16% and 84%: x in units of its spread, whatever its tails are. Where
+    they are next to each other, since nearly all cells are equal, a unit is a hundredth of g^-1(4) - g^-1(-4).
 
     Args:
         warp: g.
@@ -224,7 +226,9 @@ def straight(warp: Warp, columns: int) -> Piecewise:
         raise InvalidInput(f"a warp of {columns} columns", received, "Pass for example tfvae.warps.normal_scores(x).")
     values = np.tile(np.float32([-1, 1]), [columns, 1])
     low, high = warp.inverse(tf.constant(values.T)).numpy().astype(np.float64)
-    half = np.maximum((high - low) / 2, [_rounding(size) for size in np.maximum(np.abs(low), np.abs(high))])
+    beyond = np.ptp(warp.inverse(tf.constant(FAR * values.T)).numpy().astype(np.float64), axis=0)
+    rounding = [_rounding(size) for size in np.maximum(np.abs(low), np.abs(high))]
+    half = np.max([(high - low) / 2, np.where(np.isfinite(beyond), beyond, 0) / MOST_UNITS, rounding], axis=0)
     return Piecewise(((low + high) / 2)[:, np.newaxis] + half[:, np.newaxis] * values, values)
 
 
