@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.labels import __main__ as command
 from benchmarks.labels import data, digits
+from benchmarks.page import tables
 
 
 @pytest.mark.parametrize("draws", [3, 5])
@@ -27,6 +28,15 @@ def test_the_copies_of_labelled_rows_weigh_as_one():
     assert few.weight[known].sum() == pytest.approx(50, rel=1e-5) and few.share == 0.05
     np.testing.assert_array_equal(np.sort(few.rows), np.flatnonzero(few.labels[: len(images.train[0])] >= 0))
     np.testing.assert_array_equal(few.labels[few.rows], images.train[1][few.rows])
+
+
+def test_the_table_has_a_row_of_each_model_and_number_of_labels():
+    draws = [{"error": 0.05, "alone": 0.2, "draw": 0, "minutes": 30.2}, {"error": 0.07, "alone": 0.22, "minutes": 31.9}]
+    found = {str(n): {"model": "m2", "labels": 100, **draw} for n, draw in enumerate(draws)}
+    found |= {"stacked": {"model": "m1m2", "labels": 600, "error": 0.041}, "digits": {"errors": [[0.1, 0.2]]}}
+    rows = [line.strip("| ").split(" | ") for line in tables.few_labels(found).splitlines()[2:]]
+    assert rows[0][:3] == ["M1+M2", "600", "4.10"]
+    assert rows[1] == ["M2", "100", "6.00 +- 1.00", "5.00, 7.00", "21.00 +- 1.00", "6.81", "30 to 32"]
 
 
 @pytest.mark.slow

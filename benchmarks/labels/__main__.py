@@ -10,14 +10,17 @@ chosen; without it the errors are those of validation images.
 """
 
 import argparse
+import importlib.metadata
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.reproduce.__main__ import use_threads
+from benchmarks.speed.__main__ import machine
 
 OUT, RUNS = Path("benchmarks/results/labels"), Path("runs/labels")
 JOBS = ("digits", "m2", "m1m2")
@@ -55,8 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     x, y = getattr(images, said.on)
 
     def save(key: str, **found: object) -> None:
+        about = {"job": key, "on": said.on, "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "machine": machine()}
+        versions = {"versions": {"tensorflow": importlib.metadata.version("tensorflow")}}
         said.out.mkdir(parents=True, exist_ok=True)
-        (said.out / f"{key}.json").write_text(json.dumps({"job": key, "on": said.on, **found}, indent=1) + "\n")
+        (said.out / f"{key}.json").write_text(json.dumps(about | versions | found, indent=1) + "\n")
 
     if said.name in ("digits", "all"):
         few = {"epochs": 1, "epochs_alone": 2} if said.smoke else {}
@@ -74,7 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
             alone = training.alone(images, said.labels, draw, 2 if said.smoke else 2000)
             beside = training.error(alone[said.on == "test"], y)
             error = training.error(training.probabilities(vae, x), y)
-            save(key, error=error, alone=beside, multiplier=said.multiplier, rate=said.rate, curve=curve)
+            which = {"model": kind, "labels": said.labels, "draw": draw, "minutes": training.minutes(curve)}
+            settings = {"epochs": epochs, "multiplier": said.multiplier, "rate": said.rate}
+            save(key, **which, error=error, alone=beside, **settings, curve=curve[9::10] or curve)
     if said.name in ("m1m2", "all"):
         m1 = stacked.first(images, 1 if said.smoke else 30, said.runs)
         for draw in said.draws:
@@ -82,7 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
             points, vae = stacked.stacked(images, m1, said.labels, draw, epochs, said.multiplier, said.rate)
             mean = np.asarray(stacked.codes(m1, x)[0])
             error = training.error(training.probabilities(vae, mean), y)
-            save(f"m1m2-{said.labels}-{draw}", error=error, multiplier=said.multiplier, rate=said.rate, curve=points)
+            which = {"model": "m1m2", "labels": said.labels, "draw": draw}
+            settings = {"epochs": epochs, "multiplier": said.multiplier, "rate": said.rate}
+            save(f"m1m2-{said.labels}-{draw}", **which, error=error, **settings, curve=points)
     return 0
 
 

@@ -34,6 +34,11 @@ def error(found: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(np.argmax(found, axis=1) != y))
 
 
+def minutes(curve: list[dict[str, Any]]) -> float:
+    """Returns how long the epochs took."""
+    return round(sum(point["seconds"] for point in curve) / 60, 1)
+
+
 def curve_of(path: Path) -> list[dict[str, Any]]:
     """Returns the points of a training that was begun."""
     return json.loads(path.read_text()) if path.exists() else []

@@ -73,6 +73,7 @@ SECTIONS = {
         Section("smfish", "conditional/smfish-*.json", ("conditional",), tables.told),
         Section("quadrants", "conditional/quadrants-*.json", ("conditional",), tables.quadrants),
         Section("ladder", "layers/ladder-*.json", ("layers",), tables.layered),
+        Section("few-labels", "labels/*.json", ("labels",), tables.few_labels),
         Section("at-random", "missing/random.json", ("missing",), only(at_random.markdown, "tables")),
         Section("by-value", "missing/by-value.json", ("missing",), only(by_value.markdown, "rows")),
         Section("pixels", "missing/pixels-*.json", ("missing",), tables.pixels),

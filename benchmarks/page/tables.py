@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from benchmarks.reproduce import table as reproduce
 from benchmarks.reproduce.rows import ROWS
 from benchmarks.speed import report
@@ -17,6 +19,10 @@ CONTENDERS = {  # of the speed suite: the names whose fastest stands in a column
     "Pythae": ("Pythae trainer", "Pythae trainer (IWAE)", "Pythae get_nll"),
     "Keras' example": ("Keras example fit, XLA", "Keras example fit"),
 }
+# Models of few labels, and what is published of them: Pyro's M2, and M1+M2 of Kingma et al. 2014, in percent.
+NAMES = {"m2": "M2", "m2-sampled": "M2, labels sampled", "m1m2": "M1+M2"}
+PUBLISHED = {("M2", 100): 6.81, ("M2", 600): 5.63, ("M2", 1000): 5.13, ("M2", 3000): 4.18}
+PUBLISHED |= {("M2, labels sampled", 100): 79.9, ("M1+M2", 100): 3.33}
 
 
 def speed(found: Found) -> str:
@@ -78,6 +84,31 @@ def layered(found: Found) -> str:
             cells = [f"{name}, {result['seed']}", f"{model['minutes']:.1f}", f"{model['plan']['updates']:,}", *minus]
             rows.append([*cells, said(beside, 2, "+") if beside else "", layers])
     return markdown(head, rows)
+
+
+def few_labels(found: Found) -> str:
+    """Returns errors of models that see a few labels, over draws of these labels, beside the classifier alone."""
+    groups: dict[tuple[str, int], list[Found]] = {}
+    for result in (one for one in found.values() if "model" in one):
+        groups.setdefault((NAMES[result["model"]], result["labels"]), []).append(result)
+    rows = []
+    for (name, labels), own in sorted(groups.items()):
+        errors, alone = ([100 * one[key] for one in own if key in one] for key in ("error", "alone"))
+        each, minutes = (
+            ", ".join(f"{error:.2f}" for error in errors),
+            [one["minutes"] for one in own if "minutes" in one],
+        )
+        ours, theirs = (shown(values) for values in (errors, alone))
+        times = f"{min(minutes):.0f} to {max(minutes):.0f}" if minutes else ""
+        rows.append([name, str(labels), ours, each, theirs, str(PUBLISHED.get((name, labels), "")), times])
+    head = ["model", "labels", "error, %", "of each draw", "the classifier alone", "published", "minutes of a core"]
+    return markdown(head, rows)
+
+
+def shown(values: list[float]) -> str:
+    """Returns a mean and its standard error over draws, of several."""
+    error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+    return "" if not values else f"{np.mean(values):.2f}" + ("" if error is None else f" +- {error:.2f}")
 
 
 def pixels(found: Found) -> str:
