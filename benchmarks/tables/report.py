@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.missing.results import mean_and_error
 from benchmarks.tables.anomalies import SETTINGS
 from benchmarks.tables.common import Options, markdown, said
 
@@ -40,6 +41,11 @@ def imputation(found: Result) -> str:
         for row in alone
         for way, one in row["ways"].items()
     ]
+    if len(alone) > 1:
+        units = ("mse", "mse_full")
+        for way in alone[0]["ways"]:
+            means = [said(mean_and_error([row["ways"][way][unit] for row in alone]), 4) for unit in units]
+            first.append([f"{alone[0]['table']}, mean of {len(alone)}", way, *means])
     second = [
         [
             f"{row['table']}, {row['split']}",
