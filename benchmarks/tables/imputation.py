@@ -153,7 +153,7 @@ def through_the_command_line(name: str, seed: int, options: Options) -> dict[str
 
 
 def run(options: Options) -> None:
-    """Writes `imputation.json`: a row of the table of numbers for each split, and one of the mixed table for the first."""
+    """Writes `imputation.json`: a row of the table of numbers a split, and one of the mixed table."""
     results = opened("imputation", __doc__, options, hidden=HIDDEN, draws=DRAWS)
     alone, other = ("smoke", "flowers") if options.smoke else ("wdbc", "adult")
     for split in options.splits[:1] if options.smoke else options.splits:
