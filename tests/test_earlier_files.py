@@ -2,7 +2,8 @@
 
 The expected numbers are those of version 0.1 (`files_0_1/make.py` says how they were made). Another machine rounds
 otherwise, so they are compared within 1e-5. The shape of a tail is a number about zero, fitted to log-weights of some
-40 nats, which 1e-5 of them moves by 4e-4: within 5e-5, twice what two processors differ by; to the last bit on one machine: `python -m benchmarks.unchanged`.
+40 nats, which 1e-5 of them moves by 4e-4: within 5e-5, twice what two processors differ by.
+To the last bit on one machine: `python -m benchmarks.unchanged`.
 """
 
 import numpy as np
