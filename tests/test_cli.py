@@ -214,7 +214,7 @@ def test_help_ends_with_an_example(words, capsys):
     assert main(words) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "tfvae " in printed.partition(" example")[2]
-    defaults = "(default: 0.002)", "200 200 for mlp, 500 500 for residual"
+    defaults = "(default: 0.002)", "200 200 for mlp, 200 200 for mlp-tanh, 500 500 for residual"
     assert "train" not in words or all(default in printed for default in defaults)
 
 
