@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reproduce import __main__ as command
-from benchmarks.reproduce import protocol, rows, run, table
+from benchmarks.reproduce import protocol, rates, rows, run, table
 
 
 def result(name, seed, nll, minutes=4.0, updates=800, curve=((100, -120.0), (400, -100.0))):
@@ -61,6 +61,12 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_left_alone(tiny, monkeypatc
     assert not list(tiny.runs.glob("*"))
 
 
+def test_the_published_rate_falls_a_seventh_of_a_power_of_ten_at_a_time():
+    rate = rates.stepwise(1e-3, updates=100, updates_of_pass=10)
+    found = [float(rate(t)) for t in (0, 10, 11, 40, 41, 10**6)]  # 1 pass, 3 passes, 9, ...
+    assert found == pytest.approx([1e-3 * 10 ** (-i / 7) for i in (0, 0, 1, 1, 2, 7)])
+
+
 def test_a_budget_becomes_updates(monkeypatch):
     data = protocol.small("dynamic")  # 400 rows: passes of 20 updates
     monkeypatch.setattr(run, "speed", lambda *_: (10.0, 0.1))
@@ -81,7 +87,7 @@ def test_the_learning_rate_falls_to_its_floor(tiny):
     row = rows.ROWS["vae"]
     vae = run.model(row, protocol.small("dynamic"), tiny, 0, updates=100)
     rate = vae.optimizer._learning_rate
-    assert float(rate(0)) == pytest.approx(3e-3) and float(rate(100)) == pytest.approx(3e-3 * run.FLOOR)
+    assert float(rate(0)) == pytest.approx(3e-3) and float(rate(100)) == pytest.approx(3e-3 * rates.FLOOR)
     x = np.asarray(vae.preprocess(protocol.small("dynamic").train.x))
     bias = vae.likelihood.head.get_weights()[1].reshape(784)
     assert 1 / (1 + np.exp(-bias)) == pytest.approx(np.clip(x.mean(axis=0).ravel(), 1e-3, 1 - 1e-3), abs=1e-4)
@@ -93,7 +99,7 @@ def test_the_learning_rate_of_the_strong_recipe_rises_and_ends_at_zero(tiny):
     assert [float(rate(t)) for t in (0, 2, 100)] == pytest.approx([0, 4e-3, 0], abs=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in rows.ROWS if not name.startswith("strong")])
+@pytest.mark.parametrize("name", [name for name in rows.ROWS if not name.startswith(("strong", "usual"))])
 def test_networks_are_the_papers(name, tiny):
     row = rows.ROWS[name]
     hidden = {"vamp": [300, 300], "gated": [300, 300], "hyperspherical": [256, 128]}.get(name.split("-")[0], [200, 200])

@@ -17,8 +17,9 @@ import tfvae
 from benchmarks.conditional import pictures
 from benchmarks.conditional.common import Result, moments, sayer, write
 from benchmarks.reproduce import protocol
+from benchmarks.reproduce.rates import FLOOR
 from benchmarks.reproduce.rows import Row
-from benchmarks.reproduce.run import FLOOR, Clock, Options, estimates, model, summed_up, tested
+from benchmarks.reproduce.run import Clock, Options, estimates, model, summed_up, tested
 from tfvae import networks, recipes
 from tfvae.callbacks import EarlyStopping
 from tfvae.conditions import Declared

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reproduce import table as reproduce
-from benchmarks.reproduce.rows import ROWS
 from benchmarks.speed import report
 from benchmarks.tables.common import markdown, said
 
@@ -37,8 +36,7 @@ def speed(found: Found) -> str:
 
 def reproduced(found: Found) -> str:
     """Returns the table of the papers' numbers, at equal minutes and at equal updates."""
-    results = sorted(found.values(), key=lambda result: (list(ROWS).index(result["name"]), result["seed"]))
-    return reproduce.markdown(reproduce.summary(results))
+    return reproduce.markdown(reproduce.summary(reproduce.ordered(list(found.values()))))
 
 
 def told(found: Found) -> str:

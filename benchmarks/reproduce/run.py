@@ -1,7 +1,6 @@
-"""One training run: a budget becomes a number of updates, a cosine takes the learning rate down over them.
+"""One training run: a budget becomes a number of updates, over which the learning rate goes as `rates` say.
 
     updates = (60 budget - seconds to compile) / seconds an update, measured on a throw-away model
-    rate(t) = rate_0 (0.03 + 0.97 (1 + cos(pi t / updates)) / 2)
 
 Training is plain `vae.fit(x)` on the array. An epoch is a whole pass; where the budget is under four passes, it is
 an eighth of the updates, on rows of its own (Keras ends an epoch where an array ends, whatever `steps_per_epoch` says).
@@ -23,16 +22,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.reproduce import protocol
+from benchmarks.reproduce import protocol, rates
 from benchmarks.reproduce.rows import ROWS, Row
 from tfvae.callbacks import Checkpoint
 from tfvae.datasets import Data, Split
-from tfvae.schedules import warmup_cosine
 from tfvae.vae import VAE
 
 EVERY = 20.0  # seconds from one line of progress to the next, at least
 SECONDS_OF_PROBE = 5.0  # of the run that measures an update
-FLOOR = 0.03  # share of the learning rate at the end
 ROWS_FOR_BIAS = 10_000
 
 
@@ -150,9 +147,7 @@ def some(split: Split, rows: slice | np.ndarray) -> Split:
 def model(row: Row, data: Data, options: Options, seed: int, updates: int) -> VAE:
     """Returns the row's model, compiled for so many updates, at its start."""
     keras.utils.set_random_seed(seed)
-    peak = options.of("learning_rate", row)
-    cosine = keras.optimizers.schedules.CosineDecay
-    rate = warmup_cosine(peak, updates, row.rising) if row.rising else cosine(peak, updates, alpha=FLOOR)
+    rate = row.rate(options.of("learning_rate", row), updates)
     jit = {"on": True, "off": False}.get(options.jit_compile, options.jit_compile)
     extra = {"num_steps": updates} if row.warm_up else {}
     extra |= {"condition": data.condition} if data.condition else {}
@@ -187,7 +182,7 @@ def plan(row: Row, data: Data, options: Options) -> dict[str, Any]:
     found = {
         "batch": batch,
         "learning_rate": options.of("learning_rate", row),
-        "schedule": "cosine to 0, warmed up" if row.rising else f"cosine to {FLOOR}",
+        "schedule": rates.title(row.rate),
     }
     updates = options.updates
     if updates is None:
@@ -255,7 +250,7 @@ def tested(test: Split, number: int) -> Split:
 def run(name: str, seed: int, options: Options, command: str = "") -> dict[str, Any]:
     """Returns the result of one row and seed, from its file if it is there, and else trains, scores and writes it."""
     row = ROWS[name]
-    key = f"{name}-{seed}" + (f"-{options.updates}" if options.updates else "")
+    key = f"{name}-{seed}-" + (str(options.updates) if options.updates else f"{options.budget:g}min")
     path, folder = options.out / f"{key}.json", options.runs / key
     if options.again:
         shutil.rmtree(folder, ignore_errors=True)

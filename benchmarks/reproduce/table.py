@@ -24,15 +24,23 @@ Result = dict[str, Any]
 def read(folder: Path) -> list[Result]:
     """Returns the results in a folder, in the order of the rows."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    return sorted(results, key=lambda r: (list(ROWS).index(r["name"]), r["seed"]))
+    return ordered(results)
+
+
+def ordered(results: list[Result]) -> list[Result]:
+    """Returns results in the order of the rows."""
+    return sorted(results, key=lambda r: (list(ROWS).index(r["name"]), r["budget_minutes"] or 0, r["seed"]))
 
 
 def summary(results: list[Result]) -> dict[str, Any]:
     """Returns the table's rows, those of fixed numbers of updates, and what became of the orderings."""
 
     def rows(timed: bool) -> list[dict[str, Any]]:
-        own = [r for r in results if (r["budget_minutes"] is not None) == timed]
-        return [of_row([r for r in own if r["name"] == name]) for name in dict.fromkeys(r["name"] for r in own)]
+        groups = {}
+        for result in results:
+            if (result["budget_minutes"] is not None) == timed:
+                groups.setdefault((result["name"], result["budget_minutes"]), []).append(result)
+        return [of_row(group) for group in groups.values()]
 
     pairs = [pair for chain in ORDERINGS for pair in zip(chain[:-1], chain[1:], strict=True)]
     found = [o for a, b in pairs for o in orderings(results, a, b)]
