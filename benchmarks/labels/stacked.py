@@ -19,6 +19,7 @@ from benchmarks.labels.data import FewLabels, Images, few
 from benchmarks.labels.models import LATENT, m2
 from benchmarks.labels.training import BATCH, MULTIPLIER, RATE, error, falls, probabilities
 from tfvae import VAE, likelihoods, networks, recipes, scales
+from tfvae.schedules import warmup_cosine
 
 UNITS = [600, 600]
 
@@ -30,15 +31,16 @@ def first(images: Images, epochs: int, folder: Path) -> VAE:
         return keras.saving.load_model(path)
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
-    nets = {name: networks.mlp(UNITS, "softplus") for name in ("encoder", "decoder")}
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * math.ceil(len(images.train[0]) / BATCH))
-    vae = recipes.vae((images.size,), latent_dim=LATENT, learning_rate=rate, seed=0, jit_compile=True, **nets)
-    x, _ = images.train
+    x, steps = images.train[0], epochs * math.ceil(len(images.train[0]) / BATCH)
+    options = {name: networks.mlp(UNITS, "softplus") for name in ("encoder", "decoder")}
+    options |= {"learning_rate": warmup_cosine(2e-3, steps), "num_steps": steps, "seed": 0, "jit_compile": True}
+    vae = recipes.annealed((images.size,), latent_dim=LATENT, **options)
+    vae.likelihood.adapt(x)
     for epoch in range(epochs):
         target = (np.random.default_rng([0, epoch]).random(x.shape, np.float32) < x).astype(np.float32)
         history = vae.fit(x, target, batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0).history
     vae.save(path)
-    say(f"ELBO {history['elbo'][-1]:.2f} after {epochs} epochs")
+    say(f"ELBO {history['elbo'][-1]:.2f}, rate {history['rate'][-1]:.2f} after {epochs} epochs")
     return vae
 
 

@@ -44,7 +44,22 @@ def summary(results: list[Result]) -> dict[str, Any]:
 
     pairs = [pair for chain in ORDERINGS for pair in zip(chain[:-1], chain[1:], strict=True)]
     found = [o for a, b in pairs for o in orderings(results, a, b)]
-    return {"rows": rows(timed=True), "rows_of_updates": rows(timed=False), "orderings": found}
+    minutes = to_papers(rows(timed=True))
+    return {"rows": rows(timed=True), "rows_of_updates": rows(timed=False), "orderings": found, "to_papers": minutes}
+
+
+def to_papers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns for each figure of a paper the least minutes in which the recipe `strong` was trained to reach it."""
+    strong = sorted((r for r in rows if r["name"].startswith("strong")), key=lambda r: r["budget_minutes"])
+    found = []
+    for row in {r["name"]: r for r in rows if r["paper"] and not r["name"].startswith("strong")}.values():
+        same = [r for r in strong if r["data"] == row["data"] and r["nll"] <= row["paper"]]
+        if same and not row["name"].endswith("-published"):
+            minutes, name = same[0]["budget_minutes"], f"{row['name']}-published"
+            own = [r for r in rows if (r["name"], r["budget_minutes"]) == (name, minutes)]
+            shown = {key: [r[key] for r in (same[0], *own)] for key in ("nll", "standard_error", "minutes", "seeds")}
+            found.append({"title": row["title"], "paper": row["paper"], "budget_minutes": minutes, **shown})
+    return found
 
 
 def of_row(results: list[Result]) -> dict[str, Any]:
@@ -64,6 +79,7 @@ def of_row(results: list[Result]) -> dict[str, Any]:
         "updates": [r["plan"]["updates"] for r in results],
         "passes": [r["plan"]["passes"] for r in results],
         "minutes": [r["minutes"] for r in results],
+        "budget_minutes": first["budget_minutes"],
         "command": command(first, [r["seed"] for r in results]),
     }
 
@@ -130,8 +146,30 @@ def markdown(found: dict[str, Any]) -> str:
         a, b = (ROWS[o[key]].title for key in ("better", "worse"))
         differences = ", ".join(f"{d:+.2f}" for d in o["differences"])
         lines.append(f"- {a} < {b} {'holds' if o['holds'] else 'does NOT hold'} at {o['at']}: {differences} nats.")
+    words = "Minutes to the papers' figures, on one core, each budget with a schedule of its own:"
+    lines += ["", words, "", *minutes_of(found["to_papers"])] if found["to_papers"] else []
     lines += ["", "```", *(row["command"] for row in [*rows, *of_updates]), "```"]
     return "\n".join(lines)
+
+
+def minutes_of(found: list[dict[str, Any]]) -> list[str]:
+    """Returns the lines of the table of minutes to the papers' figures."""
+    head = ["figure of", "paper", "least minutes of `strong` that were tried", "its test NLL", "as published, as long"]
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for row in found:
+        figures = zip(row["nll"], row["standard_error"], row["seeds"], strict=True)
+        ours, theirs, *_ = [
+            *(f"{nll:.2f} +- {error:.2f}{seeds(numbers)}" for nll, error, numbers in figures),
+            "not run",
+        ]
+        minutes = f"{row['budget_minutes']:g} (by the clock {between(row['minutes'][0])})"
+        lines.append(f"| {row['title']} | {row['paper']:.2f} | {minutes} | {ours} | {theirs} |")
+    return lines
+
+
+def seeds(numbers: list[int]) -> str:
+    """Returns how many seeds a mean is of, if of several."""
+    return f" ({len(numbers)} seeds)" if len(numbers) > 1 else ""
 
 
 def table_of(rows: list[dict]) -> list[str]:
