@@ -35,10 +35,13 @@ def first(images: Images, epochs: int, folder: Path) -> VAE:
     options = {name: networks.mlp(UNITS, "softplus") for name in ("encoder", "decoder")}
     options |= {"learning_rate": warmup_cosine(2e-3, steps), "num_steps": steps, "seed": 0, "jit_compile": True}
     vae = recipes.annealed((images.size,), latent_dim=LATENT, **options)
-    vae.likelihood.adapt(x)
+
+    def target(epoch: int) -> np.ndarray:
+        return (np.random.default_rng([0, epoch]).random(x.shape, np.float32) < x).astype(np.float32)
+
+    vae.likelihood.adapt(target(0))
     for epoch in range(epochs):
-        target = (np.random.default_rng([0, epoch]).random(x.shape, np.float32) < x).astype(np.float32)
-        history = vae.fit(x, target, batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0).history
+        history = vae.fit(x, target(epoch), batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0).history
     vae.save(path)
     say(f"ELBO {history['elbo'][-1]:.2f}, rate {history['rate'][-1]:.2f} after {epochs} epochs")
     return vae
