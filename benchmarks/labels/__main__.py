@@ -83,9 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
             settings = {"epochs": epochs, "multiplier": said.multiplier, "rate": said.rate}
             save(key, **which, error=error, alone=beside, **settings, curve=curve[9::10] or curve)
     if said.name in ("m1m2", "all"):
-        m1 = stacked.first(images, 1 if said.smoke else 30, said.runs)
+        m1 = stacked.first(images, 1 if said.smoke else 50, said.runs)
         for draw in said.draws:
-            epochs = 1 if said.smoke else said.epochs or 20
+            epochs = 1 if said.smoke else said.epochs or 100
             points, vae = stacked.stacked(images, m1, said.labels, draw, epochs, said.multiplier, said.rate)
             mean = np.asarray(stacked.codes(m1, x)[0])
             error = training.error(training.probabilities(vae, mean), y)

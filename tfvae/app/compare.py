@@ -13,7 +13,8 @@ from tfvae.app.provenance import read_config
 from tfvae.core.errors import InvalidInput
 
 EVENTS = ("atoms", "values", "other", "step", "layout")  # of a column: what tells one cell from another
-SAME = ("source", "sizes", "splits", "seed")  # of the data protocols, so that rows are the same
+KIND = "kind of likelihood: masses in one, densities in the other"
+SAME = ("source", "sizes", "splits", "seed", "condition", KIND)  # of runs, so that log p is of the same
 
 
 def compared(folders: Sequence[str]) -> str:
@@ -27,16 +28,13 @@ def compared(folders: Sequence[str]) -> str:
     """
     if len(folders) < 2:
         raise InvalidInput("two runs or more", f"{len(folders)}", "Name them: tfvae compare RUN RUN")
-    first, scores = read_config(folders[0])[0]["data"], {}
+    first, scores = _explained(folders[0]), {}
     for folder in folders:
-        data, path = read_config(folder)[0]["data"], Path(folder, "scores.npz")
-        if not path.exists():
-            raise InvalidInput(f"scores in {folder}", "none", f"Complete the run: tfvae train --resume {folder}")
-        other = _difference(first, data)
+        other = _difference(first, _explained(folder))
         if other:
             remedy = "Compare runs on one data set, with one --schema as far as it says what a cell is."
             raise InvalidInput(f"runs on the same examples as {folders[0]}", f"{other} in {folder}", remedy)
-        scores[folder] = np.asarray(files.read_arrays(path)["log_prob"], np.float64)
+        scores[folder] = np.asarray(files.read_arrays(Path(folder, "scores.npz"))["log_prob"], np.float64)
     order = sorted(scores, key=lambda folder: -scores[folder].mean())
     best, width = scores[order[0]], max(map(len, order))
     lines = [f"{'run':{width}}  {'log p(x)':>18}  behind the best"]
@@ -49,13 +47,26 @@ def compared(folders: Sequence[str]) -> str:
     return "\n".join([*lines, f"nats an example, {len(best)} held-out examples"])
 
 
+def _explained(folder: str) -> dict:
+    """Returns the data protocol of a run, and whether its scores are of masses."""
+    data, metrics = read_config(folder)[0]["data"], Path(folder, "metrics.json")
+    if not (metrics.exists() and Path(folder, "scores.npz").exists()):
+        raise InvalidInput(f"scores in {folder}", "none", f"Complete the run: tfvae train --resume {folder}")
+    return {**data, KIND: files.read_json(metrics)["test"]["discrete"]}
+
+
 def _difference(first: dict, data: dict) -> str | None:
-    """Returns what differs in the data of two runs, or nothing."""
-    here, there = ({name: run.get(name) for name in SAME} | _events(run) for run in (first, data))
+    """Returns what differs in what two runs explain, or nothing."""
+    here, there = ({name: run.get(name) for name in SAME} | _units(run) | _events(run) for run in (first, data))
     differs = next((name for name in here | there if here.get(name) != there.get(name)), None)
     alike = data.get("schema") == first.get("schema")  # else the same rows are other numbers
     values = [(run.get("crc32") or {}).get("test") for run in (first, data)]
     return f"another {differs}" if differs else "other values" if alike and values[0] != values[1] else None
+
+
+def _units(data: dict) -> dict:
+    """Returns the value that is 1 to a model of numbers as they are: a density is of x in units of it."""
+    return {"scale": data.get("scale")} if data.get("binarization") == "none" and not data[KIND] else {}
 
 
 def _events(data: dict) -> dict:
