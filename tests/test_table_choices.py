@@ -6,18 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfvae.app.choices import settled
+from tfvae.app import budget, cli
+from tfvae.app.choices import described, settled
 from tfvae.app.options import Options
 from tfvae.core.errors import InvalidInput
 from tfvae.networks.pairs import PAIRS
 from tfvae.tables import fit
 from tfvae.tables.choices import choices
+from tfvae_cli import main
 
 
 def said(tmp_path, **columns):
     pd.DataFrame(columns).to_csv(tmp_path / "people.csv", index=False)
     options = Options.of(str(tmp_path / "people.csv"))
-    return settled(options, options.load_data(), {})
+    data = options.load_data()
+    options, chosen = settled(options, data, {})
+    return options, f"{described(data)}\n{chosen}"
 
 
 @pytest.fixture
@@ -40,6 +44,29 @@ def test_gaps_are_said_by_column_and_an_atom_is_not_one(tmp_path, columns):
 
 def test_a_table_without_gaps_has_no_line_of_them(tmp_path, columns):
     assert "missing" not in said(tmp_path, **columns)[1]
+
+
+def test_a_time_for_training_sets_the_patience_with_the_passes(tmp_path, columns, monkeypatch, capsys):
+    """A fifth of the passes that the minutes allow, and not of those that the rows alone suggest."""
+    pd.DataFrame(columns).to_csv(tmp_path / "people.csv", index=False)
+    monkeypatch.setattr(budget, "speed", lambda options, data: budget.Speed(0.0, 1e-5, 1e-3))
+    seen = []
+    monkeypatch.setattr(cli.runs, "train", lambda options, *rest: seen.append(options))
+    arguments = [
+        "train",
+        str(tmp_path / "people.csv"),
+        "--minutes",
+        "1",
+        "--hidden",
+        "8",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main(arguments) == 0
+    (options,) = seen
+    assert options.epochs > 10_000 and options.patience == options.epochs // 5
+    printed = capsys.readouterr().out
+    assert f"--patience {options.patience} (a fifth of the epochs" in printed and "--epochs" not in printed
 
 
 @pytest.mark.parametrize(("rows", "word", "activation"), [(999, "mlp-tanh", "tanh"), (1000, "mlp", "relu")])

@@ -8,8 +8,15 @@ from tfvae.core.types import Config
 from tfvae.datasets import Data
 
 
+def described(data: Data) -> str:
+    """Returns what a table is: its rows, its columns, what is missing in them, and what the model is told."""
+    whole = type(data.schema).from_dict(data.protocol["schema"])
+    told = [f"told: {data.told.name}"] if data.told else []
+    return "\n".join([f"{data.name}: {sum(data.protocol['sizes'].values())} rows", str(whole), *_gaps(data), *told])
+
+
 def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
-    """Returns the options with what a person left open, and the text to show.
+    """Returns the options with what a person left open, and the line that says so.
 
     Args:
         options: of the run.
@@ -19,12 +26,9 @@ def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
     from tfvae.tables.choices import choices  # its package needs pandas, as the table has needed already
 
     found = choices(len(data.train), data.event_shape[0], given)
-    whole = type(data.schema).from_dict(data.protocol["schema"])
-    told = [f"told: {data.told.name}"] if data.told else []
-    rows = f"{data.name}: {sum(data.protocol['sizes'].values())} rows"
     said = "; ".join(f"{typed(choice.name)} {_shown(choice.value)} ({choice.why})" for choice in found)
     values = {choice.name: choice.value for choice in found}
-    return dataclasses.replace(options, **values), "\n".join([rows, str(whole), *_gaps(data), *told, f"chosen: {said}"])
+    return dataclasses.replace(options, **values), f"chosen: {said}"
 
 
 def _gaps(data: Data) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from tfvae.app import run as runs
 from tfvae.app.budget import within_minutes
-from tfvae.app.choices import settled
+from tfvae.app.choices import described, settled
 from tfvae.app.compare import compared
 from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import Options
@@ -72,15 +72,19 @@ def _train(arguments: argparse.Namespace) -> None:
         if "source" not in given:
             raise InvalidInput("SOURCE, or --resume RUN", "neither", "Try: tfvae train digits")
         options, data = Options.of(**given), None
-        arguments.folder = arguments.out or _default_folder(options.source)
-        if is_table(options.source):
+        arguments.folder, table = arguments.out or _default_folder(options.source), is_table(options.source)
+        if table:
             data = options.load_data()
-            options, text = settled(options, data, given)
-            _say(text)
+            _say(described(data))
+            options, _ = settled(options, data, given)
         if options.minutes is not None:
             data = data or options.load_data()
             options, text = within_minutes(options, data)
             _say(text)
+            given["epochs"] = options.epochs  # of which what is chosen may be a share
+        if table:
+            options, chosen = settled(options, data, given)
+            _say(chosen)
         report = runs.train(options, arguments.folder, arguments.line, verbose, data)
     _say(f"test: {report}")
     made = [artifact.name for artifact in ARTIFACTS if Path(arguments.folder, artifact.name).exists()]
