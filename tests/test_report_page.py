@@ -14,7 +14,9 @@ from pictures import HISTORY, examples, image_vae
 import tfvae
 from tfvae import plotting
 from tfvae.app import provenance, report_page
+from tfvae.app.report_page import use
 from tfvae.core.errors import InvalidInput
+from tfvae.export import endpoints
 from tfvae.plotting import canvas
 
 HOSTILE = """<script>alert("x")</script><img src=x onerror='go()'>&amp;"""
@@ -243,3 +245,18 @@ def test_a_single_example_has_a_page(model, stubs, tmp_path):
     report_page.write(tmp_path / "report.html", vae, report, x[:1])
     page = Page(tmp_path / "report.html")
     assert "interpolation" not in stubs and "nan" not in "".join(page.all("ul")) and "unknown" in page.all("strong")
+
+
+@pytest.mark.parametrize("name", ["vae", "conditional", "m2", "not-miwae"])
+def test_the_code_for_a_server_has_what_the_endpoint_asks_for(model, name):
+    more = {"conditional": {"condition": 4}, "m2": {"num_classes": 3}}.get(name, {})
+    vae = tfvae.recipes.RECIPES[name]((6,), latent_dim=2, **more)
+    (_, python), (_, serve), _ = use.blocks(vae, model[2], masked="mask" in vae.used_names)
+    asked = {signature: [spec.name for spec in specs] for signature, (_, *specs) in endpoints(vae).items()}
+    shown = dict(re.findall(r'signatures\["(\w+)"\]\((.*)\)(?=\[|\n|$)', serve))
+    for signature, arguments in shown.items():
+        names = [part.partition("=")[0].strip() for part in re.split(r", (?=\w+=)", arguments)]
+        assert names == asked[signature]
+    assert shown.keys() == {"reconstruct", "log_prob"} | ({"classify"} & asked.keys())
+    assert ("vae.classify(x" in python) == ("classify" in asked)
+    compile(python, "python", "exec"), compile(serve, "serve", "exec")

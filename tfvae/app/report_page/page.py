@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfvae import files
 from tfvae.app import provenance
+from tfvae.app.report_page import use
 from tfvae.app.report_page.picture import Picture
 from tfvae.app.report_page.pictures import pictures
 from tfvae.app.report_page.style import CSS
@@ -35,23 +36,6 @@ PIXELS = 90  # of the page for an inch of a picture
 NO_PICTURES = (
     "No pictures: there is no matplotlib here. Install it (pip install tfvae[plots]), then write this page again."
 )
-USE = """
-import keras
-import tfvae
-
-vae = keras.saving.load_model("model.keras")
-vae.encode(x{seen}), vae.reconstruct(x{seen}), vae.sample(64{told})
-vae.log_prob(x, num_samples={num_samples}{seen})  # nats
-"""
-IMPUTE = "\nvae.impute(x, num_samples={num_samples}{seen}).mean"
-SERVE = """
-import tensorflow as tf  # neither tfvae nor TFP is needed
-
-served = tf.saved_model.load("saved_model/1")
-served.signatures["reconstruct"](x=x{fed})["mean"]
-served.signatures["log_prob"](x=x{fed}, num_samples=tf.constant({num_samples}), seed=tf.constant(0))
-"""
-SERVER = 'tensorflow_model_server --rest_api_port=8501 --model_name=vae --model_base_path="$PWD/saved_model"'
 
 
 def write(
@@ -260,16 +244,7 @@ def _figure(picture: Picture) -> str:
 
 
 def _use(vae: VAE, report: Report, masked: bool) -> str:
-    names, holes = list(vae.conditions), ", mask=~np.isnan(x)" if masked else ""
-    told = f", condition={names[0] if len(names) == 1 else '{...}'}" if names else ""
-    fed = ", mask=~tf.math.is_nan(x)" if "mask" in vae.used_names else ""
-    fed += "".join(f", {name}={name}" for name in names)
-    words = {"num_samples": report.num_samples, "told": told, "seen": told + holes, "fed": fed}
-    python, serve = (t.strip().format(**words) for t in (USE, SERVE))
-    if masked:
-        python = python.replace("import keras\n", "import keras\nimport numpy as np\n") + IMPUTE.format(**words)
-    blocks = [("In Python, from the folder of this page:", python), ("Without tfvae:", serve)]
-    blocks.append(("With TensorFlow Serving:", SERVER))
+    blocks = use.blocks(vae, report, masked)
     return "<h2>Use the model</h2>" + "".join(f"<p>{_text(t)}</p><pre>{_text(code)}</pre>" for t, code in blocks)
 
 
