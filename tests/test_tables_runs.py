@@ -16,6 +16,7 @@ from killed import Killed
 from run_folder import SMALL, contents
 from tables_of_text import ROWS, every_kind
 
+import tfvae
 from tfvae import InvalidInput, files, tables
 from tfvae.app import folder as app_folder
 from tfvae.app import rows
@@ -249,6 +250,25 @@ def test_codes_are_the_posterior_mean(run, tmp_path):
     known = run.model.known(run.block)
     np.testing.assert_allclose(mean[:BLOCK], run.model.vae.encode(known).mean().numpy(), atol=1e-5)
     np.testing.assert_allclose(found.to_numpy()[:, 1:], mean, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("iaf", ["z0", "z1"]),
+        ("two-layer", ["z2_0", "z2_1", *(f"z1_{d}" for d in range(4))]),
+        ("categorical-latents", ["z0_0", "z0_1", "z0_2", "z1_0", "z1_1", "z1_2"]),
+    ],
+)
+def test_codes_of_any_posterior_have_columns_of_their_own(run, name, columns):
+    """Of one without a mean in closed form, of several latents, and of classes."""
+    options = {"categorical-latents": {"num_categories": 3}}
+    own = {"likelihood": tfvae.likelihoods.Normal, "latent_dim": 2, **options.get(name, {})}
+    vae = tfvae.recipes.RECIPES[name](run.model.vae.event_shape, **own)
+    found = dataclasses.replace(run.model, vae=vae, kept={}).encode(run.block)
+    assert list(found) == columns and found.index.equals(run.block.index)
+    means = tfvae.evaluation.posterior_means(vae, run.model.known(run.block), seed=run.model.seed)
+    np.testing.assert_allclose(found.to_numpy(), means.reshape(len(found), -1), atol=1e-5)
 
 
 def test_new_rows_are_in_the_words_of_the_table(run, tmp_path):

@@ -25,6 +25,8 @@ from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Given
 from tfvae.datasets.tables import Family, Schema, blocks
 from tfvae.datasets.told import Told
+from tfvae.evaluation.codes import by_name
+from tfvae.evaluation.latents import posterior_means
 from tfvae.tables.filling import mixed
 from tfvae.vae import VAE
 
@@ -175,10 +177,14 @@ class TableModel:
         return found
 
     def encode(self, frame: Any) -> pd.DataFrame:
-        """Returns E[z | row], columns `z0` to `z{D-1}`."""
-        text = _text(frame)
-        mean = self.vae.encode(self._known(text)).mean().numpy()
-        return pd.DataFrame(mean, index=text.index, columns=[f"z{d}" for d in range(mean.shape[1])])
+        """Returns E[z | row], columns `z0` to `z{D-1}`; of several latents `z1_0`, ..., of classes `z0_0`, ...."""
+        text, latents = _text(frame), self.vae.latents
+        means = by_name(self.vae, posterior_means(self.vae, self._known(text), self.seed), latents.names)
+        columns = {}
+        for name, mean in means.items():
+            start = name if latents.bare else f"{name}_"
+            columns |= {start + "_".join(map(str, at)): mean[:, *at] for at in np.ndindex(mean.shape[1:])}
+        return pd.DataFrame(columns, index=text.index)
 
     def sample(self, count: int, seed: int = 0, condition: str | float | None = None) -> pd.DataFrame:
         """Returns new rows, as text in the table's words and number format; `Schema.typed` makes numbers of it.
