@@ -82,10 +82,12 @@ def test_pseudo_inputs_start_near_zero_or_on_rows_of_the_seeds_choice():
     assert chosen(None) == first != second
 
 
-def test_a_model_adapts_its_prior_to_preprocessed_and_scaled_rows():
+@pytest.mark.parametrize("moved", [False, True], ids=["alone", "under a flow"])
+def test_a_model_adapts_its_prior_to_preprocessed_and_scaled_rows(moved):
     prior = priors.VampPrior(2, 4)
+    whole = priors.Flow(2, base=prior) if moved else prior
     preprocessing = [keras.layers.Rescaling(1 / 4, offset=1.0)]
-    vae = tfvae.VAE(posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(EVENT), prior, preprocessing)
+    vae = tfvae.VAE(posteriors.DiagonalNormal(2), tfvae.likelihoods.Normal(EVENT), whole, preprocessing)
     x = noise(6, EVENT).numpy()
     vae.adapt(x, seed=2)
     rows = x / 4 + 1

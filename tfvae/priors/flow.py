@@ -81,6 +81,10 @@ class Flow(Prior):
         self.base.build(context_shape)
         self.chain.build((self.latent_dim, 0))
 
+    def adapt(self, x: "tf.Tensor", seed: int | None = None) -> None:
+        """Hands training data on to the base."""
+        self.base.adapt(x, seed)
+
     def parameters(self, context: Given = None, training: bool = False) -> Parameters:
         """Returns the base's parameters and the transforms' weights."""
         return {"base": self.base.parameters(context, training), "weights": self.chain.tensors()}
