@@ -206,6 +206,15 @@ def test_principal_components_are_those_of_both_sets():
     assert there.squared_mmd == pytest.approx(back.squared_mmd, abs=1e-12)
 
 
+@pytest.mark.parametrize("columns", [7, 40])
+def test_copies_of_rows_that_stand_there_often_are_covered(columns):
+    """Their balls have a radius of 0, and a distance that is the root of a difference of squares is 1e-8."""
+    rows = np.repeat(np.random.default_rng(0).normal(3.0, 1.0, [10, columns]), 10, axis=0)
+    found = precision_recall(rows, rows[::-1])
+    assert (found.precision, found.recall) == (1.0, 1.0)
+    assert precision_recall(rows, rows + 1e-3).precision == 0.0
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [(lambda x: x[:, :2], "one shape"), (lambda x: x[:3], "at least 4"), (lambda x: x * np.nan, "finite")],

@@ -107,8 +107,8 @@ def sap(codes: ArrayLike, factors: ArrayLike, seed: int | None = 0, ordered: Seq
 
     S of a factor of classes is the balanced accuracy of thresholds on one dimension, one fewer than the factor has
     values (a decision tree, fitted on one half of the examples and scored on the other); guessing has 1 / values, so
-    that even perfect codes score mean_k (1 - 1 / values_k). S of an ordered factor is the squared correlation, with
-    which perfect codes score 1. Constant dimensions have S = 0.
+    that even perfect codes score mean_k (1 - 1 / values_k). S of an ordered factor is the squared correlation with
+    the ranks of its values, with which codes that are these ranks score 1. Constant dimensions have S = 0.
 
     Args:
         codes: `[N, D]`.

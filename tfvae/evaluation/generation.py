@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Features = Callable[[np.ndarray], ArrayLike] | keras.Model | None
 NUM_COMPONENTS = 50
 ROWS_PER_BLOCK = 500
+ROUNDING = 1e-7  # of a distance, by the length of a vector: it is the root of a difference of squares
 
 
 class TwoSampleTest(NamedTuple):
@@ -217,8 +218,9 @@ def _covered(points: np.ndarray, centres: np.ndarray, num_neighbors: int) -> flo
 
     # "+ 1": the nearest neighbour of a centre is itself
     radius = NearestNeighbors(n_neighbors=num_neighbors + 1).fit(centres).kneighbors(centres)[0][:, -1]
+    radius += ROUNDING * np.linalg.norm(centres, axis=1)  # of copies, which are at a distance of 0
     blocks = [points[start : start + ROWS_PER_BLOCK] for start in range(0, len(points), ROWS_PER_BLOCK)]
-    inside = [np.any(pairwise_distances(block, centres) <= radius * (1 + 1e-9), axis=1) for block in blocks]
+    inside = [np.any(pairwise_distances(block, centres) <= radius, axis=1) for block in blocks]
     return float(np.concatenate(inside).mean())
 
 
