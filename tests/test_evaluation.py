@@ -83,14 +83,18 @@ def test_only_a_mass_function_has_a_code_length():
     assert discrete == set(LIKELIHOODS) - densities
 
 
-def test_bits_per_dimension_of_coin_flips(binary):
-    """A decoder that says 1/2 for everything takes one bit for each of the five values."""
+@pytest.mark.parametrize("gaps", [False, True])
+def test_bits_per_dimension_of_coin_flips(binary, gaps):
+    """A decoder that says 1/2 for everything takes one bit for each of the values that are observed."""
     vae = tiny_vae(units=None, compiled=False)
     vae.likelihood.head.dense.set_weights([np.zeros([2, 5]), np.zeros(5)])
     for weight in vae.posterior.trainable_variables:
         weight.assign(tf.zeros_like(weight))
-    report = quiet(vae, binary)
+    mask = np.arange(binary.size).reshape(binary.shape) % 3 > 0
+    report = quiet(vae, {"x": binary, "mask": mask} if gaps else binary)
     assert report.bits_per_dimension(report.log_prob.mean) == pytest.approx(1.0, rel=1e-5)
+    assert report.dimensions == pytest.approx(mask.sum() / len(mask) if gaps else 5)
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))).dimensions == report.dimensions
     assert "1.0000 bits/dim\n" in str(report) and "of a density" not in str(report)
     assert "of a density" in str(quiet(set_exact(linear_vae()), data(3, seed=0)))
 

@@ -68,7 +68,7 @@ class Report:
         examples: number of examples N.
         num_samples: importance samples S for each.
         seed: of all noise.
-        dimensions: number of elements of one example.
+        dimensions: number of elements of one example; of data with gaps the mean number of those that are observed.
         discrete: p(x | z) is a mass function, so that bits/dim are a code length; else it is a density, whose nats and
             bits depend on the unit of the preprocessed data.
         elbo: mean of log w over the samples.
@@ -103,7 +103,7 @@ class Report:
     examples: int
     num_samples: int
     seed: int
-    dimensions: int
+    dimensions: float
     discrete: bool
     elbo: Estimate
     distortion: Estimate

@@ -138,7 +138,7 @@ def evaluate(
         stream = seeds.fold(seeds.as_seed(seed), block.index)
         scores = score(block.known, tf.constant(num_samples), stream)
         found = _per_example(vae, scores, num_samples)
-        parts.append({**found, "latent_mean": mean(block.known, stream).numpy()})
+        parts.append({**found, "latent_mean": mean(block.known, stream).numpy(), "gaps": _gaps(block.known)})
         if without_z and "mask" in block.known:
             raise InvalidInput("complete data beside baselines", "a mask", "Leave baselines_from out.")
         below.append(scored(without_z, block.known["x"]))
@@ -146,6 +146,7 @@ def evaluate(
         for rows in (sample, refined):
             rows.add(block.observed, block.rows)
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    gaps = values.pop("gaps")
     by_latent = _latents(vae, values, sample.joined(), seed)
     alone = None if vae.latents.several else by_latent[0]
     bounds = [(k, num_samples // k, values["bounds"][:, i]) for i, k in enumerate(rungs)]
@@ -153,7 +154,7 @@ def evaluate(
         examples=len(values["log_prob"]),
         num_samples=num_samples,
         seed=seed,
-        dimensions=int(np.prod(vae.event_shape)),
+        dimensions=int(np.prod(vae.event_shape)) - (float(gaps.mean()) if gaps.any() else 0),
         discrete=vae.support.discrete,
         **{name: Estimate.of(values[name]) for name in ("elbo", "distortion", "rate", "log_prob")},
         variational_gap=Estimate.of(values["log_prob"] - values["elbo"]),
@@ -175,6 +176,12 @@ def evaluate(
         classes=classified.reports(),
         per_example=values if per_example else None,
     )
+
+
+def _gaps(known: Known) -> np.ndarray:
+    """Returns how many elements of each example are missing, `[B]`."""
+    observed = known.get("mask", tf.ones_like(known["x"], tf.bool)).numpy()
+    return np.sum(~observed.reshape(len(observed), -1), axis=1)
 
 
 class _RandomRows:
