@@ -24,7 +24,9 @@ EXAMPLES = {
     "  tfvae train digits --recipe vamp-prior --latent-dim 10\n"
     "  tfvae train digits --condition y --latent-dim 10\n"
     "  tfvae train people.csv --condition income\n"
-    "  tfvae train --resume runs/digits-20260131-120000",
+    "  tfvae train --resume runs/digits-20260131-120000\n\n"
+    "Of a table (.csv, .parquet, a folder of shards) other defaults hold: recipe mixed-table with missing cells, and\n"
+    "sizes, epochs, patience and samples by its rows and columns, which are printed before the training.",
     "recipes": "example:\n  tfvae recipes && tfvae train digits --recipe beta-vae --beta 6",
     "evaluate": "example:\n  tfvae evaluate runs/first --num-samples 5000 --split valid",
     "sample": "examples:\n  tfvae sample runs/first --count 100 --seed 7 --out draws.npz\n"

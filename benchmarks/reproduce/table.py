@@ -146,7 +146,7 @@ def markdown(found: dict[str, Any]) -> str:
         a, b = (ROWS[o[key]].title for key in ("better", "worse"))
         differences = ", ".join(f"{d:+.2f}" for d in o["differences"])
         lines.append(f"- {a} < {b} {'holds' if o['holds'] else 'does NOT hold'} at {o['at']}: {differences} nats.")
-    words = "Minutes to the papers' figures, on one core, each budget with a schedule of its own:"
+    words = "Minutes to the papers' figures on one core, of the budgets in the table, each with a schedule of its own:"
     lines += ["", words, "", *minutes_of(found["to_papers"])] if found["to_papers"] else []
     lines += ["", "```", *(row["command"] for row in [*rows, *of_updates]), "```"]
     return "\n".join(lines)
@@ -154,7 +154,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 def minutes_of(found: list[dict[str, Any]]) -> list[str]:
     """Returns the lines of the table of minutes to the papers' figures."""
-    head = ["figure of", "paper", "least minutes of `strong` that were tried", "its test NLL", "as published, as long"]
+    head = ["figure of", "paper", "least minutes of `strong`", "its test NLL", "as published, as long"]
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for row in found:
         figures = zip(row["nll"], row["standard_error"], row["seeds"], strict=True)
