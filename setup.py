@@ -13,7 +13,7 @@ TEST = [*PLOTS, *TABLES, *TOOLS, "tensorboard"]  # tensorboard: its callback is 
 
 setup(
     name="tfvae",
-    version="0.1.0",
+    version="0.2.0.dev0",
     description="Variational autoencoders for people who live in Keras",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

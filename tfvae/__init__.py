@@ -38,7 +38,7 @@ from tfvae.export import export
 from tfvae.inference.importance import MarginalEstimate
 from tfvae.vae import VAE
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "VAE",
     "Evidence",
