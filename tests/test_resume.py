@@ -10,6 +10,7 @@ import tensorflow as tf
 from killed import Killed, difference
 from tiny import tiny_vae
 
+import tfvae
 from tfvae.callbacks import Checkpoint, HistoryFile, read_history
 from tfvae.core.errors import InvalidInput
 
@@ -231,6 +232,49 @@ def test_fit_goes_on_in_the_same_process(tmp_path):
     history = fit(vae, [checkpoint])
     assert history.epoch == list(range(EPOCHS))
     assert difference(vae, uninterrupted("none")[0]) <= 1e-6
+
+
+class Noted(keras.callbacks.Callback):
+    """Puts values of its own into the logs, as a user may."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs |= {"number": np.float32(1.5), "tensor": tf.constant(2), "note": "fine"}
+
+
+def test_what_a_callback_puts_into_the_logs_is_read_again(tmp_path):
+    vae, first = make_vae(), Checkpoint(tmp_path)
+    vae.fit(STREAM, epochs=2, verbose=0, callbacks=[Noted(), first])
+    again = Checkpoint(tmp_path)
+    assert again.restore() is not None
+    assert again.history == first.history
+    assert {name: again.history[name] for name in ("number", "tensor", "note")} == {
+        "number": [1.5, 1.5], "tensor": [2.0, 2.0], "note": ["fine", "fine"]
+    }  # fmt: skip
+
+
+def test_dropout_goes_on_with_the_noise_of_a_fit_that_was_never_stopped(tmp_path):
+    """Its generator has a state that Keras' files leave out."""
+
+    def made():
+        keras.utils.set_random_seed(0)
+        encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(8), keras.layers.Dropout(0.5)])
+        return tfvae.recipes.vae((5,), latent_dim=2, encoder=encoder, decoder=tfvae.networks.mlp([4]), seed=0)
+
+    whole = made()
+    whole.fit(X, epochs=4, verbose=0)
+    made().fit(X, epochs=2, verbose=0, callbacks=[Checkpoint(tmp_path)])
+    checkpoint = Checkpoint(tmp_path)
+    resumed = checkpoint.restore()
+    resumed.fit(X, epochs=4, verbose=0, callbacks=[checkpoint])
+    assert difference(whole, resumed) == 0
+
+
+def test_a_fit_that_begins_later_has_the_numbers_of_its_epochs(tmp_path):
+    vae = make_vae()
+    vae.fit(STREAM, initial_epoch=3, epochs=5, verbose=0, callbacks=[Checkpoint(tmp_path)])
+    checkpoint = Checkpoint(tmp_path)
+    history = checkpoint.restore().fit(STREAM, epochs=7, verbose=0, callbacks=[checkpoint])
+    assert history.epoch == [3, 4, 5, 6] and len(history.history["elbo"]) == 4
 
 
 def test_a_later_callback_with_a_state_is_refused(tmp_path):

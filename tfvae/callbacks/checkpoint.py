@@ -2,8 +2,9 @@
 
     vae_n, optimizer_n, callbacks_n, history_n   after epoch n, in one folder, sealed, renamed into place
 
-Training noise is folded from `optimizer.iterations`, and `Split.batches` orders an epoch by its number, so what a
-checkpoint holds determines all later epochs: a killed run that goes on ends with the weights of one never killed.
+Training noise is folded from `optimizer.iterations`, that of dropout and the like comes from generators with a state,
+and `Split.batches` orders an epoch by its number, so what a checkpoint holds determines all later epochs: a killed run
+that goes on ends with the weights of one never killed.
 A callback takes part through `get_state() -> dict` and `set_state(dict)`; Keras' own are known here.
 """
 
@@ -29,7 +30,7 @@ from tfvae.core.types import Config, Logs
 logger = logging.getLogger("tfvae")
 
 STATE = keras_private.CALLBACK_STATE  # what Keras' own callbacks carry from one epoch to the next
-KINDS = {"epoch": int, "stopped": bool, "history": dict[str, list[float]], "callbacks": dict[str, dict]}
+KINDS = {"epoch": int, "stopped": bool, "history": dict[str, list], "callbacks": dict[str, dict]}
 STATELESS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.History,
@@ -57,7 +58,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Attributes:
         initial_epoch: number of epochs done, where `fit` goes on.
-        history: the logs of these epochs, name to one value an epoch.
+        history: the logs of the epochs that it saw, name to one value an epoch.
+        epochs: numbers of these epochs.
 
     Raises:
         InvalidInput: if `keep` is not a whole number of at least 1; in `fit`, if the folder holds checkpoints of a run
@@ -74,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, directory: str, keep: int = 2) -> None:
         super().__init__()
         self.directory, self.keep = Path(directory), positive_integer("keep", keep)
-        self.initial_epoch, self.history = 0, {}
+        self.initial_epoch, self.history, self.epochs = 0, {}, []
         self._restored, self._restored_model, self._siblings = None, None, {}
 
     def restore(self) -> keras.Model | None:
@@ -104,6 +106,7 @@ class Checkpoint(keras.callbacks.Callback):
                 logger.warning("tfvae: the checkpoint %s is damaged and is left out: %s", bad, error)
                 shutil.rmtree(bad)
             self.initial_epoch, self.history = self._restored["epoch"], self._restored["history"]
+            self.epochs = self._restored["epochs"]
             return self._restored_model
         if refused:
             raise next(iter(refused.values()))
@@ -169,14 +172,17 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Writes the checkpoint of this epoch, then removes older ones."""
         for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+            self.history.setdefault(name, []).append(_number(value))
         self.initial_epoch = epoch + 1
+        self.epochs.append(epoch)
         arrays = {}
         state = {
             "epoch": self.initial_epoch,
             "stopped": bool(self.model.stop_training),
             "history": self.history,
+            "epochs": self.epochs,
             "callbacks": {name: _get_state(callback) for name, callback in self._siblings.items()},
+            "generators": [np.asarray(state) for state in _generators(self.model)],
         }
         text = json.dumps(_split(state, arrays))
         path = self.directory / f"epoch-{self.initial_epoch:06d}"
@@ -197,7 +203,7 @@ class Checkpoint(keras.callbacks.Callback):
         keras_private.set_first_epoch(self.model, None)  # Keras keeps it for the next fit
         history = getattr(self.model, "history", None)
         if isinstance(history, keras.callbacks.History) and not history.epoch:
-            history.epoch = list(range(self.initial_epoch))
+            history.epoch = list(self.epochs)
 
     def _saved(self) -> list[Path]:
         found = self.directory.glob("epoch-*") if self.directory.is_dir() else ()
@@ -220,7 +226,10 @@ def _read(path: Path) -> tuple[Config, keras.Model]:
         raise InvalidInput(f"a checkpoint at {path}", f"another state ({error!r})", remedy) from error
     if odd or state["epoch"] != _epoch(path):
         raise InvalidInput(f"a checkpoint at {path}", f"another {odd[0] if odd else 'epoch'} in it", remedy)
-    return state, load_model(path / "model.keras")
+    model = load_model(path / "model.keras")
+    for generator, value in zip(_generators(model), state.get("generators", ()), strict=False):
+        generator.assign(value)
+    return {"epochs": list(range(state["epoch"])), **state}, model  # those of version 0.1 do not say
 
 
 def _check_workers(epoch: int) -> None:
@@ -229,6 +238,18 @@ def _check_workers(epoch: int) -> None:
     if len(set(epochs)) > 1:
         remedy = f"Remove from each folder what is later than epoch {min(epochs)}, then restore again."
         raise InvalidInput("checkpoints of one epoch on all workers", f"epochs {', '.join(map(str, epochs))}", remedy)
+
+
+def _generators(model: keras.Model) -> list[keras.Variable]:
+    """Returns the states of the seed generators in a model's layers, such as dropout, which Keras' files leave out."""
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
+
+
+def _number(value: Any) -> Any:
+    """Returns a number that a callback put into the logs, of NumPy or TensorFlow, as Python's; all else as it is."""
+    array = np.asarray(value)
+    return float(array) if array.ndim == 0 and array.dtype.kind in "biuf" else value
 
 
 def _size(variable: keras.Variable) -> int:

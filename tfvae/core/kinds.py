@@ -34,7 +34,7 @@ def fits(value: object, kind: Any) -> bool:
     if kind in (int, float):
         if isinstance(value, numbers.Integral) and not isinstance(value, bool):
             return kind is int or abs(int(value)) < 2**1023
-        return kind is float and isinstance(value, float)
+        return kind is float and isinstance(value, (float, np.floating))
     fields = kind.__annotations__ if hasattr(kind, "_fields") or dataclasses.is_dataclass(kind) else {}
     return isinstance(value, kind) and misfit(value, typing.get_type_hints(kind) if fields else {}) is None
 
