@@ -80,11 +80,9 @@ def test_the_folder_is_the_file(folder, whole, condition, frame):
             np.testing.assert_array_equal(x, their_x)
         if condition is not None:
             ours, other = (getattr(data, split) for data in (shards, file))
-            tolerance = 0 if condition == "class" else 0.1  # the units are those of all rows, or of train
             np.testing.assert_allclose(
-                np.asarray(ours.condition)[np.argsort(ours.index)], other.condition[np.argsort(other.index)],
-                atol=tolerance,
-            )  # fmt: skip
+                np.asarray(ours.condition)[np.argsort(ours.index)], other.condition[np.argsort(other.index)], rtol=1e-6
+            )
 
 
 def test_a_sample_has_each_word(folder, monkeypatch):

@@ -37,10 +37,11 @@ SAMPLE = 200_000  # rows that say what the columns are
 MOST_WORDS = 1000  # of a column, for each of which the sample has a row
 SECONDS = 10.0  # between two lines on what is done
 HOME = "~/.cache/tfvae"
+FORMAT = 2  # of what is encoded; older folders of the cache are not read
 
 
 def looked_at(path: Path) -> tuple[int, pd.DataFrame]:
-    """Returns the number of rows N, and some of them as text: all, or a random sample and a row with each word.
+    """Returns the number of rows N, and some as text by their numbers: all, or random ones and a row with each word.
 
     Args:
         path: of the folder.
@@ -51,20 +52,20 @@ def looked_at(path: Path) -> tuple[int, pd.DataFrame]:
     rng, limit, count = generator(0, STREAMS["split"]), 1.0, 0
     known: dict[str, set] = {}
     kept: list[pa.Table] = []
-    keys = np.empty(0)
+    keys, places = np.empty(0), np.empty(0, np.int64)
     for piece in _counted("read", pieces(path)):
         key = rng.random(len(piece))
         key[_with_new_words(piece, known)] = -1.0
-        count += len(piece)
         kept.append(piece.filter(pa.array(key < limit)))
+        places = np.concatenate([places, count + np.flatnonzero(key < limit)])
         keys = np.concatenate([keys, key[key < limit]])
+        count += len(piece)
         if len(keys) > 2 * SAMPLE:
             limit = float(np.partition(keys, SAMPLE)[SAMPLE])
-            kept, keys = [pa.concat_tables(kept).filter(pa.array(keys < limit))], keys[keys < limit]
-    whole = pa.concat_tables(kept)
-    if len(keys) > SAMPLE:
-        whole = whole.filter(pa.array(keys < np.partition(keys, SAMPLE)[SAMPLE]))
-    return count, as_text(whole)
+            few = keys < limit
+            kept, keys, places = [pa.concat_tables(kept).filter(pa.array(few))], keys[few], places[few]
+    few = keys < (np.partition(keys, SAMPLE)[SAMPLE] if len(keys) > SAMPLE else 1.0)
+    return count, as_text(pa.concat_tables(kept).filter(pa.array(few))).set_axis(places[few])
 
 
 def encoded(
@@ -92,7 +93,7 @@ def encoded(
     """
     places, how = cut_table(rows, fractions, seed)
     state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in shards(path)]
-    asked = [str(path.resolve()), state, schema.to_dict(), told and told.protocol, fractions, seed]
+    asked = [FORMAT, str(path.resolve()), state, schema.to_dict(), told and told.protocol, fractions, seed]
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     folder = Path(cache or os.environ.get("TFVAE_CACHE") or HOME).expanduser() / f"{path.name}-{name}"
     if not folder.exists():

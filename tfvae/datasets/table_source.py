@@ -148,7 +148,9 @@ def _in_shards(
 
     rows, sample = looked_at(path)
     schema = Schema.of(sample, given, rows)
-    told = None if condition is None else told_column(schema, condition, sample)
+    places, _ = cut_table(rows, fractions, seed)
+    of_train = sample.index.isin(places["train"])
+    told = None if condition is None else told_column(schema, condition, sample[of_train])
     parts, how, crc32 = encoded(path, schema, told, rows, fractions, seed, data_dir)
     return Found(schema, told, parts, how, crc32)
 
