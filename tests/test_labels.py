@@ -272,6 +272,12 @@ def test_data_keep_a_few_labels_of_each_class():
     np.testing.assert_array_equal(data.train.labels[known], data.train.y[known])
     assert data.classes == 10 and (data.test.labels == data.test.y).all()
     assert set(data.train.observed) == {"x", "labels"} and data.protocol["classes"]["labels"]["train"] == 25
+    halves = {"x_train": np.zeros((6, 2)), "y_train": np.arange(6) % 3, "x_valid": np.zeros((2, 2))}
+    halves |= {"x_test": np.zeros((2, 2)), "y_valid": np.array([0.0, 0.7]), "y_test": np.array([0, 1])}
+    with pytest.raises(
+        tfvae.InvalidInput, match="labels of whole numbers, one an example. Received float64 .* in valid"
+    ):
+        load(halves, labels="y")
     for wrong, words in (({"num_labels": 5}, "one for each class"), ({"classes": 5}, "--classes 10")):
         with pytest.raises(tfvae.InvalidInput, match=words):
             load("digits", labels="y", **wrong)

@@ -59,6 +59,14 @@ def test_validation_of_every_kth_epoch_stands_at_its_epoch():
     np.testing.assert_array_equal(lines[1].get_xdata(), [2, 4])
 
 
+def test_the_epochs_of_a_validation_may_be_said():
+    """One value after five epochs may be that of the third, the fourth or the fifth."""
+    history = {name: [1.0] * 5 for name in ("elbo", "rate", "distortion")} | {"val_elbo": [2.0]}
+    for freq, epoch in ((None, 5), (3, 3)):
+        lines = plotting.learning_curves(history, validation_freq=freq).axes[0].lines
+        assert [list(line.get_xdata()) for line in lines] == [[1, 2, 3, 4, 5], [epoch]]
+
+
 @pytest.mark.parametrize(
     ("history", "received"),
     [

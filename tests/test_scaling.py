@@ -29,6 +29,8 @@ def test_formulas():
     x = np.float32([[0, 1, 3]])
     np.testing.assert_allclose(scaling.LogCounts()(x), np.log1p(x), rtol=1e-6)
     np.testing.assert_allclose(scaling.Levels(4)(x), [[-1, -1 / 3, 1]], atol=1e-6)
+    with pytest.raises(tfvae.InvalidInput, match="at least 2"):
+        scaling.Levels(1)
     np.testing.assert_array_equal(scaling.OneHot(4)(x), [[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]])
     np.testing.assert_array_equal(scaling.Identity()(x), x)
     warp = warps.Piecewise([[0, 1], [0, 1], [1, 3]], [[0, 2], [0, 1], [-1, 1]])

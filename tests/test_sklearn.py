@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import tfvae
+from tfvae.datasets.tables.column import LeftOut
 from tfvae.datasets.tables.numbers import Date, Real
 from tfvae.sklearn import VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
 from tfvae.sklearn.base import seed_of, to_pandas
@@ -86,6 +87,12 @@ def test_columns_of_an_array_are_real_however_few_values_they_have():
     density = small(VAEDensity, schema={"columns": [{"name": "x3", "kind": "ordered"}]}).fit(x)
     assert [c.kind for c in density.model_.schema.columns] == ["real", "real", "left out", "ordered"]
     assert np.isfinite(density.score_samples([[0.5, -7, 2, 1], [3, np.nan, 1, 2]])).all()  # no category is unknown
+
+
+def test_an_array_of_booleans_is_one_of_zeros_and_ones():
+    x = np.random.default_rng(0).random((60, 3)) > 0.5
+    model = VAETransformer(latent_dim=2, hidden=(4,), epochs=1, num_samples=5, random_state=0).fit(x)
+    np.testing.assert_allclose(model.transform(x), model.transform(x.astype(np.uint8)), atol=1e-5)
 
 
 def test_categories_of_a_frame_are_known_though_a_fold_lacks_one():
@@ -211,6 +218,21 @@ def test_new_values_are_of_the_type_of_the_objects_beside_them(known, words, fou
     assert values.tolist() == found and {type(v) for v in values} == {type(known[0])}
     back = to_pandas(pa.table({"x": pa.array(known)}))["x"]
     assert back[0] == known[0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(pd.date_range("2020-01-01", periods=4)),
+        pd.Series(pd.period_range("2020-01", periods=4, freq="M")),
+        pd.Series(pd.timedelta_range("1h", periods=4)),
+    ],
+    ids=str,
+)
+def test_a_time_that_no_model_saw_is_missing_in_new_rows(column):
+    own = LeftOut("when")
+    found = filling.new(own.words(np.full(3, np.nan)), column, own)
+    assert found.dtype == column.dtype and found.isna().all() and len(found) == 3
 
 
 def test_names_of_columns_are_those_of_scikit_learn(numbers):

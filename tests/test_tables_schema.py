@@ -14,6 +14,7 @@ from tables_of_text import every_kind
 from tfvae import InvalidInput
 from tfvae.datasets.tables import Family, Schema, blocks, read
 from tfvae.datasets.tables.numbers import LAYOUTS
+from tfvae.datasets.tables.reading import as_text
 from tfvae.tables.filling import mixed
 
 ROWS = 200
@@ -460,6 +461,17 @@ def typed_frame():
         },
         index=[7, 7, 3, 1, 9],
     )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_two_days_are_the_same_words_in_a_frame_and_in_a_file_of_types(first):
+    """A frame writes its midnights as days, Arrow and Parquet with the hour."""
+    frame = pd.DataFrame({"d": pd.to_datetime(["2020-01-01", "2021-01-01", "2020-01-01"])})
+    tables = [read(frame), as_text(pa.Table.from_pandas(frame))][:: 1 if first else -1]
+    own = Schema.of(tables[0])["d"]
+    np.testing.assert_array_equal(own.numbers(tables[1]["d"]), [0, 1, 0])
+    with pytest.raises(InvalidInput, match="one of"):
+        own.numbers(pd.Series(["2022-01-01 00:00:00"]))
 
 
 TYPED = {

@@ -116,12 +116,14 @@ class Levels(Scaling):
         levels: how many there are, at least 2.
 
     Raises:
-        InvalidInput: if `levels` is not a whole number of at least 1.
+        InvalidInput: if `levels` is not a whole number of at least 2.
     """
 
     def __init__(self, levels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.levels = positive_integer("levels", levels)
+        if self.levels == 1:
+            raise InvalidInput("levels to be at least 2", "levels=1", "A value that is always the same needs no model.")
 
     def call(self, x: Tensor) -> Tensor:
         """Returns 2 x / (levels - 1) - 1."""

@@ -21,9 +21,11 @@ def labels(arrays: Mapping[str, np.ndarray], classes: int | None) -> tuple[int, 
     """
     found = {split: values.reshape(len(values)) if values.ndim == 2 else values for split, values in arrays.items()}
     train = found["train"]
-    if train.dtype.kind not in "biu" or train.ndim != 1:
-        remedy = "Number them: np.unique(labels, return_inverse=True)[1], and -1 where they are not known."
-        raise InvalidInput("labels of whole numbers, one an example", f"{train.dtype} {train.shape[1:]}", remedy)
+    for split, values in found.items():
+        if values.dtype.kind not in "biu" or values.ndim != 1:
+            remedy = "Number them: np.unique(labels, return_inverse=True)[1], and -1 where they are not known."
+            received = f"{values.dtype} {values.shape[1:]} in {split}"
+            raise InvalidInput("labels of whole numbers, one an example", received, remedy)
     size = max(int(train.max()) + 1, 2) if classes is None else classes
     for split, values in found.items():
         good = (values >= UNKNOWN) & (values < size)

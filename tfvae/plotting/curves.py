@@ -27,7 +27,7 @@ EACH = "rate_"  # before the name of one of several latents
 MAX_NAMES = 40  # dimensions of z up to which each bar has its name
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
+def learning_curves(history: Mapping[str, Sequence[float]], validation_freq: int | None = None) -> "Figure":
     """Draws ELBO, rate and distortion against the epoch, for training and validation, and the training's health.
 
     Args:
@@ -35,6 +35,8 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
             validation, the same with `val_`; where a `tfvae.callbacks.CollapseAlarm` watched, `active_units` and
             `mutual_information` of its probe; of several latents `rate_<name>` of each. Values that are not finite
             leave a gap.
+        validation_freq: epochs from one validation to the next, as `fit` was told; by default the most that fit into
+            the numbers of values, of which five epochs with one validation say nothing.
 
     Returns:
         A figure of one panel each; the legends tell the last values.
@@ -62,6 +64,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> "Figure":
             if len(values) == 0:
                 continue
             every = max(epochs // len(values), 1)  # Keras may validate every k-th epoch only: k, 2k, ...
+            every = validation_freq if validation_freq and key.startswith("val_") else every
             finite = np.where(np.isfinite(values), values, np.nan)
             x = every * np.arange(1, len(values) + 1)
             style = {"color": color, "linewidth": 1.5, "markersize": 6 if epochs <= 40 else 2}

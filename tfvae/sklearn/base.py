@@ -110,9 +110,8 @@ class _OfTables:
             names = [str(name) for name in table.columns]
         else:
             fewest = FEWEST_ROWS if reset else 1
-            table = pd.DataFrame(
-                validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=fewest)
-            )
+            x = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=fewest)
+            table = pd.DataFrame(x.astype(np.uint8) if x.dtype == bool else x)
             names = [f"x{place}" for place in table.columns]
         if not reset:
             names = [column.name for column in self.model_.schema.columns]

@@ -6,12 +6,14 @@ text                                the word
 """
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from tfvae.datasets.tables import Column
+from tfvae.datasets.tables.column import LeftOut
 from tfvae.datasets.tables.numbers import Date
 
 
@@ -47,6 +49,8 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
     """
     column, words = column.infer_objects(), words.where(words != "", None)
     kind = column.dtype
+    if isinstance(own, LeftOut) and own.value is None and _is_of_time(kind):  # rows are numbered, which is not a time
+        return pd.Series([None] * len(words), words.index, dtype=kind)
     if types.is_bool_dtype(kind):
         return words.str.strip().map({"True": True, "False": False})
     if types.is_integer_dtype(kind):
@@ -68,6 +72,10 @@ def values(words: pd.Series, column: pd.Series, own: Column) -> pd.Series:
         others = pd.to_datetime(pd.Series(own.numbers(words)), unit="s").dt.date
     found = [meant.get(number, other) for number, other in zip(own.numbers(words.str.strip()), others, strict=True)]
     return pd.Series(found, words.index, dtype=object)
+
+
+def _is_of_time(kind: Any) -> bool:
+    return types.is_datetime64_any_dtype(kind) or types.is_timedelta64_dtype(kind) or isinstance(kind, pd.PeriodDtype)
 
 
 def _categories(column: pd.Series, kind: pd.CategoricalDtype) -> pd.Series:

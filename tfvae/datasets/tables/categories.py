@@ -17,6 +17,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Config
 from tfvae.datasets.tables.column import Column, Family, Slot, refuse
 
+MIDNIGHT = " 00:00:00"
 OTHER = 'Give the column an "other" in the schema to allow more, or correct the cells.'
 
 
@@ -71,6 +72,9 @@ class Words(Column, abc.ABC):
     def numbers(self, cells: pd.Series) -> np.ndarray:
         """Returns the numbers of the words."""
         found = cells.map({word: float(i) for i, word in enumerate(self.values)})
+        if (cells.notna() & found.isna()).any():  # a frame writes midnights as days, a file of types does not
+            days = {word.removesuffix(MIDNIGHT): float(i) for i, word in enumerate(self.values)}
+            found = found.fillna(cells.str.removesuffix(MIDNIGHT).map(days))
         alike = _by_number(self.values)
         if alike and (cells.notna() & found.isna()).any():
             found = found.fillna(pd.to_numeric(cells.where(found.isna()), errors="coerce").map(alike))
