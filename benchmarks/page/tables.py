@@ -97,7 +97,7 @@ def few_labels(found: Found) -> str:
             [one["minutes"] for one in own if "minutes" in one],
         )
         ours, theirs = (shown(values) for values in (errors, alone))
-        times = f"{min(minutes):.0f} to {max(minutes):.0f}" if minutes else ""
+        times = " to ".join(dict.fromkeys(f"{f(minutes):.0f}" for f in (min, max))) if minutes else ""
         rows.append([name, str(labels), ours, each, theirs, str(PUBLISHED.get((name, labels), "")), times])
     head = ["model", "labels", "error, %", "of each draw", "the classifier alone", "published", "minutes of a core"]
     return markdown(head, rows)
