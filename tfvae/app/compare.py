@@ -52,7 +52,7 @@ def _explained(folder: str) -> dict:
     data, metrics = read_config(folder)[0]["data"], Path(folder, "metrics.json")
     if not (metrics.exists() and Path(folder, "scores.npz").exists()):
         raise InvalidInput(f"scores in {folder}", "none", f"Complete the run: tfvae train --resume {folder}")
-    return {**data, KIND: files.read_json(metrics)["test"]["discrete"]}
+    return {**data, KIND: files.read_json(metrics).get("test", {}).get("discrete")}
 
 
 def _difference(first: dict, data: dict) -> str | None:
