@@ -35,8 +35,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], validation_freq: int
             validation, the same with `val_`; where a `tfvae.callbacks.CollapseAlarm` watched, `active_units` and
             `mutual_information` of its probe; of several latents `rate_<name>` of each. Values that are not finite
             leave a gap.
-        validation_freq: epochs from one validation to the next, as `fit` was told; by default the most that fit into
-            the numbers of values, of which five epochs with one validation say nothing.
+        validation_freq: epochs from one validation to the next, as `fit` was told; by default the largest that gives as
+            many values.
 
     Returns:
         A figure of one panel each; the legends tell the last values.
