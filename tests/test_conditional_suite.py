@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.conditional import __main__ as command
 from benchmarks.conditional import common, labels, pictures, quadrants
+from benchmarks.page.origin import recorded
 from benchmarks.reproduce import protocol
 
 
@@ -42,6 +43,9 @@ def test_shuffled_labels_are_the_same_labels_on_other_images():
 
 def test_a_result_names_no_folder_of_data():
     words = ["labels", "--data", "/somewhere", "--seeds", "0", "1"]
-    assert command.without_data(words) == ["labels", "--seeds", "0", "1"]
+    assert recorded("conditional", words) == "python -m benchmarks.conditional labels --data FOLDER --seeds 0 1"
+    assert (
+        recorded("layers", ["--runs=/a/b", "--out", "/c"]) == "python -m benchmarks.layers --runs=FOLDER --out FOLDER"
+    )
     said, options = command.read(words)
     assert said.seeds == [0, 1] and str(options.data) == "/somewhere" and options.out == command.OUT

@@ -13,6 +13,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from benchmarks.page.origin import recorded
 from benchmarks.reproduce.__main__ import add_options, lacking, tiny, use_threads
 from benchmarks.reproduce.run import Options
 
@@ -37,11 +38,6 @@ def read(arguments: list[str] | None) -> tuple[argparse.Namespace, Options]:
     return said, options
 
 
-def without_data(words: list[str]) -> list[str]:
-    """Returns the command less `--data` and its folder, which is where one machine has the files."""
-    return [word for before, word in zip(["", *words], words, strict=False) if "--data" not in (before, word)]
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Runs jobs."""
     words = sys.argv[1:] if arguments is None else arguments
@@ -52,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     use_threads(options.threads)
     from benchmarks.conditional import labels, quadrants, smfish
 
-    command = " ".join(["python -m benchmarks.conditional", *without_data(words)])
+    command = recorded("conditional", words)
     names = labels.MODELS if said.control else labels.MODELS[1:2] if options.smoke else labels.MODELS[:2]
     for seed in said.seeds:
         if said.name in ("labels", "all"):

@@ -12,7 +12,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from benchmarks.conditional.__main__ import without_data
+from benchmarks.page.origin import recorded
 from benchmarks.reproduce.__main__ import add_options, lacking, tiny, use_threads
 from benchmarks.reproduce.run import Options
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     use_threads(options.threads)
     from benchmarks.layers import ladder, two_layer
 
-    command = " ".join(["python -m benchmarks.layers", *without_data(words)])
+    command = recorded("layers", words)
     for seed in said.seeds:
         if said.name in ("two_layer", "all"):
             two_layer.run(seed, said.k, options, command)

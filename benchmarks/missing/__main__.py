@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.missing import tables
 from benchmarks.missing.results import Options
+from benchmarks.page.origin import recorded
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,10 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--smoke", action="store_true")
     said = vars(parser.parse_args(arguments))
     name = said.pop("name")
-    words = [
-        "FOLDER" if before in ("--data", "--out") else word for before, word in zip(["", *words], words, strict=False)
-    ]
-    options = Options(**said, command=" ".join(["python -m benchmarks.missing", *words]))
+    options = Options(**said, command=recorded("missing", words))
     if options.smoke:
         options = dataclasses.replace(options, out=Path(tempfile.mkdtemp(prefix="missing-")))
     for job in runs if name == "all" else [name]:

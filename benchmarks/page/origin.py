@@ -4,13 +4,22 @@ stale: a result file was committed before the last commit that changed the code 
 """
 
 import dataclasses
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SAID = ("at", "machine", "commit", "command")
+FOLDERS = ("--data", "--out", "--runs", "--peers")  # options whose value is a place on one machine
+
+
+def recorded(module: str, words: Sequence[str]) -> str:
+    """Returns a command as a result file has it: with FOLDER for the places of the machine that it ran on."""
+    hidden = [re.sub(f"^({'|'.join(FOLDERS)})=.*", r"\1=FOLDER", word) for word in words]
+    shown = ["FOLDER" if before in FOLDERS else word for before, word in zip(["", *hidden], hidden, strict=False)]
+    return " ".join([f"python -m benchmarks.{module}", *shown])
 
 
 def origin(files: str, found: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.page.origin import recorded
 from benchmarks.reproduce.run import Options
 
 TINY = {"valid_examples": 50, "valid_samples": 5, "test_examples": 100, "test_samples": 10, "budget": 0.02}
@@ -86,10 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
     if said.name == "table":
         return table.write(options.out, said.page)
     use_threads(options.threads)
-    command = " ".join(["python -m benchmarks.reproduce", *words])
     for name in said.rows:
         for seed in said.seeds:
-            run(name, seed, options, command)
+            run(name, seed, options, recorded("reproduce", words))
     if options.smoke:
         print(table.markdown(table.summary(table.read(options.out))))
     return 0

@@ -19,11 +19,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.page.origin import recorded
 from benchmarks.speed.contenders import set_up
 from benchmarks.tables import sets
 from benchmarks.tables.common import ENVIRONMENT, Options
-
-FOLDERS = ("--data", "--out", "--peers")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,8 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--smoke", action="store_true")
     said = vars(parser.parse_args(arguments))
     name, said["splits"] = said.pop("name"), tuple(said["splits"])
-    words = ["FOLDER" if before in FOLDERS else word for before, word in zip(["", *words], words, strict=False)]
-    options = Options(**said, command=" ".join(["python -m benchmarks.tables", *words]))
+    options = Options(**said, command=recorded("tables", words))
     if name == "setup":
         set_up(options.peers.resolve(), ENVIRONMENT)
         return 0
