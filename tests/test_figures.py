@@ -11,7 +11,7 @@ import pytest
 from documents import DOCUMENTS, ROOT
 
 from benchmarks.page import __main__ as page
-from benchmarks.page.origin import Age, age, origin
+from benchmarks.page.origin import Age, age, origin, values
 from benchmarks.page.sections import PAGE, RESULTS, SECTIONS, written
 from benchmarks.reproduce import table
 
@@ -70,6 +70,13 @@ def test_the_page_of_results_is_what_its_files_say():
     assert {*RESULTS.rglob("*.json")} - shown == {RESULTS / "reproduce.json"}
     summary = table.summary(table.read(RESULTS / "reproduce"))
     assert json.loads((RESULTS / "reproduce.json").read_text()) == json.loads(json.dumps(summary))
+
+
+def test_no_result_names_a_place_on_the_machine_that_made_it():
+    places = r"(^|[ =\"])(/|~/|[A-Z]:\\)\w"
+    commands = {path: [*values(json.loads(path.read_text()), "command")] for path in RESULTS.rglob("*.json")}
+    assert sum(map(len, commands.values())) > 50
+    assert not {str(path): told for path, told in commands.items() if re.search(places, "\n".join(told), re.M)}
 
 
 def test_a_table_that_differs_is_named(tmp_path, monkeypatch, capsys):

@@ -197,8 +197,8 @@ def protocols(rows: list[dict]) -> dict[str, list[str]]:
     for row in rows:
         words = f"{row['data']}; {row['train_rows']} training rows; {row['test_samples']} importance samples"
         words += f" on {row['test_examples']} test images" + ("; NOT a result: a smoke run" if row["smoke"] else "")
-        found.setdefault(words, []).append(row["title"])
-    return found
+        found.setdefault(words, {})[row["title"]] = None  # once, of several budgets
+    return {words: list(titles) for words, titles in found.items()}
 
 
 def between(values: list[float]) -> str:
