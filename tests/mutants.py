@@ -89,6 +89,8 @@ MUTANTS = [Mutant(*row) for row in (
      " or self._compiled_for:", ":"),
     ("samples left out of the products of a fit", "training/device.py", "tests/test_resident_programs.py -k heavy",
      "batch_size * model.objective.num_samples * weights", "batch_size * weights"),
+    ("a strong model that one example undoes", "recipes/little_compute.py", "tests/test_budget.py -k far_off",
+     '"clip_norm": CLIP_NORM', '"clip_norm": None'),
     ("no sum where the width stays", "networks/dense.py", "tests/test_networks.py -k residual_layer",
      "return h + change if h.shape[-1] == self.units else change", "return change"),
     ("variance over the batch in place of the units", "networks/dense.py", "tests/test_networks.py -k residual_layer",

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import math
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from run_folder import SMALL
+from sklearn.datasets import load_digits
 
 import tfvae
 from tfvae.app import budget
@@ -106,3 +109,18 @@ def test_the_strong_recipe_is_trained_as_it_was_measured():
     assert (own.network, own.hidden, own.batch_size, own.latent_dim) == ("mlp", (7,), 10, 40)
     vae = tfvae.recipes.strong((8, 8, 1), seed=0)
     assert vae.prior().event_shape == (40,) and repr(vae.objective).startswith("ELBO")
+
+
+def test_one_example_that_is_far_off_does_not_undo_a_strong_model():
+    """Its gradient, 1e8 times the usual here, was as long as that of all other steps together: the weights were lost."""
+    layers = {"encoder": tfvae.networks.mlp([16]), "decoder": tfvae.networks.mlp([16])}
+    vae = tfvae.recipes.strong((8, 8, 1), num_flows=2, units=8, latent_dim=4, seed=0, jit_compile=False, **layers)
+    x = (load_digits().images[:32, :, :, None] > 7).astype(np.float32)
+    lengths = []
+    for weight in (1.0, 1e8):
+        before = [m.numpy() for m in vae.optimizer._momentums] if lengths else [0.0] * len(vae.part_variables)
+        vae.train_on_batch(x, sample_weight=np.array([weight] + [1.0] * 31, np.float32))
+        after = [m.numpy() for m in vae.optimizer._momentums]
+        moved = [(b - 0.9 * a) / 0.1 for a, b in zip(before, after, strict=True)]  # the gradient, as Adam was given it
+        lengths.append(math.sqrt(sum(float((m.astype(np.float64) ** 2).sum()) for m in moved)))
+    assert lengths[0] < 100 and lengths[1] == pytest.approx(100, rel=1e-3)

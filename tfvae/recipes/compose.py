@@ -102,6 +102,7 @@ def composed(
     encoder: keras.layers.Layer | None = None,
     decoder: keras.layers.Layer | None = None,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+    clip_norm: float | None = None,
     preprocessing: Sequence[keras.layers.Layer] = (),
     seed: int | None = None,
     jit_compile: bool | str = "auto",
@@ -124,6 +125,7 @@ def composed(
         encoder: see `Common`, as all that follow.
         decoder: likewise.
         learning_rate: likewise.
+        clip_norm: longest gradient of a step, over all weights, if there is one.
         preprocessing: likewise.
         seed: likewise.
         jit_compile: likewise.
@@ -145,7 +147,7 @@ def composed(
         missingness=missingness,
         seed=seed,
     )
-    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
     return vae
 
