@@ -112,7 +112,7 @@ def test_the_strong_recipe_is_trained_as_it_was_measured():
 
 
 def test_one_example_that_is_far_off_does_not_undo_a_strong_model():
-    """Its gradient, 1e8 times the usual here, was as long as that of all other steps together: the weights were lost."""
+    """Its gradient, 1e8 times the usual one here, would be all that Adam remembers for a thousand steps."""
     layers = {"encoder": tfvae.networks.mlp([16]), "decoder": tfvae.networks.mlp([16])}
     vae = tfvae.recipes.strong((8, 8, 1), num_flows=2, units=8, latent_dim=4, seed=0, jit_compile=False, **layers)
     x = (load_digits().images[:32, :, :, None] > 7).astype(np.float32)

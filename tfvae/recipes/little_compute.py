@@ -26,8 +26,8 @@ def strong(
     """A strong model for little compute: normalised residual layers, a RealNVP prior, path gradients.
 
     Train it in batches of 250 with Adam at 4e-3, warmed up and brought to zero along a cosine. The estimator takes the
-    ELBO and importance-weighted bounds; on the ELBO it is sticking the landing. Gradients longer than 100 are clipped: the
-    inverse of RealNVP can throw a single example so far that its gradient would undo the training.
+    ELBO and importance-weighted bounds; on the ELBO it is sticking the landing. Gradients longer than 100 are clipped:
+    the inverse of RealNVP can throw a single example so far that its gradient would undo the training.
 
     Args:
         event_shape: shape of one example.
