@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reproduce import __main__ as command
-from benchmarks.reproduce import protocol, rates, rows, run, table
+from benchmarks.reproduce import picture, protocol, rates, rows, run, table
 
 
 def result(name, seed, nll, minutes=4.0, updates=800, curve=((100, -120.0), (400, -100.0))):
@@ -24,7 +24,7 @@ def result(name, seed, nll, minutes=4.0, updates=800, curve=((100, -120.0), (400
             "jit_compile": "auto",
             "smoke": False,
         },
-        "curve": [{"updates": u, "log_prob": v} for u, v in curve],
+        "curve": [{"updates": u, "minutes": u / 100, "log_prob": v} for u, v in curve],
     }
 
 
@@ -157,13 +157,24 @@ def test_the_table_and_the_orderings(tmp_path):
 def test_the_minutes_to_a_papers_figure_are_the_least_that_reach_it():
     tried = [("strong", 0, 87.0, 2.0), ("strong", 0, 85.0, 5.0), ("strong", 1, 86.0, 5.0), ("strong", 0, 84.0, 9.0)]
     theirs = [("vae", 0, 95.0, 2.0), ("iwae-50", 0, 99.0, 2.0), ("piwae-8-8", 0, 99.0, 2.0)]
-    published = [("vae-published", 0, 89.0, 5.0), ("iwae-50-published", 0, 91.0, 2.0)]
+    published = [("vae-published", 0, 89.0, m) for m in (5.0, 10.0)] + [("iwae-50-published", 0, 91.0, 12.0)]
+    published += [("iwae-50-published", 0, 95.0, 2.0)]  # less time than the recipe had
     summary = table.summary(table.ordered([result(*row) for row in tried + theirs + published]))
     found = {row["title"]: (row["budget_minutes"], row["nll"]) for row in summary["to_papers"]}
-    assert found == {"VAE, k=1": (5.0, [85.5, 89.0]), "IWAE, k=50": (9.0, [84.0]), "PIWAE(8,8)": (9.0, [84.0])}
+    assert found == {"VAE, k=1": (5.0, [85.5, 89.0]), "IWAE, k=50": (9.0, [84.0, 91.0]), "PIWAE(8,8)": (9.0, [84.0])}
     lines = table.minutes_of(summary["to_papers"])
     assert lines[2] == "| VAE, k=1 | 86.76 | 5 (by the clock 4.1) | 85.50 +- 0.25 (2 seeds) | 89.00 +- 0.25 |"
-    assert lines[3].endswith("| 84.00 +- 0.25 | not run |")
+    assert lines[3].endswith("| 84.00 +- 0.25 | 91.00 +- 0.25 in 12 |") and lines[4].endswith("| not run |")
+
+
+def test_the_picture_shows_runs_that_had_a_time_to_end_in(tmp_path):
+    """One name a model; runs of fixed updates and other rows are left out, and no run makes no picture."""
+    picture.picture([], tmp_path / "none.png")
+    assert not list(tmp_path.iterdir())
+    runs = [result("strong", 0, 85.0, 5.0), result("strong", 1, 86.0, 5.0), result("vae-published", 0, 89.0, 5.0)]
+    assert picture.drawn([*runs, result("iwae-50", 0, 99.0, 2.0), result("strong", 0, 84.0, None)]) == runs
+    picture.picture(runs, tmp_path / "reproduce.png")
+    assert (tmp_path / "reproduce.png").stat().st_size > 10_000
 
 
 def test_every_row_of_an_ordering_is_in_the_table():
