@@ -221,3 +221,11 @@ def test_help_ends_with_an_example(words, capsys):
 def test_version_names_the_packages(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith(f"tfvae {tfvae.__version__} (python 3")
+
+
+@pytest.mark.parametrize(("recipe", "beside"), [("vae", True), ("miwae-imputation", True), ("not-miwae", False)])
+def test_models_without_z_stand_beside_those_that_have_the_same_x_alone(recipe, beside, tmp_path):
+    """Where a model says why cells are missing, log p(x) is that of the mask, too; the training ended with an error."""
+    started = app_folder.Run(tmp_path, Options.of("digits", recipe=recipe), loaded=tfvae.datasets.load("digits"))
+    vars(started)["model"] = tfvae.recipes.RECIPES[recipe]((8, 8, 1), latent_dim=2, encoder=None, decoder=None)
+    assert (started.complete is not None) is beside

@@ -125,8 +125,8 @@ class Run:
 
     @property
     def complete(self) -> Given:
-        """The training examples, for baselines; `None` where cells are missing."""
-        return None if self.options.missing else self.data.train.observed
+        """The training examples, for baselines; `None` where cells are missing, or a model says why they would be."""
+        return None if self.options.missing or self.model.missingness is not None else self.data.train.observed
 
     def table(self, split: str, report: Report) -> "report_page.TablePart | None":
         """Returns what the page shows of a table; `None` of other data."""
