@@ -151,6 +151,9 @@ def test_a_paper_is_what_its_recipe_says():
     assert (objective.objective.beta, objective.weight) == (0.75, 9.25)
     beta = made("annealed", num_steps=200, beta=2.0).objective.beta
     assert [float(beta(step)) for step in (0, 10, 20, 200)] == [0, 1, 2, 2]
+    for name in ("hyperspherical", "power-spherical"):  # long after the learning rate's own warm-up, or they collapse
+        beta = made(name, num_steps=200).objective.beta
+        assert (beta(20), beta(50), beta(100)) == (0.2, 0.5, 1.0)
     beta = made("cyclical", num_steps=400, cycles=4).objective.beta
     assert [float(beta(step)) for step in (0, 25, 50, 99, 100, 400)] == [0, 0.5, 1, 1, 0, 1]
     capacity = made("capacity", num_steps=200, nats=10.0).objective.capacity

@@ -195,6 +195,6 @@ def arguments(recipe: Recipe) -> dict[str, object]:
     return {name: parameter.default for name, parameter in taken.items() if name != "event_shape"}
 
 
-def warmed_up(num_steps: int, beta: float = 1.0, **more: Any) -> objectives.ELBO:
-    """Returns the ELBO whose rate costs nothing at first and its full weight from a tenth of `num_steps` on."""
-    return objectives.ELBO(beta=schedules.LinearWarmup(steps=math.ceil(num_steps / 10), end=beta), **more)
+def warmed_up(num_steps: int, beta: float = 1.0, share: float = 0.1, **more: Any) -> objectives.ELBO:
+    """Returns the ELBO whose rate costs nothing at first and its full weight from that share of `num_steps` on."""
+    return objectives.ELBO(beta=schedules.LinearWarmup(steps=math.ceil(num_steps * share), end=beta), **more)

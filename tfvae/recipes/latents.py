@@ -7,6 +7,8 @@ from tfvae import estimators, flows, objectives, posteriors, priors
 from tfvae.recipes.compose import AnyBoth, AnyLikelihood, Common, Shape, composed, recipe, warmed_up
 from tfvae.vae import VAE
 
+SPHERE_SHARE = 0.5  # of a training, in which the rate of a sphere warms up: at a tenth the posterior collapses
+
 
 @recipe
 def full_covariance(event_shape: Shape, **common: Unpack[AnyBoth]) -> VAE:
@@ -128,14 +130,14 @@ def hyperspherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpack
 
     Args:
         event_shape: shape of one example.
-        num_steps: gradient steps of the whole training, the first tenth of which warms up.
+        num_steps: gradient steps of the whole training, the first half of which warms up.
         **common: see `AnyLikelihood`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders"
     """
     sphere = {"posterior": posteriors.VonMisesFisher, "prior": priors.HypersphericalUniform}
-    return composed(event_shape, **sphere, objective=warmed_up(num_steps), **common)
+    return composed(event_shape, **sphere, objective=warmed_up(num_steps, share=SPHERE_SHARE), **common)
 
 
 @recipe
@@ -144,14 +146,14 @@ def power_spherical(event_shape: Shape, num_steps: int = 10_000, **common: Unpac
 
     Args:
         event_shape: shape of one example.
-        num_steps: gradient steps of the whole training, the first tenth of which warms up.
+        num_steps: gradient steps of the whole training, the first half of which warms up.
         **common: see `AnyLikelihood`; `latent_dim` is that of the space around the sphere.
 
     Reference:
         De Cao and Aziz 2020, "The Power Spherical Distribution"
     """
     sphere = {"posterior": posteriors.PowerSpherical, "prior": priors.HypersphericalUniform}
-    return composed(event_shape, **sphere, objective=warmed_up(num_steps), **common)
+    return composed(event_shape, **sphere, objective=warmed_up(num_steps, share=SPHERE_SHARE), **common)
 
 
 @recipe
