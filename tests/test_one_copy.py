@@ -9,6 +9,7 @@ import tensorflow as tf
 from resident_cases import X, make
 
 from tfvae.training import device, epochs
+from tfvae.training.call import FitCall
 from tfvae.training.program import Program
 from tfvae.training.step import Carried
 
@@ -68,6 +69,16 @@ def test_on_a_gpu_small_integers_become_float32(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     assert epochs.on_device(np.ones((2, 2), np.uint8)).dtype == tf.float32
     assert epochs.on_device(np.ones((2, 2), np.float16)).dtype == tf.float16
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("bool", 1), ("float16", 2), ("uint8", 4), ("float64", 4)])
+def test_the_limit_of_a_gpu_counts_bytes_as_they_are_held_there(dtype, kept, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    x = np.ones((10, 6), dtype)
+    call = FitCall.of(x={"x": x})
+    for most, stays in ((60 * kept, True), (60 * kept - 1, False)):
+        monkeypatch.setattr(device, "MOST_GPU_BYTES", most)
+        assert ("GPU" not in device._obstacle(make(), call)) is stays
 
 
 @pytest.mark.parametrize("error", [tf.errors.InternalError, tf.errors.ResourceExhaustedError])

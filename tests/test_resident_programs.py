@@ -28,6 +28,22 @@ def test_long_fits_on_a_cpu_go_through_xla_and_short_ones_or_convolutions_do_not
     assert mode(make(posterior=convolutional(), jit_compile=True), 1) == "xla steps"
 
 
+@pytest.mark.parametrize("asked", ["mixed_bfloat16", "products"])
+def test_products_in_bfloat16_do_not_go_through_xla_on_a_cpu(asked):
+    """XLA for CPUs takes them with float32's instructions; TensorFlow's own kernels have the processor's."""
+    before, options = keras.config.dtype_policy(), tf.config.optimizer.get_experimental_options()
+    try:
+        if asked == "products":
+            tf.config.optimizer.set_experimental_options({device.BFLOAT16_PRODUCTS: True})
+        else:
+            keras.config.set_dtype_policy(asked)
+        modes = [device.mode_of(make(jit_compile=jit), device.SMALL_XLA_FROM, 1) for jit in ("auto", True)]
+    finally:
+        keras.config.set_dtype_policy(before)
+        tf.config.optimizer.set_experimental_options({device.BFLOAT16_PRODUCTS: False, **options})
+    assert modes == ["graph", "xla"]
+
+
 def test_heavy_steps_go_through_xla_when_they_are_few():
     """The products of a step are its examples times samples times weights, counted roughly."""
     vae = make(objective=tfvae.objectives.IWAE(5))

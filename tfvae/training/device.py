@@ -2,7 +2,7 @@
 
 Keras' own `fit` keeps the epochs, callbacks, logs and validation. It is given an endless stream of nothing, and its
 train function takes the data from `Epochs`. Under "auto" that goes through XLA where it was measured to pay: on a GPU
-as Keras decides, on a CPU in long fits without convolutions (`benchmarks/NOTES.md`).
+as Keras decides, on a CPU in long fits without convolutions or bfloat16 (`benchmarks/NOTES.md`).
 """
 
 import functools
@@ -21,7 +21,7 @@ from tfvae.core.reading import RowBatches
 from tfvae.core.types import Given, Logs
 from tfvae.training import call as calls
 from tfvae.training.call import FitCall
-from tfvae.training.epochs import Epochs, Resident, Source
+from tfvae.training.epochs import Epochs, Resident, Source, held_type
 from tfvae.training.program import EAGER, GRAPH, XLA, XLA_STEPS, Present
 from tfvae.training.windows import Windows
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # holds; and products of a fit (steps x batch x samples x weights), from which it pays after fewer steps.
 XLA_FROM, SMALL_XLA_FROM, SMALL = 1000, 8000, 2**17
 XLA_FROM_PRODUCTS = 3e11
+BFLOAT16_PRODUCTS = "auto_mixed_precision_onednn_bfloat16"  # TensorFlow's option, which changes its own graphs alone
 MOST_GPU_BYTES = 2**31
 CONVOLUTIONS = tuple(layer for name, layer in vars(keras.layers).items() if "Conv" in name)
 
@@ -99,11 +100,18 @@ def mode_of(model: "Trainer", steps: int, batch_size: int) -> str:
     convolves = not _on_gpu() and any(isinstance(layer, CONVOLUTIONS) for layer in layers)
     if model.jit_compile:
         return XLA_STEPS if convolves else XLA
+    halved = not _on_gpu() and _halves_products(layers)
     weights = model.count_params()
     enough = steps >= (SMALL_XLA_FROM if weights < SMALL else XLA_FROM)
     enough |= steps * batch_size * model.objective.num_samples * weights >= XLA_FROM_PRODUCTS
-    pays = enough and not convolves and all(layer.supports_jit for layer in layers)
+    pays = enough and not convolves and not halved and all(layer.supports_jit for layer in layers)
     return XLA if model.jit_is_automatic and pays else GRAPH
+
+
+def _halves_products(layers: list[keras.layers.Layer]) -> bool:
+    """Tells whether products of matrices are taken in bfloat16, for which XLA does not use a CPU's instructions."""
+    asked = tf.config.optimizer.get_experimental_options().get(BFLOAT16_PRODUCTS, False)
+    return asked or any(layer.compute_dtype == "bfloat16" for layer in layers)
 
 
 def _training(model: "Trainer", call: FitCall) -> Epochs:
@@ -153,7 +161,7 @@ def _obstacle(model: "Trainer", call: FitCall) -> str:
 
 
 def _bytes(data: Given) -> int:
-    return sum(4 * math.prod(np.shape(part)) for part in tf.nest.flatten(data))
+    return sum(held_type(part).size * math.prod(np.shape(part)) for part in tf.nest.flatten(data))
 
 
 def _on_gpu() -> bool:

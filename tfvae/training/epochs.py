@@ -144,14 +144,19 @@ class Resident:
         return self._held
 
 
+def held_type(part: np.ndarray | tf.Tensor) -> tf.DType:
+    """Returns the type that the device holds an array in: its own if that is small and can be gathered there."""
+    dtype, on_gpu = tf.as_dtype(part.dtype), bool(tf.config.list_logical_devices("GPU"))
+    return dtype if dtype in (COMPACT_ON_GPU if on_gpu else COMPACT) else tf.float32
+
+
 def on_device(part: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Returns an array as a tensor, in its own type if that is small."""
     part = part if tf.is_tensor(part) else np.asarray(part)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    kept = tf.as_dtype(part.dtype) in (COMPACT_ON_GPU if on_gpu else COMPACT)
     if tf.is_tensor(part) or on_gpu or part.dtype.kind not in "biuf":
-        return tf.convert_to_tensor(part) if kept else tf.cast(part, tf.float32)
-    return copied(part, part.dtype.newbyteorder("=") if kept else np.dtype(np.float32))
+        return tf.cast(part, held_type(part))
+    return copied(part, np.dtype(held_type(part).as_numpy_dtype))
 
 
 def copied(array: np.ndarray, dtype: np.dtype) -> tf.Tensor:

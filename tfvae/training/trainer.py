@@ -108,7 +108,7 @@ class Trainer(keras.Model, Model):
             steps_per_execution: steps in one compiled call of a stream; arrays, unless a callback watches every
                 batch, have as many as fit into half a second.
             jit_compile: compile steps with XLA; "auto" means on a GPU, and on a CPU for fits of arrays that are planned
-                to be long, without convolutions. XLA draws other noise for the same seed.
+                to be long, without convolutions or bfloat16. XLA draws other noise for the same seed.
             auto_scale_loss: scale the loss under `mixed_float16`.
             **refused: Keras' `loss` and `metrics` have no meaning here.
 
