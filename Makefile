@@ -73,7 +73,7 @@ models: $(INSTALLED)  ## train and export what saved_models/ holds, about an hou
 
 bench-smoke: $(INSTALLED)  ## run a tiny version of each benchmark, so that none rots; its times mean nothing
 	@mkdir -p build && touch build/.smoke
-	@printf '%s\n' "tables all" speed "layers all" "physics all" "conditional all" "labels all" "missing all" quality "reproduce all" speed.short gpu \
+	@printf '%s\n' "tables all" speed "layers all" "physics all" "conditional all" "labels all" "missing all" quality "reproduce all" speed.short speed.bfloat16 gpu \
 	  | xargs -P 2 -I JOB sh -c '$(BIN)/python -m benchmarks.JOB --smoke || { echo "FAILED: benchmarks.JOB" >&2; exit 255; }'
 	@written=$$(find benchmarks/results -newer build/.smoke); \
 	if [ -n "$$written" ]; then echo "A tiny run must not write among the results: $$written" >&2; exit 1; fi

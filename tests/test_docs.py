@@ -216,6 +216,17 @@ def test_example_of_a_law(code):
     assert trusted.shape == (10,) and np.isfinite(names["evidence"]).all() and len(names["evidence"]) == 60
 
 
+@shows("docs/guides/speed.md", "Products in bfloat16")
+def test_products_in_bfloat16_train_and_scores_are_float32_again(in_tmp, code):
+    x = (load_digits().images[:100, :, :, None] > 7).astype("float32")
+    vae = tfvae.recipes.vae((8, 8, 1), latent_dim=4, seed=0)
+    names = {"tf": tf, "vae": vae, "x": x}
+    exec(shortened(code, batch_size=50, epochs=2, num_samples=10), names)
+    assert int(vae.optimizer.iterations) == 4
+    assert not tf.config.optimizer.get_experimental_options()[names["products"]]
+    assert names["log_prob"].shape == (100,) and np.isfinite(names["log_prob"]).all()
+
+
 @pytest.mark.slow
 @shows("docs/guides/speed.md", "Settings that train a good model")
 def test_settings_of_a_good_model_train_in_two_stages(in_tmp, code):

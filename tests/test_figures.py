@@ -106,7 +106,7 @@ def test_results_older_than_their_code_are_listed(monkeypatch, capsys):
     monkeypatch.setattr(page, "age", lambda paths, code: Age("2026-11-21 abcdef0", int("speed" in code), 7))
     assert page.main(["--stale"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if "older than its code" in line] == ["speed"]
+    assert [line.split()[0] for line in lines if "older than its code" in line] == ["speed", "bfloat16"]
     assert age([ROOT / "nothing.json"], ("speed",)) == Age("not committed", 0, 0)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,23 @@ def test_workers_answer_in_turn_and_a_broken_one_is_reported(tmp_path):
     assert {row["name"] for row in report.summary(result)} == {"one", "two"}
     report.picture({"e": result}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("flags", ["", "--tf_xla_auto_jit=2"])
+def test_flags_of_a_contender_are_those_of_its_process(flags, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", "--of_whoever_runs_the_suite")
+    worker = driver.Worker(contender("one", flags=flags), tmp_path, tmp_path / "log")
+    try:
+        said = Path(f"/proc/{worker.process.pid}/environ").read_text().split("\0")
+    finally:
+        worker.close()
+    assert f"TF_XLA_FLAGS={flags}" in said
+
+
+@pytest.mark.parametrize("name", [name for name in jobs.JOBS if name.endswith("16")])
+def test_a_job_in_bfloat16_has_float32_and_both_libraries_beside_it(name):
+    own = {c.variant for c in contenders.CONTENDERS if name in c.jobs}
+    assert {"fit_xla", "fit_mixed", "fit_products", "compile", "compile_autocast"} <= own
 
 
 def test_an_environment_counts_when_it_is_complete(tmp_path):

@@ -5,6 +5,7 @@ stale: a result file was committed before the last commit that changed the code 
 
 import dataclasses
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ def recorded(module: str, words: Sequence[str]) -> str:
     """Returns a command as a result file has it: with FOLDER for the places of the machine that it ran on."""
     hidden = [re.sub(f"^({'|'.join(FOLDERS)})=.*", r"\1=FOLDER", word) for word in words]
     shown = ["FOLDER" if before in FOLDERS else word for before, word in zip(["", *hidden], hidden, strict=False)]
-    return " ".join([f"python -m benchmarks.{module}", *shown])
+    return f"python -m benchmarks.{module} {shlex.join(shown)}".strip()
 
 
 def origin(files: str, found: dict[str, Any]) -> str:

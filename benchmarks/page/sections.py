@@ -66,6 +66,7 @@ SECTIONS = {
     for section in [
         Section("speed", "speed.json", ("speed",), only(tables.speed)),
         Section("short-fits", "short-fits.json", ("speed/short.py",), only(short.table, "rows")),
+        Section("bfloat16", "bfloat16/*.json", ("speed",), tables.halved),
         Section("quality", "quality.json", ("quality",), only(quality.table)),
         Section("reproduce", "reproduce/*.json", ("reproduce",), tables.reproduced),
         Section("defaults", "defaults.json", ("defaults.py",), only(defaults.table, "rows")),

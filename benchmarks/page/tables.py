@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reproduce import table as reproduce
-from benchmarks.speed import report
+from benchmarks.speed import bfloat16, report
 from benchmarks.tables.common import markdown, said
 
 Found = dict[str, Any]
@@ -26,12 +26,32 @@ PUBLISHED |= {("M2, labels sampled", 100): 79.9, ("M1+M2", 100): 3.33}
 
 def speed(found: Found) -> str:
     """Returns examples a second by job and contender; images a second of the job that scores."""
+    return rates(found, CONTENDERS)
+
+
+def rates(found: Found, contenders: dict[str, tuple[str, ...]]) -> str:
+    """Returns examples a second by job and column, of the fastest of the contenders that a column names."""
     rows = []
     for job in found.values():
         per_second = {row["name"]: row["examples_per_s"] for row in report.summary(job)}
-        cells = [max((per_second[n] for n in names if n in per_second), default=None) for names in CONTENDERS.values()]
+        cells = [max((per_second[n] for n in names if n in per_second), default=None) for names in contenders.values()]
         rows.append([job["job"]["title"], *("" if cell is None else f"{cell:,.0f}" for cell in cells)])
-    return markdown(["examples a second", *CONTENDERS], rows)
+    return markdown(["examples a second", *contenders], rows)
+
+
+def halved(found: Found) -> str:
+    """Returns examples a second with products in float32 and in bfloat16, and the test NLL of each."""
+    ways = {
+        "tfvae, float32, XLA": ("tfvae fit, XLA",),
+        "without XLA": ("tfvae fit, graph",),
+        "`mixed_bfloat16`": ("tfvae fit, mixed_bfloat16",),
+        "the same, XLA": ("tfvae fit, mixed_bfloat16, XLA",),
+        "bfloat16 products": ("tfvae fit, bfloat16 products",),
+        "and clusters": ("tfvae fit, bfloat16 products, clusters",),
+        "PyTorch, float32": ("PyTorch eager", "PyTorch compile"),
+        "PyTorch, autocast": ("PyTorch eager, autocast", "PyTorch compile, autocast"),
+    }
+    return f"{rates(found['speed'], ways)}\n\n{bfloat16.table(found['nll']['rows'])}"
 
 
 def reproduced(found: Found) -> str:

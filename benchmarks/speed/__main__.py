@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.page.origin import recorded
 from benchmarks.speed import driver, jobs, report
 from benchmarks.speed.contenders import CONTENDERS, DEFAULT_FOLDER, Contender, set_up
 
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "setup":
         set_up(folder)
         return 0
+    command = recorded("speed", sys.argv[1:] if arguments is None else arguments)
     start, contenders = time.time(), installed(folder, options.only)
     logs = Path(tempfile.mkdtemp(prefix="speed-"))
     chosen = jobs.SMOKE if options.smoke else jobs.JOBS
@@ -67,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             "machine": machine(),
             "python": platform.python_version(),
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": f"python -m benchmarks.speed --jobs {name} --rounds {options.rounds}",
+            "command": command,
         }
         print(f"\n### ({name}) {report.job_of(result).title}\n\n{report.table(result)}")
     out = options.out or (Path(tempfile.mkdtemp()) if options.smoke else Path("benchmarks/results"))

@@ -19,7 +19,9 @@ ENVIRONMENTS = {  # name: what pip is given, call by call
         ["--no-deps", "pythae==0.1.2"],
     ],
 }
-TRAINING, PLAIN = ("a", "b20", "b128", "c", "e"), ("a", "c", "e")
+PLAIN, LOW = ("a", "c", "e"), ("a16", "b16", "w16")
+TRAINING = ("a", "b20", "b128", "c", "e")
+CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE"  # all but products
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Contender:
         environment: where it runs; `None` for that of the suite.
         role: "ours", "peer", or "machine" for the matrix products.
         compares_loss: whether it logs the same loss as the others.
+        flags: what `TF_XLA_FLAGS` is in its process.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Contender:
     environment: str | None = None
     role: str = "peer"
     compares_loss: bool = True
+    flags: str = ""
 
     def python(self, folder: Path) -> str:
         """Returns the interpreter of its environment."""
@@ -53,11 +57,15 @@ class Contender:
         return self.environment is not None and not (folder / self.environment / ".ready").exists()
 
 
-DENSE = ("a", "b20", "b128", "d", "e")
+DENSE = ("a", "b20", "b128", "d", "e", *LOW)
 CONTENDERS = (
     Contender("tfvae fit", "tfvae_fit", "fit", TRAINING, role="ours"),
-    Contender("tfvae fit, graph", "tfvae_fit", "fit_graph", TRAINING, role="ours"),
-    Contender("tfvae fit, XLA", "tfvae_fit", "fit_xla", TRAINING, role="ours"),
+    Contender("tfvae fit, graph", "tfvae_fit", "fit_graph", TRAINING + LOW, role="ours"),
+    Contender("tfvae fit, XLA", "tfvae_fit", "fit_xla", TRAINING + LOW, role="ours"),
+    Contender("tfvae fit, mixed_bfloat16", "tfvae_fit", "fit_mixed", LOW, role="ours"),
+    Contender("tfvae fit, mixed_bfloat16, XLA", "tfvae_fit", "fit_mixed_xla", LOW, role="ours"),
+    Contender("tfvae fit, bfloat16 products", "tfvae_fit", "fit_products", LOW, role="ours"),
+    Contender("tfvae fit, bfloat16 products, clusters", "tfvae_fit", "fit_products", LOW, role="ours", flags=CLUSTERS),
     Contender("tfvae bare step", "tfvae_fit", "step", TRAINING, role="ours"),
     Contender("tfvae bare step, XLA", "tfvae_fit", "step_xla", TRAINING, role="ours"),
     Contender("tfvae bare loop, XLA", "tfvae_fit", "loop_xla", TRAINING, role="ours"),
@@ -66,8 +74,10 @@ CONTENDERS = (
     Contender("JAX scan", "jax_by_hand", "scan", TRAINING, "jax"),
     Contender("JAX log_prob", "jax_by_hand", "log_prob", ("d",), "jax"),
     Contender("NumPyro SVI", "numpyro_svi", "svi", PLAIN, "jax"),
-    Contender("PyTorch eager", "torch_by_hand", "eager", TRAINING, "torch"),
-    Contender("PyTorch compile", "torch_by_hand", "compile", TRAINING, "torch"),
+    Contender("PyTorch eager", "torch_by_hand", "eager", TRAINING + LOW, "torch"),
+    Contender("PyTorch compile", "torch_by_hand", "compile", TRAINING + LOW, "torch"),
+    Contender("PyTorch eager, autocast", "torch_by_hand", "eager_autocast", LOW, "torch"),
+    Contender("PyTorch compile, autocast", "torch_by_hand", "compile_autocast", LOW, "torch"),
     Contender("PyTorch log_prob", "torch_by_hand", "log_prob", ("d",), "torch"),
     Contender("Pythae trainer", "pythae_trainer", "train", PLAIN, "pythae"),
     Contender("Pythae trainer (IWAE)", "pythae_trainer", "train", ("b20", "b128"), "pythae", compares_loss=False),

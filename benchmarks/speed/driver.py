@@ -41,6 +41,7 @@ class Worker:
                 **os.environ,
                 "TF_CPP_MIN_LOG_LEVEL": "2",
                 "CUDA_VISIBLE_DEVICES": "-1",
+                "TF_XLA_FLAGS": contender.flags,
                 "TORCHINDUCTOR_CACHE_DIR": tempfile.mkdtemp(dir=log.parent),  # nobody starts with a warm cache
             },
             stdin=subprocess.PIPE,

@@ -91,10 +91,19 @@ JOBS = {
     "d": Job("log p(x) of 100 images, 5000 samples", (784,), (200, 200), 50, "tanh", 5000, 100, 100, likelihood=True),
     "e": Job("digits 64-64-64-8, batch 32", (64,), (64, 64), 8, "relu", 1, 32, 1408, epochs=10, half_a_minute=150_000),
 }
+JOBS |= {  # what products in bfloat16 give; several epochs, so that what a call of `fit` costs is little beside them
+    "a16": dataclasses.replace(JOBS["a"], title="bfloat16: MLP 784-500-500-50, batch 128", epochs=2),
+    "b16": dataclasses.replace(JOBS["b128"], title="bfloat16: IWAE net 784-200-200-50, k = 50, batch 128", epochs=4),
+    "w16": dataclasses.replace(
+        JOBS["a"], title="bfloat16: MLP 784-1000-1000-50, batch 500", hidden=(1000, 1000), batch=500, rows=10_000,
+        epochs=5, half_a_minute=600,
+    ),
+}  # fmt: skip
 
 SMOKE = {  # a job of each kind, less of it
     "c": dataclasses.replace(JOBS["c"], rows=128),
     "d": dataclasses.replace(JOBS["d"], rows=10, batch=10, samples=100, title="log p(x) of 10 images, 100 samples"),
+    "a16": dataclasses.replace(JOBS["e"], rows=320, epochs=1, title="bfloat16: digits 64-64-64-8, batch 32"),
     "e": dataclasses.replace(JOBS["e"], rows=320, epochs=1),
 }
 

@@ -28,7 +28,8 @@ class Flow(Prior):
         z = f(z_0),  z_0 ~ base,    log p(z) = log base(z_0) - log |det df/dz_0|
 
     The density takes one pass through masked autoregressive transforms and one through couplings; a sample takes D
-    passes through the former and one through the latter. The KL divergence is not known in closed form.
+    passes through the former and one through the latter. The KL divergence is not known in closed form. The inverse of
+    affine transforms can throw a single z far out: in long trainings at high rates clip gradients, as `recipes.strong`.
 
     Args:
         latent_dim: number of latent dimensions D.

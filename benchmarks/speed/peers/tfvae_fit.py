@@ -2,6 +2,8 @@
 
 fit        vae.compile("adam"); vae.fit(array), as in a training of half a minute: what it chooses depends on the plan
 fit_graph  the same with jit_compile=False               fit_xla    the same with jit_compile=True
+fit_mixed  the same under Keras' policy mixed_bfloat16    fit_mixed_xla    the same with jit_compile=True
+fit_products   TensorFlow takes products in bfloat16, its graph optimiser puts the casts there
 step       tf.function(train_step), data resident        step_xla   the same with jit_compile=True
 loop_xla   one XLA program that takes all steps of an epoch
 log_prob   vae.log_prob(array, num_samples=k)
@@ -14,6 +16,7 @@ import tensorflow as tf
 import tfvae
 from benchmarks.speed.jobs import EPSILON, LEARNING_RATE, Job, data, order, weights
 from benchmarks.speed.worker import Runner, serve
+from tfvae.training.device import BFLOAT16_PRODUCTS
 
 
 def model(job: Job, jit_compile: bool | str) -> tfvae.VAE:
@@ -126,10 +129,15 @@ class LogProb:
 
 def make(job: Job, variant: str) -> Runner:
     """Returns the job in this variant."""
+    keras.config.set_dtype_policy("mixed_bfloat16" if variant.startswith("fit_mixed") else "float32")
+    tf.config.optimizer.set_experimental_options({BFLOAT16_PRODUCTS: variant == "fit_products"})
     return {
         "fit": lambda: Fit(job, jit_compile="auto"),
         "fit_graph": lambda: Fit(job, jit_compile=False),
         "fit_xla": lambda: Fit(job, jit_compile=True),
+        "fit_mixed": lambda: Fit(job, jit_compile="auto"),
+        "fit_mixed_xla": lambda: Fit(job, jit_compile=True),
+        "fit_products": lambda: Fit(job, jit_compile="auto"),
         "step": lambda: Step(job, jit_compile=False, loop=False),
         "step_xla": lambda: Step(job, jit_compile=True, loop=False),
         "loop_xla": lambda: Step(job, jit_compile=True, loop=True),

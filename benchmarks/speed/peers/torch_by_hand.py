@@ -2,6 +2,7 @@
 
 eager       as it is
 compile     torch.compile of the loss, backward included
+..._autocast    the same, products in bfloat16 by torch.autocast
 log_prob    eager, without gradients, streaming over chunks of samples
 """
 
@@ -100,8 +101,9 @@ class Model(torch.nn.Module):
 class Train:
     """Adam on the loss."""
 
-    def __init__(self, job: Job, compiled: bool) -> None:
+    def __init__(self, job: Job, compiled: bool, autocast: bool) -> None:
         torch.manual_seed(0)
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=autocast)
         self.job, self.x, self.random = job, examples(job), np.random.default_rng(0)
         model = Model(job)
         self.weights = sum(p.numel() for p in model.parameters())
@@ -111,7 +113,8 @@ class Train:
     def step(self, rows: torch.Tensor) -> torch.Tensor:
         """Takes a step on the given rows."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.x[rows])
+        with self.autocast:
+            loss = self.loss(self.x[rows])
         loss.backward()
         self.optimizer.step()
         return loss.detach()
@@ -161,7 +164,7 @@ class LogProb:
 
 def make(job: Job, variant: str) -> Runner:
     """Returns the job in this variant."""
-    return LogProb(job) if job.likelihood else Train(job, compiled=variant == "compile")
+    return LogProb(job) if job.likelihood else Train(job, variant.startswith("compile"), variant.endswith("autocast"))
 
 
 if __name__ == "__main__":
