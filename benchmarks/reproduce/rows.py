@@ -151,10 +151,12 @@ asked = partial(
 usual = partial(asked, make=recipes.vae, batch=50, learning_rate=2e-3, rate=partial(rates.risen, share=0.1))
 ROWS |= PUBLISHED | {
     "strong": asked("recipe strong", "dynamic", paper=84.78, source="Burda et al. 2016, IWAE, k=50", output_bias=True),
-    "strong-static": asked("recipe strong", "static", paper=85.57, rerun=85.79, source=f"{TOMCZAK}, VampPrior"),
-    "strong-fashion": asked("recipe strong", "fashion", test_examples=2000),
-    "usual-fashion": usual("command line's defaults", "fashion", test_examples=2000),
-    "strong-omniglot": asked("recipe strong", "omniglot", test_examples=2000),
-    "usual-omniglot": usual("command line's defaults", "omniglot", test_examples=2000),
+    "strong-static": asked(
+        "recipe strong, static MNIST", "static", paper=85.57, rerun=85.79, source=f"{TOMCZAK}, VampPrior"
+    ),
+    "strong-fashion": asked("recipe strong, Fashion-MNIST", "fashion", test_examples=2000),
+    "usual-fashion": usual("command line's defaults, Fashion-MNIST", "fashion", test_examples=2000),
+    "strong-omniglot": asked("recipe strong, OMNIGLOT", "omniglot", test_examples=2000),
+    "usual-omniglot": usual("command line's defaults, OMNIGLOT", "omniglot", test_examples=2000),
 }
 ORDERINGS = [("iwae-50", "iwae-5", "vae"), ("vamp-500", "gated-normal")]  # as the papers say, the better one first
