@@ -1,6 +1,7 @@
 """What is made of the curves: when validation data say that a target is reached, and what the test set says then."""
 
 from pathlib import Path
+from typing import Any
 
 TARGETS = (90.0, 88.0, 86.76)  # nats; the last is Burda et al. 2016's VAE, k = 1, after 3280 epochs
 COLOURS = ("tab:orange", "tab:blue", "tab:green", "tab:red")
@@ -39,7 +40,6 @@ def picture(results: dict[str, dict], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib import ticker
 
     figure, axes = plt.subplots(figsize=(7, 4.5))
     targets = dict.fromkeys(float(target) for result in results.values() for target in result["targets"])
@@ -53,13 +53,20 @@ def picture(results: dict[str, dict], path: Path) -> None:
         axes.axhline(target, color="grey", lw=0.8, ls="--")
         axes.annotate(f"{target:g}", (1.005, target), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     lowest = min(*targets, *(point["nll"] for result in results.values() for point in result["curve"]))
-    axes.set(xscale="log", xlabel="minutes of training", ylabel="validation NLL, nats")
     axes.set_ylim(lowest - 1, max(targets) + 25)
     axes.set_title("Dynamically binarised MNIST, 784-200-200-50", fontsize=10)
+    by_minutes(axes, "minutes of training")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def by_minutes(axes: Any, label: str) -> None:
+    """Makes axes those of validation NLL against minutes on a logarithmic scale, with their legend."""
+    from matplotlib import ticker
+
+    axes.set(xscale="log", xlabel=label, ylabel="validation NLL, nats")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.legend(fontsize=8, loc="upper right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    axes.figure.tight_layout()

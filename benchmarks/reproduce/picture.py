@@ -6,6 +6,8 @@ Each line is a run with a schedule of its own, so that it is at its best at its 
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.report import by_minutes
+
 Result = dict[str, Any]
 COLOURS = {
     "strong": "tab:orange", "vae-published": "tab:blue", "iwae-5-published": "tab:green", "iwae-50-published": "tab:red"
@@ -26,7 +28,6 @@ def picture(results: list[Result], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib import ticker
 
     figure, axes = plt.subplots(figsize=(7, 4.5))
     named = set()
@@ -37,13 +38,8 @@ def picture(results: list[Result], path: Path) -> None:
         named.add(result["name"])
         axes.plot(minutes, nll, ".-", lw=1.2, color=COLOURS[result["name"]], label=label)
     best = min(-point["log_prob"] for result in shown for point in result["curve"])
-    axes.set(xscale="log", xlabel="minutes of training on one core, by the clock", ylabel="validation NLL, nats")
     axes.set_ylim(best - 1, best + 25)
     axes.set_title("Dynamically binarised MNIST, held-out training images", fontsize=10)
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.legend(fontsize=8, loc="upper right")
-    figure.tight_layout()
+    by_minutes(axes, "minutes of training on one core, by the clock")
     figure.savefig(path, dpi=120)
     plt.close(figure)
