@@ -1,6 +1,6 @@
 """Anomaly scores by likelihood: train on MNIST digits, tell Fashion-MNIST from MNIST test images, and the reverse.
 
-    python benchmarks/anomaly.py [--data ../shared/data] [--epochs 8] [--seed 0]
+    python -m benchmarks.anomaly [--data ../shared/data] [--epochs 8] [--seed 0]
 
 Protocol, declared: grey values / 255 are probabilities of binary pixels, drawn anew at every visit in training and once
 for scoring; Bernoulli likelihood, 784-256-256 and back, ReLU, 16 latents, Adam 1e-3, batches of 128, all 60000 training
@@ -9,7 +9,9 @@ image and no image of the other kind. The reverse direction is there because lik
 """
 
 import argparse
+import datetime
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import keras
 import numpy as np
 
 import tfvae
+from benchmarks.page.origin import recorded
+from benchmarks.speed.__main__ import machine
 from tfvae.evaluation.downstream import anomaly
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -72,8 +76,10 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    told = {"at": at, "machine": machine(), "command": recorded("anomaly", sys.argv[1:])}
     rows = []
     for inlier, outlier in (("MNIST", "Fashion-MNIST"), ("Fashion-MNIST", "MNIST")):
         rows.append(row(arguments.data, inlier, outlier, arguments.epochs, arguments.seed))
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps({"protocol": __doc__, "rows": rows}, indent=1) + "\n")
+        arguments.out.write_text(json.dumps({"protocol": __doc__, **told, "rows": rows}, indent=1) + "\n")

@@ -1,6 +1,6 @@
 """Disentanglement on a part of dSprites: beta-VAE, beta-TCVAE and FactorVAE, a short training each, all scores.
 
-    python benchmarks/disentanglement.py [--data ../shared/data/dsprites_subset.npz] [--epochs 12] [--seeds 0 1 2]
+    python -m benchmarks.disentanglement [--data ../shared/data/dsprites_subset.npz] [--epochs 12] [--seeds 0 1 2]
 
 Protocol, declared: the factorial grid of 46080 images (3 shapes x 6 scales x 10 orientations x 16 x 16 positions),
 64x64 images brought to 32x32 by the majority of each 2x2 block, Bernoulli likelihood, encoder 1024-256-256, decoder
@@ -13,7 +13,9 @@ Rows are written as they come; rows that are there already are not computed agai
 """
 
 import argparse
+import datetime
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,8 @@ import keras
 import numpy as np
 
 import tfvae
+from benchmarks.page.origin import recorded
+from benchmarks.speed.__main__ import machine
 from tfvae.evaluation.factor_scores import disentanglement
 from tfvae.evaluation.latents import active_units, posterior_means, unit_activity
 from tfvae.recipes import RECIPES
@@ -101,8 +105,10 @@ def table(rows: list[dict]) -> str:
 
 def write(path: Path, rows: list[dict]) -> None:
     """Writes all rows and what they are."""
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    told = {"at": at, "machine": machine(), "command": recorded("disentanglement", sys.argv[1:])}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"protocol": __doc__, "rows": rows}, indent=1) + "\n")
+    path.write_text(json.dumps({"protocol": __doc__, **told, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
