@@ -137,6 +137,12 @@ def test_fitting_lists_all_that_fit(values, expected):
     assert set(likelihoods.suggest(tf.constant(values))) == expected
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int64", "bool"])
+def test_whole_numbers_and_bools_fit_as_the_same_numbers_do(kind):
+    x = np.array([[0, 1], [1, 0]])
+    assert likelihoods.suggest(x.astype(kind)) == likelihoods.suggest(x.astype("float32")) != []
+
+
 def test_a_class_of_ones_own_leaves_no_trace_in_the_library():
     """Whatever it calls itself, and wherever it says it was defined."""
     x, before = tf.constant([0.5, -3.0]), set(vars(likelihoods.Likelihood))

@@ -314,10 +314,12 @@ def _or_neutral(values: dict[str, np.ndarray], neutral: float) -> dict[str, np.n
     return {name: np.ma.masked_where(np.isnan(value), value).filled(neutral) for name, value in values.items()}
 
 
-def suggest(x: tf.Tensor) -> list[str]:
+def suggest(x: ArrayLike) -> list[str]:
     """Returns the names of the library's likelihoods in whose support, for default arguments, all of x lies."""
     from tfvae import likelihoods  # here, as the package imports this file first
 
+    x = tf.convert_to_tensor(x)
+    x = x if x.dtype.is_floating else tf.cast(x, tf.float32)
     parts = [getattr(likelihoods, name) for name in likelihoods.__all__]
     parts = [part for part in parts if inspect.isclass(part) and not inspect.isabstract(part)]
     known = [part for part in parts if isinstance(part.support, sets.ValueSet)]  # only an instance of Columns knows it
