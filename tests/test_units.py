@@ -57,6 +57,18 @@ def test_columns_in_other_units_are_named_before_training_and_adapt_is_the_cure(
     assert not notes(caplog, "other units") or name == "1e-12"  # below the floor of all scales: only rescaling helps
 
 
+@pytest.mark.parametrize(("level", "said"), [(1e4, 1), (20.0, 0)])
+def test_series_in_other_units_are_named_and_cells_that_never_vary_are_not(level, said, caplog):
+    caplog.set_level(logging.WARNING, "tfvae")
+    x = (level + RNG.normal(size=[64, 5, 2])).astype("float32")
+    x[:, 0, 0] = level  # as the corner of an image
+    vae = tiny_vae(likelihoods.Normal, (5, 2), optimizer=1e-3)
+    vae.fit(x, verbose=0)
+    found = notes(caplog, "other units")
+    assert len(found) == said and all("10 cells ((0, 0), (0, 1), " in text for text in found)
+    assert not notes(caplog, "not vary")
+
+
 @pytest.mark.slow
 def test_one_scale_for_columns_of_many_units_is_named_though_adapted(caplog):
     x = table("cents")

@@ -2,7 +2,7 @@
 
 masked arrays    their mask would be dropped, and fill values trained on
 sparse matrices  where an array is wanted, they would become an array of one object; elsewhere `core.reading` reads them
-words            nothing makes numbers of them by itself
+words            nothing makes numbers of them by itself; of a frame the column is named
 """
 
 import math
@@ -30,14 +30,17 @@ def refuse_lossy(x: Given, name: str = "x") -> None:
     if is_sparse(x):
         remedy = f"Pass {name}.toarray(), or some of its rows: {name}[:100].toarray()."
         raise InvalidInput(f"{name} to be a dense array", f"a sparse matrix, {type(x).__name__}", remedy)
-    kind = getattr(getattr(x, "dtype", None), "kind", None)
-    if isinstance(x, np.ndarray) and kind in ("O", "U", "S"):
-        where, example = _first_word(x)
+    frame = hasattr(x, "columns") and hasattr(x, "to_numpy")
+    values = x.to_numpy() if frame else x
+    if isinstance(values, np.ndarray) and values.dtype.kind in "OUS":
+        where, example = _first_word(values, list(x.columns) if frame else None)
         remedy = (
             "Code words as whole numbers (numpy.unique(column, return_inverse=True)[1]), for example for "
             'likelihoods.Categorical; then astype("float32").'
         )
-        received = f"{example!r} in {where}" if where else f"dtype {x.dtype}"
+        if frame:
+            remedy = "tfvae.tables.fit(frame) models words, dates and gaps as they are; or leave the column out."
+        received = f"{example!r} in {where}" if where else f"dtype {values.dtype}"
         raise InvalidInput(f"{name} to be numbers", received, remedy if where else 'Use astype("float32").')
 
 
@@ -56,18 +59,31 @@ def shape_remedy(name: str, shape: Shape, event_shape: Shape) -> str:
         return f"Of one-hot vectors pass the labels, {name}.argmax(-1); else give the likelihood event_shape={rest}."
     if len(rest) == 3 and (*rest[1:], rest[0]) == event_shape:
         return f"Move the channels to the end: numpy.moveaxis({name}, 1, -1)."
+    if rest == () and event_shape == (1,):
+        return f"Add the axis of columns: numpy.asarray({name})[:, None]."
     if event_shape == (*rest, 1):
         return f"Add the axis of channels: {name}[..., None]."
+    if None not in rest and sorted(rest) == sorted(event_shape):
+        return f"Exchange the axes: numpy.transpose({name}, {_order(rest, event_shape)})."
     if None not in rest and math.prod(rest) == math.prod(event_shape):
         return f"Reshape it: {name}.reshape({(-1, *event_shape)})."
     return f"Give the likelihood the event_shape of your data, {rest}, or change the data."
 
 
-def _first_word(x: np.ndarray) -> tuple[str, object]:
+def _order(shape: Shape, wanted: Shape) -> Shape:
+    """Returns which axes of a batch of events of one shape, in which order, make those of another."""
+    places: list[int] = []
+    for size in wanted:
+        places.append(next(i for i, own in enumerate(shape) if own == size and i not in places))
+    return (0, *(place + 1 for place in places))
+
+
+def _first_word(x: np.ndarray, names: list | None = None) -> tuple[str, object]:
     """Returns where the first value is that is not a number, and the value; nothing if all are numbers."""
     for index, value in np.ndenumerate(x):
         try:
             float(value)
         except (TypeError, ValueError):
-            return f"column {index[-1]}" if len(index) > 1 else f"row {index[0]}", value
+            column = f"column {repr(names[index[-1]]) if names else index[-1]}"
+            return column if len(index) > 1 else f"row {index[0]}", value
     return "", None

@@ -2,6 +2,8 @@
 
 far      sqrt((m_i - loc_i)^2 + s_i^2) > 100 scale_i        m, s: mean and spread of column i of x
 narrow   0 < s_i < scale_i / 1000                           loc, scale: of p(x | z) at first, at z = 0 or inside
+
+Of images and series, whose cells are of one kind, `far` alone is said: a corner of an image may well never vary.
 """
 
 import math
@@ -19,21 +21,22 @@ if TYPE_CHECKING:
     from tfvae.core.model import Model
 
 FAR, NARROW = 100.0, 1e-3
-MOST_ROWS, NAMED = 5000, 5
+MOST_ROWS, MOST_NUMBERS, NAMED = 5000, 5 * 10**6, 5
 KEY = "units"
 REMEDY = "call vae.adapt(x) before fit, give each column a scale of its own (tfvae.scales.PerDimension), or rescale x"
 
 
 def note_units(vae: "Model", observed: Observed) -> None:
-    """Names once the columns of raw x, `[N, D]`, in units that a likelihood which was not trained yet is far from."""
-    if len(vae.event_shape) != 1 or vae.support.bounded:
+    """Names once the columns of raw x, `[N, ...]`, in units that a likelihood which was not trained yet is far from."""
+    if vae.support.bounded:
         return
     told = {name: tf.zeros([1, *part.shape]) for name, part in vae.conditions.items()}
     inner = {name: part.space.inner for name, part in vae.latents.prior.items()}
     z = {name: tf.fill([1, *shape], inner[name]) for name, shape in vae.latents.shapes.items()}
     context = vae.context({"condition": told}).with_(**z)
     p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
-    every = -(-len(observed["x"]) // MOST_ROWS)
+    table, size = len(vae.event_shape) == 1, math.prod(vae.event_shape)
+    every = -(-len(observed["x"]) // max(1, min(MOST_ROWS, MOST_NUMBERS // size)))
     x = vae.seen({key: observed[key][::every] for key in ("x", "mask") if key in observed})
     try:
         found = vae.likelihood.measured(p, x)
@@ -45,14 +48,16 @@ def note_units(vae: "Model", observed: Observed) -> None:
     mean, spread = measured.mean(axis=0).filled(np.nan), measured.std(axis=0).filled(np.nan)
     constant = (x.max(axis=0) == x.min(axis=0)).filled(False)
     far = np.hypot(mean - loc, spread) > FAR * scale
-    columns = np.flatnonzero(far | (~constant & (spread < NARROW * scale)))
-    if len(columns):
+    narrow = ~constant & (spread < NARROW * scale) & table
+    columns = list(zip(*np.nonzero(far | narrow), strict=True))
+    if columns:
         at = columns[0]
         here, there = (f"{m[at]:.3g} +- {s[at]:.3g}" for m, s in ((mean, spread), (loc, scale)))
-        named, lies = _named(columns, "is", "are"), f"column {at} lies at {here}, where it starts at {there}"
-        note_once(vae, KEY, f"{named} in other units than the likelihood starts in ({lies}): {REMEDY}.")
-    if constant.any() and not vae.support.discrete:
-        named = _named(np.flatnonzero(constant), "does", "do")
+        kind = "column" if table else "cell"
+        named, lies = _named(columns, "is", "are", kind), f"{_place(at)} lies at {here}, where it starts at {there}"
+        note_once(vae, KEY, f"{named} in other units than the likelihood starts in ({kind} {lies}): {REMEDY}.")
+    if table and constant.any() and not vae.support.discrete:
+        named = _named([(at,) for at in np.flatnonzero(constant)], "does", "do")
         note_once(
             vae, "constant", f"{named} not vary: what says nothing counts in a density all the same; leave it out."
         )
@@ -77,8 +82,12 @@ def note_not_compiled(vae: "Model", reason: str) -> None:
     note_once(vae, "xla", f"XLA does not compile this model ({reason}); training goes on without it.")
 
 
-def _named(columns: np.ndarray, one: str, several: str) -> str:
-    *first, last = map(str, columns[:NAMED])
+def _place(at: tuple[int, ...]) -> str:
+    return f"{at[0]}" if len(at) == 1 else f"{tuple(map(int, at))}"
+
+
+def _named(columns: list[tuple[int, ...]], one: str, several: str, kind: str = "column") -> str:
+    *first, last = map(_place, columns[:NAMED])
     if len(columns) > NAMED:
-        return f"{len(columns)} columns ({', '.join([*first, last])}, ...) {several}"
-    return f"columns {', '.join(first)} and {last} {several}" if first else f"column {last} {one}"
+        return f"{len(columns)} {kind}s ({', '.join([*first, last])}, ...) {several}"
+    return f"{kind}s {', '.join(first)} and {last} {several}" if first else f"{kind} {last} {one}"
