@@ -1,5 +1,6 @@
 """Quality of synthetic tables: scores beside closed forms and SciPy, missing cells, the record, refusals."""
 
+import datetime
 import json
 import subprocess
 import sys
@@ -157,6 +158,18 @@ def test_a_missing_number_has_a_bin_of_its_own_beside_a_category():
 # The record.
 
 
+def test_datetimes_are_numbers_of_days():
+    days = np.array([0, 1, 1.5, np.nan, 20000])
+    dates = pd.DataFrame({"at": pd.to_datetime(days * 86400, unit="s")})
+    (found,) = cells({"real": dates}, ["at"])
+    np.testing.assert_array_equal(found.numbers["at"], days)
+    shifted = quality(dates, dates + pd.Timedelta(days=50_000), numeric=["at"])
+    assert quality(dates, dates, numeric=["at"]).columns["at"].score == 1 and shifted.columns["at"].score == 0
+    axes = plotting.columns(dates, dates, numeric=["at"]).axes[0]
+    axes.figure.draw_without_rendering()
+    assert "2000" in [label.get_text() for label in axes.get_xticklabels()]
+
+
 def test_it_prints_the_worst_columns_first():
     real, train = frame(), frame(seed=1)
     synthetic = frame(seed=2).assign(rooms=lambda t: t["rooms"] + 9, age=lambda t: t["age"] + 10)
@@ -236,8 +249,8 @@ REFUSED = {
     ),
     "digits as text": (lambda: quality(GOOD, GOOD.astype({"rooms": str})), ("numbers in column 'rooms'", "in row 0")),
     "a date as a number": (
-        lambda: quality(GOOD.assign(rooms=pd.Timestamp("2020-01-01")), GOOD),
-        ("Timestamp", "row 0", "of dates their days"),
+        lambda: quality(GOOD.assign(rooms=datetime.date(2020, 1, 1)), GOOD),
+        ("datetime.date(2020, 1, 1)", "row 0", "of dates pandas.to_datetime(real['rooms'])"),
     ),
     "infinity": (lambda: quality(GOOD, GOOD.assign(age=np.inf)), ("finite numbers in column 'age'", "inf in row 0")),
     "numbers as words": (

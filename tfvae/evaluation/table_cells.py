@@ -1,6 +1,6 @@
 """Tables of words and numbers as arrays, which the scores of synthetic rows are taken of.
 
-    number      x as float64, NaN where the cell is missing
+    number      x as float64, NaN where the cell is missing; a datetime as days since 1970
                 code = 1 + how many of the nine inner deciles of the first table lie below x; 0: missing
     category    code = the place of the word in one list for all tables, from 1; 0: missing
 
@@ -17,6 +17,7 @@ from tfvae.core.errors import InvalidInput
 from tfvae.core.types import Given
 
 DECILES = np.arange(1, 10) / 10
+MICROSECONDS = 24 * 60 * 60 * 10**6  # of a day
 NUMBER = (numbers.Real, np.bool_)
 NAMED = 5  # names that a message has room for
 
@@ -121,6 +122,9 @@ def _numeric(numeric: Sequence[str], names: Iterable[str]) -> set[str]:
 def _numbers(table: str, name: str, column: Given) -> np.ndarray:
     """Returns a column as float64, NaN where a cell is missing."""
     where = f"column {name!r} of {table}"
+    if column.dtype.kind == "M":
+        observed = ~np.asarray(column.isna(), bool)
+        return np.where(observed, column.to_numpy("datetime64[us]").astype(np.int64) / MICROSECONDS, np.nan)
     if column.dtype.kind in "biuf":
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
@@ -129,7 +133,7 @@ def _numbers(table: str, name: str, column: Given) -> np.ndarray:
             if not isinstance(value, NUMBER):
                 remedy = (
                     f"Leave {name!r} out of numeric, or make it numbers first: pandas.to_numeric({table}[{name!r}]),"
-                    " or of dates their days since a fixed one."
+                    f" or of dates pandas.to_datetime({table}[{name!r}])."
                 )
                 raise InvalidInput(f"numbers in {where}", f"{_shown(value)} in row {row}, counted from 0", remedy)
             values[row] = value

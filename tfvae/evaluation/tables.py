@@ -188,7 +188,7 @@ def synthetic_quality(
         real: real rows that the generator was not trained on, a pandas DataFrame.
         synthetic: rows of the generator, with the same columns in any order.
         train: the rows that it was trained on.
-        numeric: the columns that are numbers; dates come as numbers, too. Every other column is a category.
+        numeric: the columns that are numbers or datetimes, which count as days. Every other column is a category.
         target: a column that trees predict from the others; rows where it is missing are left out.
         seed: of the splits for the noise, of the trees and of the rows that are drawn.
         max_rows: of the synthetic and of the real rows at most so many, at random, are compared with each training row,

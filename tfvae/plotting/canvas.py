@@ -53,6 +53,15 @@ def whole_numbers(axis: "Axis") -> None:
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
+def as_dates(axes: "Axes") -> None:
+    """Writes days since 1970 along the horizontal axis as dates, or as times where they lie within a day."""
+    from matplotlib import dates
+
+    locator = dates.AutoDateLocator(minticks=2, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
 def apart(axes: "Axes", notes: Sequence["Annotation"]) -> None:
     """Moves boxed names, as little as it takes, until none covers another; a line leads to what each one names."""
     axes.figure.draw_without_rendering()

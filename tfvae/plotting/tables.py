@@ -38,7 +38,7 @@ def columns(real: "DataFrame", synthetic: "DataFrame", numeric: Sequence[str], m
     Args:
         real: real rows, a pandas DataFrame.
         synthetic: rows of the generator, with the same columns.
-        numeric: the columns that are numbers; every other is a category.
+        numeric: the columns that are numbers or datetimes; every other is a category.
         max_columns: of more columns those of the lowest scores are drawn, at most so many.
 
     Returns:
@@ -62,6 +62,8 @@ def columns(real: "DataFrame", synthetic: "DataFrame", numeric: Sequence[str], m
         draw = _number if name in of_real.numbers else _category
         draw(axes, name, of_real, of_synthetic)
         axes.set_title(_title(name, scores[name]), fontsize="small")
+        if name in of_real.numbers and _is_of_time(real, name):
+            canvas.as_dates(axes)
         axes.tick_params(labelsize="x-small")
     for axes in panels[len(drawn) :]:
         axes.set_visible(False)
@@ -149,6 +151,10 @@ def _category(axes: "Axes", name: str, real: Cells, synthetic: Cells) -> None:
     )
     axes.set_yticks(places, labels)
     axes.invert_yaxis()
+
+
+def _is_of_time(table: "DataFrame", name: str) -> bool:
+    return next(column.dtype.kind == "M" for own, column in table.items() if str(own) == name)
 
 
 def _short(name: str) -> str:

@@ -15,6 +15,7 @@ from tfvae import plotting
 from tfvae.app.report_page.picture import Picture
 from tfvae.core.types import Array
 from tfvae.datasets import Data, Split
+from tfvae.datasets.tables.numbers import Date
 from tfvae.evaluation import Report, TableQuality, synthetic_quality
 from tfvae.tables import TableModel, load
 
@@ -85,8 +86,9 @@ class TablePart:
 
     @property
     def _numbers(self) -> list[str]:
+        """Names of the columns of numbers and dates."""
         schema = self.model.explained
-        return [name for name in schema.names if schema[name].numeric]
+        return [name for name in schema.names if schema[name].numeric or isinstance(schema[name], Date)]
 
 
 def table_part(folder: str | os.PathLike, split: Split, data: Data, report: Report) -> TablePart:

@@ -18,7 +18,10 @@ from tfvae.core.types import Config
 from tfvae.datasets.tables.column import Column, Family, Slot, refuse
 
 MIDNIGHT = " 00:00:00"
-OTHER = 'Give the column an "other" in the schema to allow more, or correct the cells.'
+OTHER = (
+    'Correct the cells; or train again with --schema EDITED.json, a copy of the schema whose column has "other": a word'
+    " of your choice, which all other words then mean."
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -106,6 +106,10 @@ class Column(abc.ABC):
         low, high = self.usual
         return float(np.mean((found < 2 * low - high) | (found > 2 * high - low)))
 
+    def typed(self, cells: pd.Series) -> pd.Series:
+        """Returns cells, text, as what they mean: numbers of numbers, datetimes of dates."""
+        return pd.to_numeric(cells, errors="coerce") if self.numeric else cells
+
     @abc.abstractmethod
     def words(self, numbers: np.ndarray) -> pd.Series:
         """Returns numbers `[N]` as the table writes them; empty where NaN."""

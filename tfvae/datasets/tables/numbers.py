@@ -211,6 +211,10 @@ class Date(Number):
         seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
         return np.where(times.isna(), np.nan, seconds)
 
+    def typed(self, cells: pd.Series) -> pd.Series:
+        """Returns datetimes, to the second."""
+        return pd.Series(pd.to_datetime(np.round(self.numbers(cells)), unit="s"), cells.index)
+
     def decode(self, slots: np.ndarray) -> np.ndarray:
         """Returns seconds, within what was seen."""
         return np.clip(super().decode(slots), self.low, self.high)

@@ -154,9 +154,9 @@ class Schema:
         return pd.DataFrame(table, dtype=object)
 
     def typed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Returns a table of text with its columns of numbers as numbers."""
-        numeric = [column.name for column in self.columns if column.numeric and column.name in frame]
-        return frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce") for name in numeric})
+        """Returns a table of text with its columns of numbers as numbers, and those of dates as datetimes."""
+        known = {column.name: column for column in self.columns}
+        return pd.DataFrame({name: known[name].typed(frame[name]) if name in known else frame[name] for name in frame})
 
     def without(self, name: str) -> "Schema":
         """Returns the schema less a column.
