@@ -12,6 +12,7 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from killed import Killed
 from run_folder import SMALL, contents
 from tables_of_text import ROWS, every_kind
@@ -20,6 +21,7 @@ import tfvae
 from tfvae import InvalidInput, files, tables
 from tfvae.app import folder as app_folder
 from tfvae.app import rows
+from tfvae.app.report_page.table import TablePart
 from tfvae.tables import TableModel
 from tfvae.tables import model as table_model
 from tfvae_cli import main
@@ -143,7 +145,7 @@ def test_frames_with_types_score_as_the_file(run):
         "columns are missing": (lambda t: t.drop(columns=["city", "price"]), "columns price, city"),
         "another word": (
             lambda t: t.assign(city=["Rom"] * 2 + list(t["city"][2:])),
-            "one of Bern, BE, Zürich, the \"Hague\" in column city. Received 'Rom' in row 0, 'Rom' in row 1. Give the",
+            "one of Bern, .* city. Received 'Rom' in row 0, 'Rom' in row 1. Correct the cells; or train again with",
         ),
         "a number for a word": (
             lambda t: t.assign(member="1"),
@@ -184,6 +186,40 @@ def test_units_that_are_not_those_of_training_are_warned_of_once(run, caplog):
         r"column joined is far .* at 01.01.2090 or beyond, where \d\d.\d\d.2020 to \d\d.\d\d.2022", said[0]
     )
     assert re.search(r"column price is far .* at \d\d\d.\d\d or beyond, where \d.\d\d to \d+.\d\d is usual", said[1])
+
+
+def test_dates_are_compared_as_numbers_and_drawn_as_dates(run):
+    rows = run.table[EXPLAINED]
+    part = TablePart(run.model, rows, np.zeros(len(rows)))
+    (columns, _) = part.pictures
+    figure = columns.draw()
+    figure.draw_without_rendering()
+    (axes,) = [axes for axes in figure.axes if axes.get_title().startswith("joined")]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"2021", "2022"} <= set(labels) and part.quality.columns["joined"].score > 0
+
+
+def test_a_constant_that_is_another_one_is_warned_of_once(run, caplog):
+    model = dataclasses.replace(run.model, warned=set())
+    for _ in range(2):
+        model.log_prob(run.block.assign(unit=["cm"] * (len(run.block) - 1) + ["inch"]))
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("tfvae: column unit was 'cm' in every row") and f"'inch' in row {len(run.block) - 1}" in said
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_of_many_columns_are_one_frame(run, monkeypatch):
+    """Pandas warns of a frame to which a hundred columns were added one by one."""
+    names = [f"c{i}" for i in range(120)]
+    model = dataclasses.replace(run.model, kept={"usual": np.zeros(len(names))})
+    monkeypatch.setattr(type(model.schema), "names", property(lambda schema: names))
+    monkeypatch.setattr(type(model.schema), "places", lambda schema, name: [0])
+    monkeypatch.setattr(TableModel, "_known", lambda *_: {"x": 0, "mask": np.ones([len(run.block), 1], bool)})
+    monkeypatch.setattr(TableModel, "_surprises", lambda *_: np.zeros([len(run.block), len(names)]))
+    estimate = types.SimpleNamespace(log_prob=tf.zeros(len(run.block)), standard_error=tf.zeros(len(run.block)))
+    monkeypatch.setattr(type(model.vae), "estimate_log_prob", lambda *_, **__: estimate)
+    found = rows.scores(0.1, True)(model, run.block)
+    assert list(found)[:2] == ["row", "log_prob"] and len(found.columns) == 126 and list(found)[-1] == "why"
 
 
 # Filled cells.

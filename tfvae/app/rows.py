@@ -73,8 +73,8 @@ def scores(rate: float, contributions: bool) -> Answer:
 
     def answer(model: TableModel, block: pd.DataFrame) -> pd.DataFrame:
         found = model.score(block, rate, contributions)
-        found.insert(0, "row", np.asarray(block.index))
-        return found.assign(flag=found["flag"].astype(int)).round(6)
+        rows = pd.Series(np.asarray(block.index), found.index, name="row")
+        return pd.concat([rows, found.assign(flag=found["flag"].astype(int))], axis=1).round(6)
 
     return answer
 

@@ -9,6 +9,7 @@ import numpy as np
 from tfvae import datasets, recipes, schedules
 from tfvae.callbacks import FirstAid
 from tfvae.core.errors import InvalidInput, positive_integer
+from tfvae.datasets.table_source import is_table
 from tfvae.datasets.tables import Schema
 from tfvae.networks.pairs import PAIRS
 from tfvae.tables.choices import choices
@@ -56,6 +57,15 @@ def fit(
         >>> model = tfvae.tables.fit(frame, epochs=50)
         >>> model.log_prob(frame).mean()
     """
+    if not is_table(table):
+        received = f"an array of shape {table.shape}" if hasattr(table, "shape") else f"a {type(table).__name__}"
+        received = repr(table) if isinstance(table, str) else received
+        remedy = "Name its columns: pandas.DataFrame(x, columns=names). Arrays without names are for a tfvae.VAE."
+        expected = "a table: a frame of pandas or polars, a .csv or .parquet file, or a folder of such files"
+        raise InvalidInput(expected, received, remedy)
+    for name, value in settings.items():
+        if name not in ("hidden", "network"):
+            positive_integer(name, value)
     fractions = {"valid_fraction": held_out, "test_fraction": held_out}
     data = datasets.load(table, seed=seed, condition=condition, schema=schema, **fractions)
     train, explained = data.train, data.schema
@@ -63,7 +73,7 @@ def fit(
     unknown = settings.keys() - {choice.name for choice in choices(len(train), data.event_shape[0], {})}
     if unknown:
         raise TypeError(f"fit() has no setting {min(unknown)}")
-    chosen = known | {n: v if n in ("hidden", "network") else positive_integer(n, v) for n, v in settings.items()}
+    chosen = known | settings
     if chosen["network"] not in PAIRS:
         received = f"network={chosen['network']!r}"
         raise InvalidInput(f"network to be one of {', '.join(PAIRS)}", received, "Choose one of them.")

@@ -24,6 +24,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Given
 from tfvae.datasets.tables import Family, Schema, blocks
+from tfvae.datasets.tables.column import LeftOut
 from tfvae.datasets.told import Told
 from tfvae.evaluation.codes import by_name
 from tfvae.evaluation.latents import posterior_means
@@ -51,8 +52,8 @@ class TableModel:
         units: mean and spread in which a condition of numbers is told.
         num_samples: importance samples for each row.
         seed: of these.
-        warned: columns that a warning was given of, since most of their numbers are far from what was seen, and of
-            gaps; "" for one of flags.
+        warned: columns that a warning was given of, since most of their numbers are far from what was seen, of gaps,
+            and of another value in a constant column; "" for one of flags.
         kept: what is computed once, whatever the seed.
 
     Example:
@@ -129,10 +130,11 @@ class TableModel:
             names, observed = self.explained.names, np.asarray(known["mask"])
             there = np.stack([observed[:, self.explained.places(name)].any(axis=1) for name in names], axis=1)
             surprises = np.where(there, self._surprises(known) - self._usual, np.nan)
-            for name, surprise in zip(names, surprises.T, strict=True):
-                found[f"surprise_{name}"] = surprise
+            columns = pd.DataFrame(surprises, found.index, [f"surprise_{name}" for name in names])
+            found = pd.concat([found, columns], axis=1)
             top = np.argmax(np.nan_to_num(surprises, nan=-np.inf), axis=1)
-            found["why"] = np.where(found["flag"], np.array(names, dtype=object)[top], "")
+            why = np.where(found["flag"], np.array(names, dtype=object)[top], "")
+            found = pd.concat([found, pd.Series(why, found.index, name="why")], axis=1)
         return found
 
     def p_values(self, log_prob: np.ndarray) -> np.ndarray:
@@ -217,6 +219,7 @@ class TableModel:
 
     def _known(self, text: pd.DataFrame) -> Given:
         numbers = self.explained.numbers(text)
+        self._warn_of_changes(text)
         if self.condition is not None:
             cells = self.schema.cells(text[self.condition]) if self.condition in text else pd.Series([None] * len(text))
             told = numbers[self.condition] = self.schema[self.condition].numbers(cells)
@@ -235,6 +238,17 @@ class TableModel:
         if self.condition is None:
             return {"x": x, "mask": mask}
         return {"x": x, "mask": mask, "condition": {self._told_as: self._as_told(numbers[self.condition])}}
+
+    def _warn_of_changes(self, text: pd.DataFrame) -> None:
+        """Warns, once, of a column that was one and the same value in all rows and is not any more."""
+        for column in self.schema.columns:
+            if isinstance(column, LeftOut) and column.value and column.name in text:
+                cells = self.schema.cells(text[column.name])
+                other = cells[cells.notna() & (cells != column.value)]
+                if len(other) and f"changed {column.name}" not in self.warned:
+                    said = "was %r in every row that the model has seen and is left out: it does not see %r in row %s"
+                    logger.warning(f"tfvae: column %s {said}", column.name, column.value, other.iloc[0], other.index[0])
+                    self.warned.add(f"changed {column.name}")
 
     def _warn_of_gaps(self, mask: np.ndarray) -> None:
         """Warns, once, of a column that no row has: held-out rows have it, and log p of fewer cells is another one."""
