@@ -71,6 +71,21 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.parametrize(
+    ("part", "given", "remedy"),
+    [
+        ("likelihood", "normal", "likelihood=tfvae.likelihoods.Normal;"),
+        ("likelihood", "zero-inflated negative binomial", "tfvae.likelihoods.ZeroInflatedNegativeBinomial;"),
+        ("likelihood", "gaussian", "tfvae.likelihoods.Bernoulli;"),
+        ("likelihood", likelihoods.Normal(6), "tfvae.likelihoods.Normal;"),
+    ],
+)
+def test_a_word_or_a_part_where_a_class_is_wanted_is_told(part, given, remedy):
+    with pytest.raises(tfvae.InvalidInput, match="likelihood to be a class, or another function") as told:
+        recipes.vae(6, **{part: given})
+    assert remedy in str(told.value)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_trains_scores_saves_and_loads(name, tmp_path, eager):
     vae = made(name)

@@ -13,6 +13,7 @@ from typing import Any, TypedDict, get_args, get_type_hints
 import keras
 
 from tfvae import conditions, estimators, likelihoods, networks, objectives, posteriors, priors, scales, schedules
+from tfvae.core.errors import InvalidInput
 from tfvae.core.feature import Feature
 from tfvae.core.joint import Joint
 from tfvae.estimators import Estimator
@@ -131,8 +132,10 @@ def composed(
         jit_compile: likewise.
 
     Raises:
-        InvalidInput: from the parts, for sizes and numbers that they cannot have.
+        InvalidInput: for a part where what makes one is wanted, and from the parts, for sizes and numbers that they
+            cannot have.
     """
+    _check_makers(posterior=posterior, prior=prior, likelihood=likelihood)
     told = tuple(conditions.declared(condition))
     seen = ("mask", *told) if missing else told
     encoder, decoder = (networks.mlp([200, 200]) if given is None else given for given in (encoder, decoder))
@@ -150,6 +153,19 @@ def composed(
     optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     vae.compile(optimizer=optimizer, objective=objective, estimator=estimator, jit_compile=jit_compile)
     return vae
+
+
+def _check_makers(**makers: Any) -> None:
+    """Refuses a word or a part, where a class or another function that makes the part is wanted."""
+    for name, maker in makers.items():
+        if callable(maker) and not isinstance(maker, keras.layers.Layer):
+            continue
+        kinds = {"posterior": posteriors, "prior": priors, "likelihood": likelihoods}[name]
+        word = "".join(filter(str.isalnum, maker if isinstance(maker, str) else type(maker).__name__)).lower()
+        found = next((kind for kind in kinds.__all__ if kind.lower() == word), composed.__kwdefaults__[name].__name__)
+        remedy = f"Pass {name}=tfvae.{kinds.__name__.rpartition('.')[2]}.{found}; functools.partial gives it arguments."
+        received = repr(maker) if isinstance(maker, str) else f"a {type(maker).__name__}"
+        raise InvalidInput(f"{name} to be a class, or another function that makes one", received, remedy)
 
 
 def of_columns(
