@@ -86,7 +86,28 @@ def test_evaluation_knows_labels():
     np.testing.assert_allclose(logs["accuracy"], np.mean(np.argmax(q, axis=1) == Y[known]), rtol=1e-6)
     np.testing.assert_allclose(logs["classification"], -2 * np.log(q[np.arange(len(q)), Y[known]]).mean(), rtol=1e-5)
     without = {key: part for key, part in KNOWN.items() if key != "labels"}
-    assert vae.evaluate(without, verbose=0, return_dict=True)["classification"] == 0.0
+    logs = vae.evaluate(without, verbose=0, return_dict=True)  # of no label nothing is known
+    assert np.isnan([logs["classification"], logs["accuracy"]]).all()
+    assert np.isfinite([logs["loss"], logs["elbo"]]).all()
+
+
+@pytest.mark.parametrize("held", [X[:8], (X[:8], LABELS[:8])], ids=["x", "x and y"])
+def test_a_validation_without_labels_says_how_they_are_given(held, caplog):
+    vae = m2()
+    vae.compile("adam", objectives.Classification(objectives.ELBO(), of="y"))
+    known = {"x": X, "labels": {"y": LABELS}}
+    assert np.isnan(vae.fit(known, validation_data=held, verbose=0).history["val_accuracy"]).all()
+    said = 'validation_data have no labels of y: what is known by them is nan. Pass validation_data={"x": x, "labels":'
+    assert caplog.text.count(said) == 1
+    history = vae.fit(known, validation_data={"x": X[:8], "labels": {"y": LABELS[:8]}}, verbose=0).history
+    assert np.isfinite(history["val_accuracy"]).all()
+
+
+def test_what_is_wrong_with_validation_data_is_said_to_be_in_them():
+    vae = m2()
+    vae.compile("adam")
+    with pytest.raises(tfvae.InvalidInput, match=r"Expected in validation_data: x of shape \('B', "):
+        vae.fit(X, validation_data=X[:, :2], verbose=0)
 
 
 def cross_entropy(vae):

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.checks.data import ROWS_PER_SCAN, as_array, checked, element
+from tfvae.checks.data import ROWS_PER_SCAN, as_array, checked, element, note_once
 from tfvae.checks.streams import in_batches, is_stream, peek, split
 from tfvae.checks.units import note_units
 from tfvae.core import keras_private, observed, seeds
-from tfvae.core.errors import positive_integer
+from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.reading import RowBatches
 from tfvae.core.types import Config, Given
 
@@ -95,7 +95,12 @@ class FitCall:
         held = self.validation_data
         if held is not None:
             parts = observed.of_keras(held)
-            found = checked(model, parts)
+            try:
+                found = checked(model, parts)
+            except InvalidInput as error:
+                expected, *rest = error.parts
+                raise InvalidInput(f"in validation_data: {expected}", *rest) from error
+            note_no_labels(model, found)
             y, weight = parts.get("target"), parts.get("weight")
             held = as_given(held if isinstance(held, Mapping) else parts["x"], y, weight, found, own)
         elif self.validation_split:
@@ -143,6 +148,16 @@ class FitCall:
         """Returns the callbacks, in whatever form they were given."""
         given = getattr(self.callbacks, "callbacks", self.callbacks) or []
         return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def note_no_labels(model: "Trainer", held: Given) -> None:
+    """Says once for a model that its validation has no labels by which a classifier could be judged."""
+    known = held.get("labels", {}) if isinstance(held, Mapping) else model.objective.learned_from_labels
+    lacking = sorted(name for name in model.objective.learned_from_labels if name not in known)
+    if lacking:
+        example = f'validation_data={{"x": x, "labels": {{"{lacking[0]}": y}}}}'
+        text = f"validation_data have no labels of {', '.join(lacking)}: what is known by them is nan. Pass {example}."
+        note_once(model, "validation labels", text)
 
 
 def as_given(x: Given, y: Given, sample_weight: Given, data: Given, own: bool) -> tuple[Given, Given, Given]:

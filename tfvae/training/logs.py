@@ -1,6 +1,8 @@
 """The logs of training: means over examples by weight, all in one variable, so that a step updates it once.
 
 mean_i = sum_b w_b m_ib / sum_b w_b                              loss = mean_loss + sum of the partial terms' means
+
+A mean over some of the examples, such as those with a label, is NaN where there are none of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,11 +38,10 @@ class LogTable(keras.metrics.Metric):
     def result(self) -> tf.Tensor:
         """Returns the means over what all replicas have seen, in the order of the names; zero before any example."""
         sums, weights = tf.unstack(replicas.total(tf.identity(self.sums)))  # workers need a tensor
-        means = tf.math.divide_no_nan(sums, weights)
-        if not self.partial:
-            return means
-        in_loss = tf.one_hot(self.names.index("loss"), len(self.names))
-        return means + in_loss * tf.reduce_sum(tf.gather(means, self.partial))
+        means, loss = tf.math.divide_no_nan(sums, weights), self.names.index("loss")
+        if self.partial:
+            means += tf.one_hot(loss, len(self.names)) * tf.reduce_sum(tf.gather(means, self.partial))
+        return tf.where((weights == 0) & (weights[loss] > 0), float("nan"), means)
 
     def weight(self, name: str) -> tf.Tensor:
         """Returns the sum of the weights of one quantity."""
