@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from linear_gaussian import B, W, data, linear_vae, set_exact
+from matplotlib.text import Text
 from pictures import HISTORY, examples, image_vae, png, tiles
 from tiny import tiny_vae
 
@@ -64,6 +65,16 @@ def test_a_traversal_moves_one_dimension_over_the_range_of_q():
         assert abs(z[0, moved] + 2) < 0.12 and abs(z[-1, moved] - 2) < 0.12
         assert axes.get_ylabel().startswith(f"z[{moved}]: -") and "nats" in axes.get_ylabel()
     assert png(figure)
+
+
+def test_a_single_example_moves_over_the_range_of_the_prior():
+    """Ends at -2 and 2 within 0.08, 4.5 standard errors of 10,000 draws."""
+    vae = set_exact(linear_vae())
+    figure = plotting.latent_traversals(vae, data(1, seed=3), dimensions=[0], steps=3)
+    shown = np.array([line.get_ydata() for line in figure.axes[0].lines])
+    z = np.linalg.lstsq(W, (shown - B).T, rcond=None)[0].T
+    np.testing.assert_allclose(z[[0, -1], 0], [-2, 2], atol=0.08)
+    assert any("p(z[d])" in text.get_text() for text in figure.findobj(Text))
 
 
 def test_the_most_active_dimensions_come_first_and_dead_ones_last(walked):

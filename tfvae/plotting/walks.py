@@ -45,7 +45,8 @@ def latent_traversals(
 
         z_d in [m_d - spread s_d, m_d + spread s_d],    m_d, s_d: mean and standard deviation of q(z)
 
-    Latents on the sphere keep their length; one-hot vectors go through their categories, one step each.
+    Of a single example, whose code has no spread, those of the prior p(z) take their place. Latents on the sphere keep
+    their length; one-hot vectors go through their categories, one step each.
 
     Args:
         vae: the model.
@@ -93,11 +94,14 @@ def latent_traversals(
         titles, xlabel = [str(category) for category in range(len(categories))], f"category of {title}[d]"
         events = latents.decoded(vae, _held(vae, codes, name, walks), told)
         return canvas.gallery(events, names, titles, xlabel, (0, len(categories) - 1))
-    low, high = _range(vae.latents.named(latents.draws(vae, x, seed))[name], spread, space)
+    single = num_rows(x) == 1
+    points = latents.prior_draws(vae, PRIOR_DRAWS, seed, told) if single else latents.draws(vae, x, seed)
+    low, high = _range(vae.latents.named(points)[name], spread, space)
     move = _turned if space == sets.SPHERE else _replaced
     walks = np.stack([move(z, d, np.linspace(low[d], high[d], steps)) for d in dimensions])
     names = [f"{title}[{d}]: {low[d]:z.1f} to {high[d]:z.1f}\n{notes[d]}" for d in dimensions]
-    xlabel = f"{title}[d], {spread:g} standard deviations of q({title}[d]) to either side of its mean"
+    over = f"{'p' if single else 'q'}({title}[d])"
+    xlabel = f"{title}[d], {spread:g} standard deviations of {over} to either side of its mean"
     events = latents.decoded(vae, _held(vae, codes, name, walks), told)
     return canvas.gallery(events, names, (), xlabel, (-spread, spread))
 
@@ -250,7 +254,7 @@ def _held(vae: VAE, codes: latents.Codes | None, name: str, walks: np.ndarray) -
 
 
 def _range(z: np.ndarray, spread: float, space: sets.ValueSet) -> tuple[np.ndarray, np.ndarray]:
-    """Returns where each dimension's walk begins and ends, both `[D]`, from draws from q(z), `[B, D]`."""
+    """Returns where each dimension's walk begins and ends, both `[D]`, from draws, `[B, D]`."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     return np.clip(mean - spread * deviation, *space.ends), np.clip(mean + spread * deviation, *space.ends)
 
