@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,7 +39,7 @@ def test_passes_fill_the_time_that_compiling_and_validation_leave(monkeypatch, d
     speeds(monkeypatch, Speed(compiling=6.0, step=0.01, checking=0.1))
     found, text = within_minutes(options(minutes=2.0), digits)
     assert found.epochs == int((120 - 6) / (STEPS * 0.01 + 0.1)) == 316 and found.jit is True
-    assert "2 minutes: 316 epochs of 0.36 s" in text and "6 s to compile" in text
+    assert "2 minutes: 316 epochs of 0.36 s" in text and "6 s to compile" in text and "on top" in text
 
 
 def test_compiling_that_takes_a_tenth_of_the_time_is_left_out(monkeypatch, digits):
@@ -62,7 +64,32 @@ def test_a_model_that_xla_refuses_is_timed_and_trained_without_it(monkeypatch, d
 
 def test_a_time_too_short_for_a_pass_is_one_pass(monkeypatch, digits):
     speeds(monkeypatch, None, Speed(0.0, 1.0, 0.0))
-    assert within_minutes(dataclasses.replace(options(minutes=0.01), jit=False), digits)[0].epochs == 1
+    found, text = within_minutes(dataclasses.replace(options(minutes=0.01), jit=False), digits)
+    assert found.epochs == 1 and "1 epoch of" in text
+
+
+def test_xla_is_not_even_timed_where_it_cannot_pay(monkeypatch, digits):
+    """A tenth of 18 seconds is less than any compiling takes."""
+    speeds(monkeypatch, None, Speed(0.0, 0.02, 0.1))
+    assert within_minutes(options(minutes=0.3), digits)[0].jit is False
+
+
+def test_what_a_run_does_after_an_epoch_is_in_its_time(monkeypatch, digits):
+    class Sleeps(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            time.sleep(0.5)
+
+    found = budget.speed(options(jit=False), digits).checking
+    monkeypatch.setattr(budget, "watching", lambda run: [Sleeps()])
+    assert 0.4 < budget.speed(options(jit=False), digits).checking < found + 1.0
+
+
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_measured(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(budget, "speed", lambda options, data: pytest.fail("measured"))
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["train", "digits", "--minutes", "1", "--out", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert "one that already holds a run" in printed.err and "measuring" not in printed.out
 
 
 def test_speed_is_measured_and_leaves_no_trace(digits):
@@ -78,6 +105,7 @@ def test_the_schedule_goes_with_the_passes_and_the_run_keeps_them(monkeypatch, t
     small = [word for word in SMALL if word not in ("--epochs", "2")]
     assert main(["train", "digits", "--minutes", "0.18", "--out", str(tmp_path / "run"), *small]) == 0
     said = capsys.readouterr().out
+    assert "measuring the speed of a step ..." in said
     written = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert (written["minutes"], written["jit"]) == (0.18, False) and f"{written['epochs']} epochs" in said
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == written["epochs"] + 1

@@ -14,6 +14,7 @@ from run_folder import read_history
 
 import tfvae
 from tfvae.app import run
+from tfvae.app.choices import is_drawn, overfitted
 from tfvae.app.options import OPEN, PARTS, REMEDIES, SCHEDULES, Options
 from tfvae.networks.pairs import PAIRS
 from tfvae_cli import main
@@ -100,6 +101,23 @@ def test_the_data_are_made_what_the_likelihood_wants(likelihood, binarization, s
     assert (options.binarization, options.scale) == (binarization, scale)
     options = Options.of("digits", likelihood=likelihood, binarization="static", scale=2.0)
     assert (options.binarization, options.scale) == ("static", 2.0)
+
+
+def test_grey_values_that_are_drawn_as_bits_are_said(tmp_path):
+    np.save(tmp_path / "bits.npy", np.random.default_rng(0).integers(0, 2, [40, 6]))
+    assert is_drawn(Options.of("digits", epochs=1).load_data())
+    assert not is_drawn(Options.of("digits", likelihood="normal").load_data())
+    assert not is_drawn(Options.of(str(tmp_path / "bits.npy")).load_data())
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"), [([-30, -20, -25], "epoch 2 of 3, -20.00, and is -25.00"), ([-30, -20], "")]
+)
+def test_an_epoch_that_was_better_than_the_last_one_is_said(tmp_path, bounds, said):
+    rows = [f"{epoch},{bound}\n" for epoch, bound in enumerate(bounds, start=1)]
+    (tmp_path / "history.csv").write_text("epoch,val_objective\n" + "".join(rows))
+    found = overfitted(str(tmp_path))
+    assert said in found and ("--patience 10" in found) == bool(said)
 
 
 def test_levels_reach_the_encoder_between_minus_one_and_one():

@@ -78,6 +78,28 @@ def test_few_rows_have_a_smooth_network(rows, word, activation):
         assert [layer.get_config()["activation"] for layer in network.layers[1:]] == [activation] * 2
 
 
+def test_what_a_recipe_prefers_of_images_is_not_taken_for_a_table(tmp_path, columns):
+    """Its learning rate beside the table's own network, batch and latent was a third thing, measured by nobody."""
+    pd.DataFrame(columns).to_csv(tmp_path / "people.csv", index=False)
+    strong = Options.of(str(tmp_path / "people.csv"), recipe="strong")
+    assert (strong.learning_rate, strong.network) == (2e-3, "mlp") and Options.of("digits", recipe="strong") != strong
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"table": np.zeros([9, 2])}, ("an array of shape (9, 2)", "pandas.DataFrame(x, columns=names)")),
+        ({"table": [[1, 2]]}, ("a list",)),
+        ({"epochs": "3"}, ("epochs to be a whole number of at least 1", "epochs='3'")),
+        ({"batch_size": 2.5}, ("batch_size to be a whole number", "2.5")),
+    ],
+)
+def test_a_fit_of_something_else_than_a_table_or_a_number_is_told(columns, given, words):
+    with pytest.raises(InvalidInput) as error:
+        fit(**{"table": pd.DataFrame(columns)[:60], **given})
+    assert all(word in str(error.value) for word in words)
+
+
 def test_a_fit_takes_the_word_of_a_network_and_no_other(columns):
     small = {"hidden": (8,), "latent_dim": 2, "epochs": 1, "eval_samples": 5, "jit_compile": False}
     kinds = []

@@ -1,11 +1,34 @@
-"""What the command line says before it trains on a table: what the columns are, and what was chosen why."""
+"""What the command line says around a training.
+
+before, a table    what the columns are, and what was chosen why
+before, others     that grey values are drawn as 0 or 1, where nobody asked for it
+after              that an epoch before the last one was better
+"""
 
 import dataclasses
+import os
+
+import numpy as np
 
 from tfvae.app.options import Options
 from tfvae.app.together import typed
+from tfvae.callbacks import read_history
 from tfvae.core.types import Config
 from tfvae.datasets import Data
+
+DRAWN = (
+    "chosen: grey values are drawn as 0 or 1, anew at each visit, since the likelihood is of binary data"
+    " (--binarization dynamic); log p(x) of the values themselves has --likelihood discretized-logistic for whole"
+    " numbers from 0 to 255, normal for others"
+)
+LOOKED_AT = 1000  # examples
+WORSE = 0.01  # of the best bound of the validation, by which the last one is called worse
+
+
+def is_drawn(data: Data) -> bool:
+    """Tells whether a model draws the values of its data as 0 or 1, and some are neither."""
+    x, scale = np.asarray(data.train.x[:LOOKED_AT]), data.protocol["scale"]
+    return data.protocol["binarization"] == "dynamic" and bool(np.any((x != 0) & (x != scale) & (x == x)))
 
 
 def described(data: Data) -> str:
@@ -29,6 +52,18 @@ def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
     said = "; ".join(f"{typed(choice.name)} {_shown(choice.value)} ({choice.why})" for choice in found)
     values = {choice.name: choice.value for choice in found}
     return dataclasses.replace(options, **values), f"chosen: {said}"
+
+
+def overfitted(folder: str) -> str:
+    """Returns a line that says which epoch of a run was better than the last one; empty where none was by much."""
+    bound = [row["val_objective"] for row in read_history(os.path.join(folder, "history.csv"))]
+    best, last, epochs = int(np.argmax(bound)), bound[-1], len(bound)
+    if not bound[best] - last > WORSE * abs(bound[best]):
+        return ""
+    return (
+        f"the validation's bound was best in epoch {best + 1} of {epochs}, {bound[best]:.2f}, and is {last:.2f} at the"
+        f" end: the model overfits. --patience {max(epochs // 10, 10)} stops there and takes the best weights."
+    )
 
 
 def _gaps(data: Data) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from tfvae.app import run as runs
 from tfvae.app.budget import within_minutes
-from tfvae.app.choices import described, settled
+from tfvae.app.choices import DRAWN, described, is_drawn, overfitted, settled
 from tfvae.app.compare import compared
 from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import Options
@@ -71,14 +71,17 @@ def _train(arguments: argparse.Namespace) -> None:
     else:
         if "source" not in given:
             raise InvalidInput("SOURCE, or --resume RUN", "neither", "Try: tfvae train digits")
-        options, data = Options.of(**given), None
+        options = Options.of(**given)
         arguments.folder, table = arguments.out or _default_folder(options.source), is_table(options.source)
+        runs.refuse_occupied(Path(arguments.folder))
+        data = options.load_data()
         if table:
-            data = options.load_data()
             _say(described(data))
             options, _ = settled(options, data, given)
+        elif "binarization" not in given and is_drawn(data):
+            _say(DRAWN)
         if options.minutes is not None:
-            data = data or options.load_data()
+            _say("measuring the speed of a step ...")
             options, text = within_minutes(options, data)
             _say(text)
             given["epochs"] = options.epochs  # of which what is chosen may be a share
@@ -86,6 +89,8 @@ def _train(arguments: argparse.Namespace) -> None:
             options, chosen = settled(options, data, given)
             _say(chosen)
         report = runs.train(options, arguments.folder, arguments.line, verbose, data)
+        if options.patience is None and (text := overfitted(arguments.folder)):
+            _say(text)
     _say(f"test: {report}")
     made = [artifact.name for artifact in ARTIFACTS if Path(arguments.folder, artifact.name).exists()]
     _say(f"files in {arguments.folder}: {', '.join(made)}")

@@ -170,33 +170,37 @@ def start(run: Run) -> None:
             files.write_json(temporary / "schema.json", run.data.protocol["schema"])
 
 
+def watching(run: Run) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks of a training, the alarm of collapse second, the checkpoint last."""
+    early = keras.callbacks.EarlyStopping(
+        WATCHED[run.data.schema is not None], mode="max", patience=run.options.patience or 0, restore_best_weights=True
+    )
+    return [
+        FirstAid(),
+        CollapseAlarm(run.data.valid.rows(slice(ROWS_TO_WATCH))),
+        *([Progress(in_place=run.verbose == 1)] if run.verbose else []),
+        *([early] if run.options.patience else []),
+        HistoryFile(run.folder / "history.csv"),
+        Checkpoint(run.folder / "checkpoints"),
+    ]
+
+
 def fit(run: Run) -> None:
     """Trains the model, or goes on from its last checkpoint."""
     vae, data, options = run.untrained, run.data, run.options
-    checkpoint = Checkpoint(run.folder / "checkpoints")
+    _, collapse, *_, checkpoint = watch = watching(run)
     restored = checkpoint.restore()
     if restored is None:
         rows = np.random.default_rng(options.seed).permutation(len(data.train.x))[:ROWS_TO_ADAPT]
         vae.adapt(data.train.rows(np.sort(rows)), options.seed)
     vae = restored or vae
-    collapse = CollapseAlarm(data.valid.rows(slice(ROWS_TO_WATCH)))
-    early = keras.callbacks.EarlyStopping(
-        WATCHED[run.data.schema is not None], mode="max", patience=options.patience or 0, restore_best_weights=True
-    )
     vae.fit(
         data.train.observed,
         batch_size=options.batch_size,
         validation_data=data.valid.observed,
         epochs=options.epochs,
         verbose=0,
-        callbacks=[
-            FirstAid(),
-            collapse,
-            *([Progress(in_place=run.verbose == 1)] if run.verbose else []),
-            *([early] if options.patience else []),
-            HistoryFile(run.folder / "history.csv"),
-            checkpoint,
-        ],
+        callbacks=watch,
     )
     files.write_json(run.folder / "alarms.json", [alarm.message for alarm in collapse.alarms])
     with files.whole_file(run.folder / "model.keras") as temporary:

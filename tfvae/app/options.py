@@ -159,10 +159,12 @@ class Options:
     epochs: int = _option(100, "passes over the training data", type=int, metavar="N")
     minutes: float | None = _option(
         None, "of training, in place of --epochs: as many passes as the measured speed of a step allows, and the "
-        "schedule to go with them", type=float, metavar="M"
+        "schedule to go with them; measuring and the scores of the end come on top", type=float, metavar="M"
     )  # fmt: skip
     batch_size: int = _option(50, f"examples in one step{_preferred('batch_size')}", type=int, metavar="N")
-    learning_rate: float = _option(2e-3, "Adam's largest step size", type=float, metavar="RATE")
+    learning_rate: float = _option(
+        2e-3, f"Adam's largest step size{_preferred('learning_rate')}", type=float, metavar="RATE"
+    )
     schedule: str = _option(
         "cosine", "learning rate over the run; 'cosine' rises in the first tenth and ends at zero", choices=SCHEDULES
     )
@@ -200,7 +202,7 @@ class Options:
             "mixed-table" if table else "conditional" if told else "m2" if labelled else "vae"
         )
         values["missing"] = values["missing"] or table  # whoever trains on a table asks about rows with gaps
-        values |= PREFERRED.get(values["recipe"], {}) | given
+        values |= ({} if table else PREFERRED.get(values["recipe"], {})) | given  # of a table its own choices
         for name, words in WORDS.items():
             if values[name] is not None and values[name] not in words:
                 expected = f"{name} to be one of {', '.join(words)}"

@@ -54,13 +54,13 @@ def train(
         OSError: if the disk is full or read-only.
     """
     run = Run(Path(folder), options, verbose, command, data)
-    _refuse_occupied(run.folder)
+    refuse_occupied(run.folder)
     for split in SPLITS:
         inputs.check_arrays(run.untrained, inputs.given(run.untrained, getattr(run.data, split).observed))
     try:
         start(run)
     except OSError:
-        _refuse_occupied(run.folder)  # by another process, since we looked
+        refuse_occupied(run.folder)  # by another process, since we looked
         raise
     return complete(run)
 
@@ -190,7 +190,8 @@ WRITERS = {
 }
 
 
-def _refuse_occupied(folder: Path) -> None:
+def refuse_occupied(folder: Path) -> None:
+    """Raises `InvalidInput` for a folder that a new run cannot have."""
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{folder} to be a new folder", "a file of that name", "Give another --out.")
     if (folder / "config.json").exists():

@@ -37,7 +37,7 @@ def check_minutes(minutes: float | None, given: Config) -> None:
     if "epochs" in given:
         raise InvalidInput("--minutes or --epochs", "both", "Leave one out: minutes are turned into epochs.")
     if not 0 < minutes < math.inf:
-        raise InvalidInput("--minutes above 0", f"--minutes {minutes}", "Try --minutes 10.")
+        raise InvalidInput("--minutes above 0, a number of minutes", f"--minutes {minutes}", "Try --minutes 10.")
 
 
 def check_told(told: bool, values: Config) -> None:
