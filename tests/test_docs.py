@@ -146,6 +146,14 @@ def test_example_of_a_file(in_tmp, capsys, code):
     )
 
 
+@shows("docs/guides/own-data.md", "Series")
+def test_example_of_series(code, caplog):
+    """In units that adapt has set, no cell is far from where the likelihood starts."""
+    names = {}
+    exec(code, names)
+    assert names["log_prob"].shape == (10,) and "other units" not in caplog.text
+
+
 @shows("docs/guides/evaluation.md", "What it is worth")
 def test_example_of_the_evaluation(in_tmp, capsys, code):
     """The file of the report is the report."""
@@ -193,16 +201,19 @@ def test_example_of_few_labels(in_tmp, code):
     exec(shortened(code, num_samples=5, epochs=6), names)
     assert names["error"] < 0.3 and names["by_bayes"].shape == (20, 10)  # chance is 0.9
     assert names["same_style"].shape == (10, 8, 8, 1)
+    assert names["m2"].history.history["val_accuracy"][-1] > 0.6
 
 
 @shows("docs/guides/tables.md", "Your own table")
-def test_example_of_a_table(code):
+def test_example_of_a_table(in_tmp, code):
     names = {}
     exec(shortened(code, epochs=2), names)
     frame, new = names["frame"], names["new"]
     assert names["scores"].index.equals(new.index) and "surprise_fare" in names["scores"]
     assert not names["filled"].isna().any().any() and names["filled"]["fare"].equals(frame["fare"])
     assert list(names["synthetic"]) == list(frame) and 0 < names["quality"].column_score <= 1
+    again = names["joblib"].load("people.joblib")
+    np.testing.assert_array_equal(again.log_prob(new), names["model"].log_prob(new))
 
 
 @pytest.mark.slow
