@@ -103,6 +103,13 @@ def test_the_reason_is_the_column_that_was_made_strange(run):
     assert found["flag"].all() and set(found["why"]) == {"height"}
 
 
+def test_a_cell_far_out_is_the_reason_and_nothing_is_said_of_the_others(run):
+    """Their surprises were differences of two numbers of 1e20 nats."""
+    found = run.model.score(run.block.assign(height="1e12", income="", price="", member="yes"), 0.999)
+    assert set(found["why"]) == {"height"} and (found["surprise_height"] > 1e6).all()
+    assert found[["surprise_visits", "surprise_member", "surprise_price"]].isna().all(axis=None)
+
+
 def test_order_of_columns_others_and_the_index_do_not_matter(run):
     expected = run.model.log_prob(run.block)
     other = run.block[run.block.columns[::-1]].drop(columns=["id", "unit"]).assign(more="x")

@@ -36,6 +36,7 @@ logger = logging.getLogger("tfvae")
 AT_ONCE = 10_000  # rows drawn in one call
 USUAL = 400  # rows of the model's own that say what is usual of a column
 OF_WORDS = (Family.YES_NO, Family.CATEGORY)
+ROUNDED = 1e6  # nats of a row, from which a difference of two float32 has lost a tenth of a nat
 ENOUGH = 20  # rows, of which a column that none has says something
 FEWER = 4  # as many times fewer samples for what columns add, since it is a difference for the same draws
 
@@ -99,7 +100,8 @@ class TableModel:
 
         `log_prob` in nats and its `standard_error`; `p_value` among held-out rows; `flag` where it is at most the rate;
         for each column c `surprise`: -log p(cell | other cells), less what it is on average in rows of the model's own,
-        NaN where the cell is missing; `why`, of rows with a flag, the column of the largest.
+        NaN where the cell is missing, or where another one is so far out that nothing can be said of it; `why`, of rows
+        with a flag, the column of the largest.
 
         Args:
             frame: rows.
@@ -290,7 +292,7 @@ class TableModel:
         return found
 
     def _surprises(self, known: Mapping[str, Array]) -> np.ndarray:
-        """Returns -log p(cell | other cells), `[N, columns]`; zero where a cell is missing."""
+        """Returns -log p(cell | other cells), `[N, columns]`; zero where a cell is missing, NaN beside one far out."""
         samples = max(self.num_samples // FEWER, 10)
         whole = self.vae.log_prob(known, num_samples=samples, seed=self.seed).numpy()
         found = []
@@ -298,7 +300,7 @@ class TableModel:
             mask = np.array(known["mask"])
             mask[:, self.explained.places(name)] = False
             rest = self.vae.log_prob({**known, "mask": mask}, num_samples=samples, seed=self.seed).numpy()
-            found.append(rest - whole)
+            found.append(np.where(np.abs(rest) < ROUNDED, rest - whole, np.nan))
         return np.stack(found, axis=1)
 
     @property

@@ -8,7 +8,7 @@ import numpyro.distributions as dist
 from numpyro.infer import SVI, TraceMeanField_ELBO
 
 from benchmarks.speed.jobs import EPSILON, LEARNING_RATE, Job, data, order, weights
-from benchmarks.speed.peers.jax_by_hand import decode, encode, split
+from benchmarks.speed.peers.jax_model import decode, encode, split
 from benchmarks.speed.worker import Runner, serve
 
 

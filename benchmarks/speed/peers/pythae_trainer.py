@@ -111,6 +111,7 @@ class LogProb:
 
 def make(job: Job, variant: str) -> Runner:
     """Returns the job."""
+    torch.set_flush_denormal(True)  # as TensorFlow and XLA do; Adam meets denormals after some epochs
     del variant
     torch.manual_seed(0)
     return LogProb(job) if job.likelihood else Train(job)

@@ -164,6 +164,7 @@ class LogProb:
 
 def make(job: Job, variant: str) -> Runner:
     """Returns the job in this variant."""
+    torch.set_flush_denormal(True)  # as TensorFlow and XLA do; Adam meets denormals after some epochs
     return LogProb(job) if job.likelihood else Train(job, variant.startswith("compile"), variant.endswith("autocast"))
 
 
