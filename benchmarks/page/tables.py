@@ -14,9 +14,10 @@ CONTENDERS = {  # of the speed suite: the names whose fastest stands in a column
     "without XLA": ("tfvae fit, graph",),
     "JAX, one program an epoch": ("JAX scan", "JAX log_prob"),
     "NumPyro": ("NumPyro SVI",),
-    "PyTorch by hand": ("PyTorch eager", "PyTorch log_prob"),
+    "PyTorch by hand": ("PyTorch compile", "PyTorch eager", "PyTorch log_prob"),
     "Pythae": ("Pythae trainer", "Pythae trainer (IWAE)", "Pythae get_nll"),
     "Keras' example": ("Keras example fit, XLA", "Keras example fit"),
+    "TFP's layers": ("TFP layers fit (tf_keras)",),
 }
 # Models of few labels, and what is published of them: Pyro's M2, and M1+M2 of Kingma et al. 2014, in percent.
 NAMES = {"m2": "M2", "m2-sampled": "M2, labels sampled", "m1m2": "M1+M2"}
