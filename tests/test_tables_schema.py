@@ -543,7 +543,7 @@ def test_words_that_are_the_same_number_are_the_same_word():
     """A frame with gaps has 1, one without has 1.0."""
     own = column(["1", "2", "3"] * 9)
     assert own.numbers(pd.Series(["1.0", "3", None], dtype=object)).tolist()[:2] == [0, 2]
-    with pytest.raises(InvalidInput, match=r"one of 1, 2, 3 in column c. Received '4.0' in row 0. Give the column an"):
+    with pytest.raises(InvalidInput, match=r"one of 1, 2, 3 in column c. Received '4.0' in row 0. Correct the cells"):
         own.numbers(pd.Series(["4.0"], dtype=object))
     codes = column(["01", "1", "001"] * 9)
     with pytest.raises(InvalidInput, match="'1.0'"):

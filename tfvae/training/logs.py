@@ -24,11 +24,13 @@ class LogTable(keras.metrics.Metric):
     Args:
         names: of the quantities, in the order of the logs.
         partial: those which the loss contains, and which are means over some of the examples.
+        measures: those which may be means over some of the examples, too, and which the loss does not contain.
     """
 
-    def __init__(self, names: Sequence[str], partial: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str], partial: Sequence[str] = (), measures: Sequence[str] = ()) -> None:
         super().__init__(name="logs", dtype="float32")
         self.names, self.partial = list(names), [list(names).index(name) for name in partial]
+        self.of_some = [name in (*partial, *measures) for name in names]
         self.sums = self.add_variable(shape=(2, len(names)), initializer="zeros", name="sums", dtype="float32")
 
     def update_state(self, sums: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]) -> None:
@@ -41,7 +43,7 @@ class LogTable(keras.metrics.Metric):
         means, loss = tf.math.divide_no_nan(sums, weights), self.names.index("loss")
         if self.partial:
             means += tf.one_hot(loss, len(self.names)) * tf.reduce_sum(tf.gather(means, self.partial))
-        return tf.where((weights == 0) & (weights[loss] > 0), float("nan"), means)
+        return tf.where(self.of_some & (weights == 0) & (weights[loss] > 0), float("nan"), means)
 
     def weight(self, name: str) -> tf.Tensor:
         """Returns the sum of the weights of one quantity."""

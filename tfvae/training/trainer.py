@@ -366,7 +366,7 @@ class Trainer(keras.Model, Model):
     # Logs.
 
     def _log_names(self, names: tuple[str, ...]) -> None:
-        self.log_table = LogTable(names, self.objective.partial_terms)
+        self.log_table = LogTable(names, self.objective.partial_terms, self.objective.measure_names)
         self.logs = {name: Log(name, self.log_table) for name in names}
 
     @property
