@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import math
 import time
 
@@ -79,9 +80,8 @@ def test_what_a_run_does_after_an_epoch_is_in_its_time(monkeypatch, digits):
         def on_epoch_end(self, epoch, logs=None):
             time.sleep(0.5)
 
-    found = budget.speed(options(jit=False), digits).checking
     monkeypatch.setattr(budget, "watching", lambda run: [Sleeps()])
-    assert 0.4 < budget.speed(options(jit=False), digits).checking < found + 1.0
+    assert budget.speed(options(jit=False), digits).checking > 0.25  # which half a second of noise would hide
 
 
 def test_a_folder_that_holds_a_run_is_refused_before_anything_is_measured(monkeypatch, tmp_path, capsys):
@@ -92,8 +92,9 @@ def test_a_folder_that_holds_a_run_is_refused_before_anything_is_measured(monkey
     assert "one that already holds a run" in printed.err and "measuring" not in printed.out
 
 
-def test_speed_is_measured_and_leaves_no_trace(digits):
-    found = budget.speed(options(jit=False), digits)
+def test_speed_is_measured_and_leaves_no_trace(digits, caplog):
+    found = budget._quietly(options(jit=False), digits)
+    assert not caplog.records and budget.logger.level != logging.ERROR  # of a model that is thrown away
     assert found.compiling >= 0 and 0 < found.step < 1 and 0 < found.checking < 10
 
 

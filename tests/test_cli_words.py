@@ -14,7 +14,7 @@ from run_folder import read_history
 
 import tfvae
 from tfvae.app import run
-from tfvae.app.choices import is_drawn, overfitted
+from tfvae.app.choices import drawn, is_drawn, overfitted
 from tfvae.app.options import OPEN, PARTS, REMEDIES, SCHEDULES, Options
 from tfvae.networks.pairs import PAIRS
 from tfvae_cli import main
@@ -108,14 +108,24 @@ def test_grey_values_that_are_drawn_as_bits_are_said(tmp_path):
     assert is_drawn(Options.of("digits", epochs=1).load_data())
     assert not is_drawn(Options.of("digits", likelihood="normal").load_data())
     assert not is_drawn(Options.of(str(tmp_path / "bits.npy")).load_data())
+    for recipe, named in (("vae", True), ("geco", False)):  # which takes no likelihood
+        options = Options.of("digits", recipe=recipe)
+        assert ("--likelihood" in drawn(options, options.load_data())) == named
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"), [([-30, -20, -25], "epoch 2 of 3, -20.00, and is -25.00"), ([-30, -20], "")]
+    ("bounds", "said"),
+    [
+        ([(-30, -30), (-20, -20), (-25, -25)], "epoch 2 of 3, -20.00, and is -25.00"),
+        ([("nan", "nan"), (-20, -20), (-25, -25)], "epoch 2 of 3"),
+        ([(-30, -30), (-20, -20)], ""),
+        ([(0.05, 0.05), (0.3, 0.3), (0.29, 0.29)], ""),
+        ([(-20, -19), (-25, -15)], ""),  # the bound of more samples rises
+    ],
 )
 def test_an_epoch_that_was_better_than_the_last_one_is_said(tmp_path, bounds, said):
-    rows = [f"{epoch},{bound}\n" for epoch, bound in enumerate(bounds, start=1)]
-    (tmp_path / "history.csv").write_text("epoch,val_objective\n" + "".join(rows))
+    rows = [f"{epoch},{elbo},{bound}\n" for epoch, (elbo, bound) in enumerate(bounds, start=1)]
+    (tmp_path / "history.csv").write_text("epoch,val_elbo,val_objective\n" + "".join(rows))
     found = overfitted(str(tmp_path))
     assert said in found and ("--patience 10" in found) == bool(said)
 

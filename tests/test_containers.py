@@ -177,6 +177,9 @@ def test_the_column_of_a_frame_that_holds_words_is_named():
     with pytest.raises(tfvae.InvalidInput, match="'Bern' in column 'city'. tfvae.tables.fit"):
         vae.fit(frame, verbose=0)
     assert vae.elbo(frame[["age", "age"]]).shape == (3,)
+    gaps = pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "b": [1.0, 2.0, 3.0]})
+    with pytest.raises(tfvae.InvalidInput, match=r'x.to_numpy\("float32", na_value=numpy.nan\)'):
+        vae.fit(gaps, verbose=0)
 
 
 @pytest.mark.parametrize(

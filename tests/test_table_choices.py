@@ -100,6 +100,11 @@ def test_a_fit_of_something_else_than_a_table_or_a_number_is_told(columns, given
     assert all(word in str(error.value) for word in words)
 
 
+def test_a_setting_that_there_is_not_is_no_number(columns):
+    with pytest.raises(TypeError, match="no setting lr"):
+        fit(pd.DataFrame(columns)[:60], lr=1e-3)
+
+
 def test_a_fit_takes_the_word_of_a_network_and_no_other(columns):
     small = {"hidden": (8,), "latent_dim": 2, "epochs": 1, "eval_samples": 5, "jit_compile": False}
     kinds = []

@@ -252,6 +252,10 @@ REFUSED = {
         lambda: quality(GOOD.assign(rooms=datetime.date(2020, 1, 1)), GOOD),
         ("datetime.date(2020, 1, 1)", "row 0", "of dates pandas.to_datetime(real['rooms'])"),
     ),
+    "dates in one table alone": (
+        lambda: quality(GOOD.assign(rooms=pd.Timestamp("2020-01-01")), GOOD),
+        ("datetimes in all tables", "int64 in synthetic", "pandas.to_datetime"),
+    ),
     "infinity": (lambda: quality(GOOD, GOOD.assign(age=np.inf)), ("finite numbers in column 'age'", "inf in row 0")),
     "numbers as words": (
         lambda: quality(GOOD, GOOD.assign(kind=1)),

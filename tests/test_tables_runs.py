@@ -22,6 +22,7 @@ from tfvae import InvalidInput, files, tables
 from tfvae.app import folder as app_folder
 from tfvae.app import rows
 from tfvae.app.report_page.table import TablePart
+from tfvae.datasets.tables.column import LeftOut
 from tfvae.tables import TableModel
 from tfvae.tables import model as table_model
 from tfvae_cli import main
@@ -108,6 +109,8 @@ def test_a_cell_far_out_is_the_reason_and_nothing_is_said_of_the_others(run):
     found = run.model.score(run.block.assign(height="1e12", income="", price="", member="yes"), 0.999)
     assert set(found["why"]) == {"height"} and (found["surprise_height"] > 1e6).all()
     assert found[["surprise_visits", "surprise_member", "surprise_price"]].isna().all(axis=None)
+    two = run.model.score(run.block.assign(height="1e12", price="1e9"), 0.999)
+    assert set(two["why"]) <= {"height", "price"} and two["surprise_visits"].isna().all()
 
 
 def test_order_of_columns_others_and_the_index_do_not_matter(run):
@@ -208,6 +211,12 @@ def test_dates_are_compared_as_numbers_and_drawn_as_dates(run):
 
 def test_a_constant_that_is_another_one_is_warned_of_once(run, caplog):
     model = dataclasses.replace(run.model, warned=set())
+    fives = LeftOut("five", value="5.00")
+    numbers = dataclasses.replace(
+        model, schema=dataclasses.replace(model.schema, columns=(*model.schema.columns, fives))
+    )
+    numbers.log_prob(run.block.assign(five=5.0))
+    assert not caplog.records  # the same number, otherwise written
     for _ in range(2):
         model.log_prob(run.block.assign(unit=["cm"] * (len(run.block) - 1) + ["inch"]))
     (said,) = [record.getMessage() for record in caplog.records]

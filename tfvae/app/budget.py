@@ -8,6 +8,7 @@ run's config: resumed, it is the same.
 """
 
 import dataclasses
+import logging
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from tfvae.evaluation.words import count
 from tfvae.training.device import mode_of
 from tfvae.training.program import REFUSALS, XLA, XLA_STEPS
 from tfvae.vae import VAE
+
+logger = logging.getLogger("tfvae")
 
 FEW, SECONDS = 20, 5.0  # steps that are timed first, and the time of those that are timed after them
 MANY = 10**6  # steps of a fit for which compiling is worth its time, if ever
@@ -51,20 +54,30 @@ def within_minutes(options: Options, data: Data) -> tuple[Options, str]:
     started, most = time.perf_counter(), WORTH * 60 * options.minutes
     compiled = mode_of(vae, MANY, options.batch_size) in (XLA, XLA_STEPS) and (options.jit or most > LEAST)
     try:
-        found = speed(dataclasses.replace(options, jit=compiled), data)
+        found = _quietly(dataclasses.replace(options, jit=compiled), data)
         refused = options.jit is None and compiled and found.compiling > most
     except REFUSALS:
         if options.jit or not compiled:
             raise
         refused = True
     if refused:
-        compiled, found = False, speed(dataclasses.replace(options, jit=False), data)
+        compiled, found = False, _quietly(dataclasses.replace(options, jit=False), data)
     epoch = data.train.num_batches(options.batch_size) * found.step + found.checking
     epochs = max(int((60 * options.minutes - found.compiling) / epoch), 1)
     how = f"{found.compiling:.0f} s to compile" if compiled else "without XLA"
     took = f"measured in {time.perf_counter() - started:.0f} s, which come on top as the scores do"
     text = f"{options.minutes:g} minutes: {count(epochs, 'epoch')} of {epoch:.3g} s, {how}; {took}"
     return dataclasses.replace(options, epochs=epochs, jit=compiled), text
+
+
+def _quietly(options: Options, data: Data) -> Speed:
+    """Returns the speed, without what is said of a model that is thrown away."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        return speed(options, data)
+    finally:
+        logger.setLevel(level)
 
 
 def speed(options: Options, data: Data) -> Speed:
@@ -82,7 +95,7 @@ def speed(options: Options, data: Data) -> Speed:
 
 def _as_in_a_run(vae: VAE, options: Options, data: Data, steps: int, epochs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        watch = watching(Run(Path(folder), options, loaded=data))
+        watch = watching(Run(Path(folder), dataclasses.replace(options, patience=None), loaded=data))
         more = {"validation_data": data.valid.observed, "epochs": epochs, "callbacks": watch}
         return _timed(vae, data, steps, options.batch_size, **more)
 

@@ -18,11 +18,20 @@ from tfvae.datasets import Data
 
 DRAWN = (
     "chosen: grey values are drawn as 0 or 1, anew at each visit, since the likelihood is of binary data"
-    " (--binarization dynamic); log p(x) of the values themselves has --likelihood discretized-logistic for whole"
-    " numbers from 0 to 255, normal for others"
+    " (--binarization dynamic)"
+)
+OTHERS = (
+    "; log p(x) of the values themselves has --likelihood discretized-logistic for whole numbers from 0 to 255, normal"
+    " for others"
 )
 LOOKED_AT = 1000  # examples
-WORSE = 0.01  # of the best bound of the validation, by which the last one is called worse
+WATCHED = ("val_elbo", "val_objective")
+WORSE, LEAST = 0.01, 0.1  # of the best ELBO, and nats, by which the last one is called worse
+
+
+def drawn(options: Options, data: Data) -> str:
+    """Returns a line that says that grey values are drawn; empty where none are."""
+    return (DRAWN + (OTHERS if options.likelihood else "")) * is_drawn(data)
 
 
 def is_drawn(data: Data) -> bool:
@@ -56,13 +65,15 @@ def settled(options: Options, data: Data, given: Config) -> tuple[Options, str]:
 
 def overfitted(folder: str) -> str:
     """Returns a line that says which epoch of a run was better than the last one; empty where none was by much."""
-    bound = [row["val_objective"] for row in read_history(os.path.join(folder, "history.csv"))]
-    best, last, epochs = int(np.argmax(bound)), bound[-1], len(bound)
-    if not bound[best] - last > WORSE * abs(bound[best]):
+    rows = read_history(os.path.join(folder, "history.csv"))
+    elbo, objective = (np.nan_to_num([row[name] for row in rows], nan=-np.inf) for name in WATCHED)
+    best, epochs = int(np.argmax(elbo)), len(rows)
+    much = max(WORSE * abs(elbo[best]), LEAST)
+    if not (elbo[best] - elbo[-1] > much and objective[best] > objective[-1]):  # the ELBO may fall as a bound rises
         return ""
     return (
-        f"the validation's bound was best in epoch {best + 1} of {epochs}, {bound[best]:.2f}, and is {last:.2f} at the"
-        f" end: the model overfits. --patience {max(epochs // 10, 10)} stops there and takes the best weights."
+        f"valid ELBO was best in epoch {best + 1} of {epochs}, {elbo[best]:.2f}, and is {elbo[-1]:.2f} at the end: more"
+        f" training made it worse. --patience {max(epochs // 10, 10)} stops there and takes the best weights."
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from tfvae.app import run as runs
 from tfvae.app.budget import within_minutes
-from tfvae.app.choices import DRAWN, described, is_drawn, overfitted, settled
+from tfvae.app.choices import described, drawn, overfitted, settled
 from tfvae.app.compare import compared
 from tfvae.app.folder import ARTIFACTS
 from tfvae.app.options import Options
@@ -78,8 +78,8 @@ def _train(arguments: argparse.Namespace) -> None:
         if table:
             _say(described(data))
             options, _ = settled(options, data, given)
-        elif "binarization" not in given and is_drawn(data):
-            _say(DRAWN)
+        elif not {"binarization", "likelihood"} & given.keys() and (text := drawn(options, data)):
+            _say(text)
         if options.minutes is not None:
             _say("measuring the speed of a step ...")
             options, text = within_minutes(options, data)

@@ -31,17 +31,19 @@ def refuse_lossy(x: Given, name: str = "x") -> None:
         remedy = f"Pass {name}.toarray(), or some of its rows: {name}[:100].toarray()."
         raise InvalidInput(f"{name} to be a dense array", f"a sparse matrix, {type(x).__name__}", remedy)
     frame = hasattr(x, "columns") and hasattr(x, "to_numpy")
-    values = x.to_numpy() if frame else x
+    plain = frame and all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in x.dtypes)
+    values = x.to_numpy() if frame and not plain else x
     if isinstance(values, np.ndarray) and values.dtype.kind in "OUS":
         where, example = _first_word(values, list(x.columns) if frame else None)
         remedy = (
             "Code words as whole numbers (numpy.unique(column, return_inverse=True)[1]), for example for "
             'likelihoods.Categorical; then astype("float32").'
         )
-        if frame:
+        if frame and name == "x":
             remedy = "tfvae.tables.fit(frame) models words, dates and gaps as they are; or leave the column out."
+        numbers = f'{name}.to_numpy("float32", na_value=numpy.nan)' if frame else 'astype("float32")'
         received = f"{example!r} in {where}" if where else f"dtype {values.dtype}"
-        raise InvalidInput(f"{name} to be numbers", received, remedy if where else 'Use astype("float32").')
+        raise InvalidInput(f"{name} to be numbers", received, remedy if where else f"Use {numbers}.")
 
 
 def shape_remedy(name: str, shape: Shape, event_shape: Shape) -> str:
@@ -81,6 +83,8 @@ def _order(shape: Shape, wanted: Shape) -> Shape:
 def _first_word(x: np.ndarray, names: list | None = None) -> tuple[str, object]:
     """Returns where the first value is that is not a number, and the value; nothing if all are numbers."""
     for index, value in np.ndenumerate(x):
+        if value is None or type(value).__name__ == "NAType":  # pandas' own for a gap
+            continue
         try:
             float(value)
         except (TypeError, ValueError):

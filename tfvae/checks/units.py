@@ -28,7 +28,7 @@ REMEDY = "call vae.adapt(x) before fit, give each column a scale of its own (tfv
 
 def note_units(vae: "Model", observed: Observed) -> None:
     """Names once the columns of raw x, `[N, ...]`, in units that a likelihood which was not trained yet is far from."""
-    if vae.support.bounded:
+    if not vae.event_shape or vae.support.bounded:
         return
     told = {name: tf.zeros([1, *part.shape]) for name, part in vae.conditions.items()}
     inner = {name: part.space.inner for name, part in vae.latents.prior.items()}
@@ -36,7 +36,8 @@ def note_units(vae: "Model", observed: Observed) -> None:
     context = vae.context({"condition": told}).with_(**z)
     p = vae.likelihood.distribution(**vae.likelihood.parameters(context))
     table, size = len(vae.event_shape) == 1, math.prod(vae.event_shape)
-    every = -(-len(observed["x"]) // max(1, min(MOST_ROWS, MOST_NUMBERS // size)))
+    most = MOST_ROWS if table else max(1, min(MOST_ROWS, MOST_NUMBERS // size))
+    every = -(-len(observed["x"]) // most)
     x = vae.seen({key: observed[key][::every] for key in ("x", "mask") if key in observed})
     try:
         found = vae.likelihood.measured(p, x)

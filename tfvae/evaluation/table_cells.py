@@ -70,6 +70,7 @@ def cells(tables: Mapping[str, Given], numeric: Sequence[str]) -> list[Cells]:
     found = [Cells({}, {}, {}) for _ in tables]
     for name in columns[first]:
         if name in numeric:
+            _same_times(name, {table: columns[table][name] for table in tables})
             values = [_numbers(table, name, columns[table][name]) for table in tables]
             codes = _bins(values)
             for one, x in zip(found, values, strict=True):
@@ -117,6 +118,15 @@ def _numeric(numeric: Sequence[str], names: Iterable[str]) -> set[str]:
     if unknown:
         raise InvalidInput("numeric, names of columns", f"{listed(unknown)} besides", f"There are {listed(names)}.")
     return {str(name) for name in numeric}
+
+
+def _same_times(name: str, columns: Mapping[str, Given]) -> None:
+    """Raises unless a column is of datetimes in all tables or in none, all with a time zone or all without."""
+    kinds = {(column.dtype.kind == "M", getattr(column.dtype, "tz", None) is None) for column in columns.values()}
+    if len(kinds) > 1:
+        received = ", ".join(f"{column.dtype} in {table}" for table, column in columns.items())
+        remedy = "Read the tables the same way, for example by pandas.to_datetime, with or without a time zone."
+        raise InvalidInput(f"column {name!r} of datetimes in all tables, or in none", received, remedy)
 
 
 def _numbers(table: str, name: str, column: Given) -> np.ndarray:

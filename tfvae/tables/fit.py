@@ -63,16 +63,14 @@ def fit(
         remedy = "Name its columns: pandas.DataFrame(x, columns=names). Arrays without names are for a tfvae.VAE."
         expected = "a table: a frame of pandas or polars, a .csv or .parquet file, or a folder of such files"
         raise InvalidInput(expected, received, remedy)
-    for name, value in settings.items():
-        if name not in ("hidden", "network"):
-            positive_integer(name, value)
+    unknown = settings.keys() - {choice.name for choice in choices(1, 1, {})}
+    if unknown:
+        raise TypeError(f"fit() has no setting {min(unknown)}")
+    settings = {n: v if n in ("hidden", "network") else positive_integer(n, v) for n, v in settings.items()}
     fractions = {"valid_fraction": held_out, "test_fraction": held_out}
     data = datasets.load(table, seed=seed, condition=condition, schema=schema, **fractions)
     train, explained = data.train, data.schema
     known = {choice.name: choice.value for choice in choices(len(train), data.event_shape[0], settings)}
-    unknown = settings.keys() - {choice.name for choice in choices(len(train), data.event_shape[0], {})}
-    if unknown:
-        raise TypeError(f"fit() has no setting {min(unknown)}")
     chosen = known | settings
     if chosen["network"] not in PAIRS:
         received = f"network={chosen['network']!r}"

@@ -24,6 +24,7 @@ from tfvae.core import seeds
 from tfvae.core.errors import InvalidInput, positive_integer
 from tfvae.core.types import Array, Given
 from tfvae.datasets.tables import Family, Schema, blocks
+from tfvae.datasets.tables.categories import MIDNIGHT
 from tfvae.datasets.tables.column import LeftOut
 from tfvae.datasets.told import Told
 from tfvae.evaluation.codes import by_name
@@ -36,7 +37,7 @@ logger = logging.getLogger("tfvae")
 AT_ONCE = 10_000  # rows drawn in one call
 USUAL = 400  # rows of the model's own that say what is usual of a column
 OF_WORDS = (Family.YES_NO, Family.CATEGORY)
-ROUNDED = 1e6  # nats of a row, from which a difference of two float32 has lost a tenth of a nat
+ROUNDED, LOST = 1e6, 1e-5  # nats of a row whose differences, below that share of them, are float32's rounding
 ENOUGH = 20  # rows, of which a column that none has says something
 FEWER = 4  # as many times fewer samples for what columns add, since it is a difference for the same draws
 
@@ -245,8 +246,9 @@ class TableModel:
         """Warns, once, of a column that was one and the same value in all rows and is not any more."""
         for column in self.schema.columns:
             if isinstance(column, LeftOut) and column.value and column.name in text:
-                cells = self.schema.cells(text[column.name])
-                other = cells[cells.notna() & (cells != column.value)]
+                cells = self.schema.cells(text[column.name]).str.removesuffix(MIDNIGHT)
+                other = cells[cells.notna() & (cells != column.value.removesuffix(MIDNIGHT))]
+                other = other[~(pd.to_numeric(other, errors="coerce") == pd.to_numeric(column.value, errors="coerce"))]
                 if len(other) and f"changed {column.name}" not in self.warned:
                     said = "was %r in every row that the model has seen and is left out: it does not see %r in row %s"
                     logger.warning(f"tfvae: column %s {said}", column.name, column.value, other.iloc[0], other.index[0])
@@ -300,7 +302,8 @@ class TableModel:
             mask = np.array(known["mask"])
             mask[:, self.explained.places(name)] = False
             rest = self.vae.log_prob({**known, "mask": mask}, num_samples=samples, seed=self.seed).numpy()
-            found.append(np.where(np.abs(rest) < ROUNDED, rest - whole, np.nan))
+            lost = (np.abs(rest) > ROUNDED) & (np.abs(rest - whole) < LOST * np.abs(whole))
+            found.append(np.where(lost, np.nan, rest - whole))
         return np.stack(found, axis=1)
 
     @property
@@ -320,7 +323,7 @@ class TableModel:
             numbers = np.arange(USUAL) % part.num_categories if labels else mean + spread * several
         drawn = self._drawn(USUAL, self.seed, numbers)
         told = {} if numbers is None else {self.condition or "": numbers}
-        return self._surprises(self._given({**self.explained.numbers(drawn), **told})).mean(axis=0)
+        return np.nanmean(self._surprises(self._given({**self.explained.numbers(drawn), **told})), axis=0)
 
     def _drawn(self, count: int, seed: int, numbers: np.ndarray | None = None) -> pd.DataFrame:
         """Returns rows of the model's own as text, each under its number of the condition."""

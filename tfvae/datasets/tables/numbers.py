@@ -203,17 +203,18 @@ class Date(Number):
         return super().of(name, cells, **{"layout": layout, "decimals": (0, 0)} | given)  # type: ignore[return-value]
 
     def numbers(self, cells: pd.Series) -> np.ndarray:
-        """Returns seconds since 1970, also of dates and times as frames write them."""
-        times = pd.to_datetime(cells, format=self.layout, errors="coerce")
-        for layout in OF_FRAMES if (cells.notna() & times.isna()).any() else ():
-            times = times.fillna(pd.to_datetime(cells, format=layout, errors="coerce"))
+        """Returns seconds since 1970."""
+        times = self.typed(cells)
         refuse(self.name, cells, (cells.notna() & times.isna()).to_numpy(), f"dates or times as {self.layout}")
         seconds = times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
         return np.where(times.isna(), np.nan, seconds)
 
     def typed(self, cells: pd.Series) -> pd.Series:
-        """Returns datetimes, to the second."""
-        return pd.Series(pd.to_datetime(np.round(self.numbers(cells)), unit="s"), cells.index)
+        """Returns datetimes, also of dates and times as frames write them; none of other words."""
+        times = pd.to_datetime(cells, format=self.layout, errors="coerce")
+        for layout in OF_FRAMES if (cells.notna() & times.isna()).any() else ():
+            times = times.fillna(pd.to_datetime(cells, format=layout, errors="coerce"))
+        return times
 
     def decode(self, slots: np.ndarray) -> np.ndarray:
         """Returns seconds, within what was seen."""
