@@ -209,6 +209,18 @@ def test_dates_are_compared_as_numbers_and_drawn_as_dates(run):
     assert {"2021", "2022"} <= set(labels) and part.quality.columns["joined"].score > 0
 
 
+@pytest.mark.parametrize("text", ['{"columns": []}', "{"])
+def test_a_schema_that_was_edited_beside_its_run_is_not_taken_silently(run, tmp_path, monkeypatch, caplog, text):
+    monkeypatch.setattr(tables, "load", tables.load.__wrapped__)
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    tables.load(folder)
+    assert not caplog.records
+    (folder / "schema.json").write_text(text)
+    assert tables.load(folder).schema == run.model.schema
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "keeps the schema that it was trained with" in said and f"--schema {folder / 'schema.json'}" in said
+
+
 def test_a_constant_that_is_another_one_is_warned_of_once(run, caplog):
     model = dataclasses.replace(run.model, warned=set())
     fives = LeftOut("five", value="5.00")

@@ -5,6 +5,7 @@ model.keras    the model
 scores.npz     log p of the test rows, which the model has never seen: what p-values compare with
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import numpy as np
 from tfvae import files
 from tfvae.checks.loaded import load_model
 from tfvae.core.errors import InvalidInput
+from tfvae.core.types import Config
 from tfvae.datasets.tables import Schema
 from tfvae.tables.model import TableModel
+
+logger = logging.getLogger("tfvae")
 
 
 def load(folder: str | os.PathLike) -> TableModel:
@@ -45,6 +49,7 @@ def load(folder: str | os.PathLike) -> TableModel:
     if "schema" not in data:
         remedy = "tfvae evaluate, sample and export know runs on arrays."
         raise InvalidInput(f"a run on a table at {folder}", f"one on {data.get('source')}", remedy)
+    _warn_of_another_schema(folder / "schema.json", data["schema"])
     told = data.get("condition") or {}
     return TableModel(
         vae=load_model(folder / "model.keras"),
@@ -55,3 +60,14 @@ def load(folder: str | os.PathLike) -> TableModel:
         num_samples=options["eval_samples"],
         seed=options["seed"],
     )
+
+
+def _warn_of_another_schema(path: Path, schema: Config) -> None:
+    """Warns where the schema beside a run, which a person may edit for another training, is not that of the run."""
+    try:
+        changed = path.exists() and files.read_json(path) != schema
+    except InvalidInput:
+        changed = True
+    if changed:
+        remedy = f"tfvae train FILE.csv --schema {path} takes it"
+        logger.warning("tfvae: %s was changed; this model keeps the schema that it was trained with: %s.", path, remedy)
