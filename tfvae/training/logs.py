@@ -41,6 +41,8 @@ class LogTable(keras.metrics.Metric):
         """Returns the means over what all replicas have seen, in the order of the names; zero before any example."""
         sums, weights = tf.unstack(replicas.total(tf.identity(self.sums)))  # workers need a tensor
         means, loss = tf.math.divide_no_nan(sums, weights), self.names.index("loss")
+        if not any(self.of_some):
+            return means
         if self.partial:
             means += tf.one_hot(loss, len(self.names)) * tf.reduce_sum(tf.gather(means, self.partial))
         return tf.where(self.of_some & (weights == 0) & (weights[loss] > 0), float("nan"), means)
